@@ -1,1 +1,22 @@
-//! x
+//! A vault for OAuth tokens: the token store that the Zoho CRM SDKs ask for.
+//!
+//! - [`store::TokenStore`]: the six operations and what they promise.
+//! - [`vault::Vault`]: the one implementation of the rules, over any [`backend::Backend`].
+//! - [`backend::memory`], [`backend::file`]: what records are kept in.
+
+pub mod backend;
+pub mod clock;
+pub mod error;
+pub mod fields;
+pub mod identity;
+pub mod intake;
+pub mod lookup;
+mod matching;
+mod merging;
+pub mod operation;
+pub mod record;
+pub mod record_codec;
+pub mod secret;
+pub mod store;
+pub mod token;
+pub mod vault;

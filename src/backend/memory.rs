@@ -1,0 +1,81 @@
+//! Records in memory: the reference backend, the contract in its plainest form. Nothing outlives the process.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::backend::directory::Directory;
+use crate::backend::{Backend, Candidates, Commit};
+use crate::error::Result;
+use crate::identity::RecordName;
+use crate::lookup::LookupKey;
+use crate::operation::{Answer, Context};
+use crate::record::Record;
+
+/// A backend without a disk, for tests, demonstrations and processes that need no more.
+#[derive(Debug)]
+pub struct MemoryBackend(Mutex<Directory<Arc<Record>>>);
+
+impl Default for MemoryBackend {
+    fn default() -> Self {
+        Self(Mutex::new(Directory::new()))
+    }
+}
+
+impl MemoryBackend {
+    /// A backend without records.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn directory(&self) -> MutexGuard<'_, Directory<Arc<Record>>> {
+        // Whoever panicked inside left the directory as it was before or after one whole call of it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for MemoryBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory")
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Backend for MemoryBackend {
+    async fn read(&self, _: &Context, name: RecordName) -> Result<Answer<Option<Arc<Record>>>> {
+        Ok(Answer::of_store(self.directory().get(name).map(|entry| Arc::clone(&entry.place))))
+    }
+
+    async fn resolve(&self, _: &Context, keys: &[LookupKey]) -> Result<Answer<Candidates>> {
+        let directory = self.directory();
+        let by_key: Vec<Vec<RecordName>> = keys.iter().map(|key| directory.resolve(*key).to_vec()).collect();
+        let mut names = by_key.concat();
+        names.sort_unstable();
+        names.dedup();
+        let records = names.into_iter().filter_map(|name| directory.get(name)).map(|entry| Arc::clone(&entry.place));
+        Ok(Answer::of_store(Candidates { records: records.collect(), by_key }))
+    }
+
+    async fn commit(&self, _: &Context, commit: Commit) -> Result<Answer<()>> {
+        let mut directory = self.directory();
+        directory.check(&commit)?;
+        for change in commit.changes {
+            match change.value {
+                Some(record) => directory.put(change.name, record.version, &record.lookup_keys(), record),
+                None => directory.remove(change.name),
+            };
+        }
+        Ok(Answer::of_store(()))
+    }
+
+    async fn list(&self, _: &Context) -> Result<Answer<Vec<Arc<Record>>>> {
+        Ok(Answer::of_store(self.directory().iter().map(|(_, entry)| Arc::clone(&entry.place)).collect()))
+    }
+
+    async fn clear(&self, _: &Context) -> Result<Answer<usize>> {
+        let old = std::mem::replace(&mut *self.directory(), Directory::new());
+        Ok(Answer::of_store(old.len()))
+    }
+}

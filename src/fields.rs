@@ -1,0 +1,122 @@
+//! The nine texts of a token.
+
+use std::fmt;
+
+use crate::secret::SecretText;
+
+/// A field of a token, by the SDKs' names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Field {
+    /// Who the token belongs to.
+    UserName,
+    /// The OAuth client (the app).
+    ClientId,
+    /// The client's secret.
+    ClientSecret,
+    /// The one-time code that a sign-in gave.
+    GrantToken,
+    /// What new access tokens are made from.
+    RefreshToken,
+    /// What API calls carry.
+    AccessToken,
+    /// When the access token ends: epoch milliseconds as decimal digits.
+    ExpiresIn,
+    /// The client's redirect address.
+    RedirectUrl,
+    /// The data centre that the token is for.
+    ApiDomain,
+}
+
+impl Field {
+    /// Every field, in the order of the record format.
+    pub const ALL: [Self; 9] = [
+        Self::UserName,
+        Self::ClientId,
+        Self::ClientSecret,
+        Self::GrantToken,
+        Self::RefreshToken,
+        Self::AccessToken,
+        Self::ExpiresIn,
+        Self::RedirectUrl,
+        Self::ApiDomain,
+    ];
+
+    /// The four that one sign-in or refresh makes together, and that are never taken from two of them.
+    pub const GRANTED: [Self; 4] = [Self::GrantToken, Self::RefreshToken, Self::AccessToken, Self::ExpiresIn];
+
+    /// The field's name in the SDKs' Python and in our JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UserName => "user_name",
+            Self::ClientId => "client_id",
+            Self::ClientSecret => "client_secret",
+            Self::GrantToken => "grant_token",
+            Self::RefreshToken => "refresh_token",
+            Self::AccessToken => "access_token",
+            Self::ExpiresIn => "expires_in",
+            Self::RedirectUrl => "redirect_url",
+            Self::ApiDomain => "api_domain",
+        }
+    }
+
+    /// The field with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+
+    /// Whether the field grants access, and so is shown as a fingerprint only.
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::ClientSecret | Self::GrantToken | Self::RefreshToken | Self::AccessToken)
+    }
+}
+
+/// The nine texts of a token, each present or absent. An empty text counts as absent.
+///
+/// All nine are held as secret text: which of them may be shown is decided where they are shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Fields([Option<SecretText>; 9]);
+
+impl Fields {
+    /// No field at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The field's text.
+    pub fn get(&self, field: Field) -> Option<&SecretText> {
+        self.0.get(field as usize).and_then(Option::as_ref)
+    }
+
+    /// The field's text, in the clear. See [`SecretText::expose`].
+    pub fn text(&self, field: Field) -> Option<&str> {
+        self.get(field).map(SecretText::expose)
+    }
+
+    /// Sets or clears a field. An empty text clears it.
+    pub fn set(&mut self, field: Field, text: Option<SecretText>) {
+        if let Some(place) = self.0.get_mut(field as usize) {
+            *place = text.filter(|text| !text.expose().is_empty());
+        }
+    }
+
+    /// The fields that are present.
+    pub fn present(&self) -> impl Iterator<Item = (Field, &SecretText)> {
+        Field::ALL.into_iter().filter_map(|field| Some((field, self.get(field)?)))
+    }
+
+    /// Takes from `other` what is absent here.
+    pub fn fill_from(&mut self, other: &Self) {
+        for (field, text) in other.present() {
+            if self.get(field).is_none() {
+                self.set(field, Some(text.clone()));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.present().map(|(field, _)| field)).finish()
+    }
+}

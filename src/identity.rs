@@ -1,0 +1,167 @@
+//! How a record is named, and how its states and sign-ins are told apart.
+
+use std::fmt;
+
+use data_encoding::{Encoding, Specification};
+use std::sync::LazyLock;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Fills `bytes` from the operating system's random source, at the moment of use: nothing random survives a fork or a
+/// snapshot.
+///
+/// # Errors
+/// `Unavailable` where the system has no randomness to give.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|cause| Error::new(ErrorKind::Unavailable, "the system gave no random bytes").with_source(cause))?;
+    Ok(bytes)
+}
+
+/// RFC 4648 base32, lower case, without padding.
+static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut spec = Specification::new();
+    spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+    // The alphabet is a constant with 32 different letters, so this cannot fail; hex keeps the function total.
+    spec.encoding().unwrap_or(data_encoding::HEXLOWER)
+});
+
+/// The name of a record: 128 random bits, written `tv` + 26 characters of lower-case base32. Never used twice.
+///
+/// It is the token's id unless the user brought one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordName([u8; 16]);
+
+impl RecordName {
+    /// A new name.
+    ///
+    /// # Errors
+    /// `Unavailable` where the system has no randomness to give.
+    pub fn random() -> Result<Self> {
+        Ok(Self(random_bytes()?))
+    }
+
+    /// The name with these bits.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The name's bits.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Reads a name as it is written; `None` where `id` is not of the vault's own making.
+    pub fn parse(id: &str) -> Option<Self> {
+        let digits = id.strip_prefix("tv")?;
+        if digits.len() != 26 {
+            return None;
+        }
+        let bytes = BASE32.decode(digits.as_bytes()).ok()?;
+        Some(Self(bytes.try_into().ok()?))
+    }
+}
+
+impl fmt::Display for RecordName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 26];
+        BASE32.encode_mut(&self.0, &mut digits);
+        f.write_str("tv")?;
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for RecordName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One state of a record. A commit names the version it replaces; no two states of a record share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// Counts the record's states; a lower one than was seen before is a stale read.
+    pub sequence: u64,
+    /// Random, so that two writers of one sequence number are told apart.
+    pub nonce: [u8; 16],
+}
+
+impl Version {
+    /// The version of a record's first state.
+    ///
+    /// # Errors
+    /// `Unavailable` where the system has no randomness to give.
+    pub fn first() -> Result<Self> {
+        Ok(Self { sequence: 1, nonce: random_bytes()? })
+    }
+
+    /// A version that follows this one.
+    ///
+    /// # Errors
+    /// `Unavailable` where the system has no randomness to give.
+    pub fn next(&self) -> Result<Self> {
+        Ok(Self { sequence: self.sequence.saturating_add(1), nonce: random_bytes()? })
+    }
+}
+
+/// All that came by refreshing from one sign-in. A later sign-in has a higher counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lineage {
+    /// Counts the record's sign-ins.
+    pub counter: u64,
+    /// Random, so that two sign-ins that counted alike are told apart.
+    pub nonce: [u8; 8],
+}
+
+impl Lineage {
+    /// The lineage of a record's first sign-in.
+    ///
+    /// # Errors
+    /// `Unavailable` where the system has no randomness to give.
+    pub fn first() -> Result<Self> {
+        Ok(Self { counter: 1, nonce: random_bytes()? })
+    }
+
+    /// The lineage of a sign-in after this one.
+    ///
+    /// # Errors
+    /// `Unavailable` where the system has no randomness to give.
+    pub fn next(&self) -> Result<Self> {
+        Ok(Self { counter: self.counter.saturating_add(1), nonce: random_bytes()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_reads_back_as_it_is_written() {
+        let name = RecordName::random().unwrap();
+        let text = name.to_string();
+        assert_eq!(text.len(), 28);
+        assert!(text.starts_with("tv"));
+        assert_eq!(RecordName::parse(&text), Some(name));
+        assert_eq!(RecordName::from_bytes([0; 16]).to_string(), format!("tv{}", "a".repeat(26)));
+    }
+
+    #[test]
+    fn what_is_not_a_name_is_a_brought_id() {
+        let name = RecordName::random().unwrap().to_string();
+        for id in [
+            "",
+            "1",
+            "tv",
+            "../x",
+            &name.to_uppercase(),
+            &name[..27],
+            &format!("{name}a"),
+            &format!("tv{}", "1".repeat(26)),
+        ] {
+            assert_eq!(RecordName::parse(id), None, "{id}");
+        }
+        // 26 digits hold 130 bits; a name leaves the last two empty, so every name is written in one way only.
+        assert_eq!(RecordName::parse(&format!("tv{}b", "a".repeat(25))), None);
+    }
+}

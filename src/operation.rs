@@ -1,0 +1,116 @@
+//! What an operation carries with it, and what its answer says beside the value.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+
+/// The operations of a store, by the names that logs and errors use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// `delete_token`
+    DeleteToken,
+    /// `delete_tokens`
+    DeleteTokens,
+    /// `find_token`
+    FindToken,
+    /// `find_token_by_id`
+    FindTokenById,
+    /// `get_tokens`
+    GetTokens,
+    /// An import of many tokens at once.
+    Import,
+    /// `save_token`
+    SaveToken,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeleteToken => "delete token",
+            Self::DeleteTokens => "delete all tokens",
+            Self::FindToken => "find token",
+            Self::FindTokenById => "find token by id",
+            Self::GetTokens => "list tokens",
+            Self::Import => "import",
+            Self::SaveToken => "save token",
+        })
+    }
+}
+
+/// Who asks, and until when the answer is of use.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Context {
+    principal: Option<Arc<str>>,
+    deadline: Option<Timestamp>,
+}
+
+impl Context {
+    /// A context that names nobody and lets the store choose its own bounds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names the caller, for the audit trail. Not a credential: nothing is granted by it.
+    #[must_use]
+    pub fn with_principal(mut self, principal: impl Into<Arc<str>>) -> Self {
+        self.principal = Some(principal.into());
+        self
+    }
+
+    /// The moment after which the store gives up with [`Busy`](crate::error::ErrorKind::Busy) instead of waiting on.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The caller's name.
+    pub fn principal(&self) -> Option<&str> {
+        self.principal.as_deref()
+    }
+
+    /// The moment after which waiting is of no use.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// The store itself.
+    #[default]
+    Store,
+    /// A layer's memory; the store was not asked.
+    Cache,
+    /// The second store, because the first was out of reach.
+    Fallback,
+}
+
+/// A value, where it came from, and the identifiers by which the store's own logs know the requests.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// Where it came from.
+    pub source: Source,
+    /// The store's request identifiers, to join with its logs; empty for stores that have none.
+    pub request_ids: Vec<String>,
+}
+
+impl<T> Answer<T> {
+    /// An answer of the store itself, without request identifiers.
+    pub fn of_store(value: T) -> Self {
+        Self { value, source: Source::Store, request_ids: Vec::new() }
+    }
+
+    /// The same provenance with another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { value: f(self.value), source: self.source, request_ids: self.request_ids }
+    }
+}

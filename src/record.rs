@@ -1,0 +1,101 @@
+//! A record: what a backend keeps for one token.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::fields::{Field, Fields};
+use crate::identity::{Lineage, RecordName, Version};
+use crate::lookup::{LookupKey, LookupKind};
+use crate::secret::SecretText;
+use crate::token::OAuthToken;
+
+/// What kind of write a record was last changed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// An import: a later import may write over it.
+    Import,
+    /// Anything else: an import keeps it unless told otherwise.
+    Save,
+}
+
+/// One state of one record.
+#[derive(Clone)]
+pub struct Record {
+    /// The record's name: the token's id unless the user brought one.
+    pub name: RecordName,
+    /// This state's version.
+    pub version: Version,
+    /// The token's nine texts.
+    pub fields: Arc<Fields>,
+    /// The ids that users brought, the first of them the one that is handed out.
+    pub ids: Vec<Arc<str>>,
+    /// The sign-in that the granted fields come from.
+    pub lineage: Lineage,
+    /// The refresh token that the lineage began with, once one is known: what the record is found by, also where the
+    /// provider has rotated it since.
+    pub first_refresh: Option<SecretText>,
+    /// When the record was made.
+    pub created_at: Timestamp,
+    /// When this state was written. Never goes backwards within a record.
+    pub saved_at: Timestamp,
+    /// What wrote this state.
+    pub writer: Writer,
+}
+
+impl Record {
+    /// The id that is handed out: the first that a user brought, else the record's name.
+    pub fn id(&self) -> Arc<str> {
+        self.ids.first().cloned().unwrap_or_else(|| Arc::from(self.name.to_string()))
+    }
+
+    /// Whether `id` leads to this record.
+    pub fn has_id(&self, id: &str) -> bool {
+        self.ids.iter().any(|own| &**own == id) || RecordName::parse(id) == Some(self.name)
+    }
+
+    /// Whether `text` is the refresh token that this record is found by.
+    pub fn is_found_by_refresh(&self, text: &SecretText) -> bool {
+        self.refresh_key().is_some_and(|own| own.ct_eq(text))
+    }
+
+    /// Whether `text` is a refresh token that this record holds: the current one, or the one its lineage began with.
+    pub fn holds_refresh(&self, text: &SecretText) -> bool {
+        self.is_found_by_refresh(text) || self.fields.get(Field::RefreshToken).is_some_and(|own| own.ct_eq(text))
+    }
+
+    fn refresh_key(&self) -> Option<&SecretText> {
+        self.first_refresh.as_ref().or_else(|| self.fields.get(Field::RefreshToken))
+    }
+
+    /// The keys that lead to this record. Never empty for a record that the rules made.
+    pub fn lookup_keys(&self) -> Vec<LookupKey> {
+        let mut keys: Vec<LookupKey> = self.ids.iter().map(|id| LookupKey::new(LookupKind::Id, id)).collect();
+        let mut add = |kind, text: Option<&str>| keys.extend(text.map(|text| LookupKey::new(kind, text)));
+        add(LookupKind::User, self.fields.text(Field::UserName));
+        add(LookupKind::GrantToken, self.fields.text(Field::GrantToken));
+        // Made from the refresh token, because the record is opened anyway before the key's answer is believed.
+        add(LookupKind::RefreshToken, self.refresh_key().map(SecretText::expose));
+        if self.fields.get(Field::RefreshToken).is_none() {
+            add(LookupKind::AccessToken, self.fields.text(Field::AccessToken));
+        }
+        keys
+    }
+
+    /// The token that is handed out for this record, under `id` where it was asked for by one.
+    pub fn hand_out(&self, id: Option<&str>) -> OAuthToken {
+        let id = id.map_or_else(|| self.id(), Arc::from);
+        OAuthToken::handed_out(id, Arc::clone(&self.fields), self.name, self.lineage)
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("name", &self.name)
+            .field("version", &self.version.sequence)
+            .field("present", &self.fields)
+            .field("lineage", &self.lineage.counter)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! A record's bytes: format 1.
+//!
+//! ```text
+//! format u8 = 1 | sequence u64 | version nonce 16 | lineage counter u64 | lineage nonce 8
+//! | created u64 | saved u64 (microseconds) | writer u8 (1 save, 2 import) | entries to the end
+//! entry: tag u8 | length u32 | bytes
+//! tags: 1-9 the fields in the order of `Field::ALL`; 16 a brought id (any number, in order);
+//!       17 the refresh token that the lineage began with; 18 (empty) it is the current one
+//! ```
+//! Integers are big-endian. The record's name stands outside: what is sealed around a record names it.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fields::{Field, Fields};
+use crate::identity::{Lineage, RecordName, Version};
+use crate::record::{Record, Writer};
+use crate::secret::SecretText;
+
+const FORMAT: u8 = 1;
+const FIXED: usize = 1 + 8 + 16 + 8 + 8 + 8 + 8 + 1;
+const TAG_BROUGHT_ID: u8 = 16;
+const TAG_FIRST_REFRESH: u8 = 17;
+const TAG_FIRST_REFRESH_IS_CURRENT: u8 = 18;
+
+/// The record's bytes, without its name, in memory that is wiped.
+pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
+    let entries = entries(record);
+    let size = entries.iter().map(|(_, bytes)| 5 + bytes.len()).sum::<usize>();
+    // Exactly the room it needs: a vector that grows leaves its old memory behind unwiped.
+    let mut out = Zeroizing::new(Vec::with_capacity(FIXED + size));
+    out.push(FORMAT);
+    out.extend_from_slice(&record.version.sequence.to_be_bytes());
+    out.extend_from_slice(&record.version.nonce);
+    out.extend_from_slice(&record.lineage.counter.to_be_bytes());
+    out.extend_from_slice(&record.lineage.nonce);
+    out.extend_from_slice(&record.created_at.as_micros().to_be_bytes());
+    out.extend_from_slice(&record.saved_at.as_micros().to_be_bytes());
+    out.push(match record.writer {
+        Writer::Save => 1,
+        Writer::Import => 2,
+    });
+    for (tag, bytes) in entries {
+        out.push(tag);
+        // The rules bound every text far below 4 GiB before a record is made.
+        out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(bytes);
+    }
+    out
+}
+
+fn entries(record: &Record) -> Vec<(u8, &[u8])> {
+    let mut entries: Vec<(u8, &[u8])> = Vec::with_capacity(12);
+    for (tag, field) in (1..).zip(Field::ALL) {
+        entries.extend(record.fields.text(field).map(|text| (tag, text.as_bytes())));
+    }
+    entries.extend(record.ids.iter().map(|id| (TAG_BROUGHT_ID, id.as_bytes())));
+    if let Some(first) = &record.first_refresh {
+        let is_current = record.fields.get(Field::RefreshToken).is_some_and(|current| current.ct_eq(first));
+        entries.push(match is_current {
+            true => (TAG_FIRST_REFRESH_IS_CURRENT, &[]),
+            false => (TAG_FIRST_REFRESH, first.expose().as_bytes()),
+        });
+    }
+    entries
+}
+
+/// Reads a record's bytes back.
+///
+/// # Errors
+/// `Unsupported` for a format or an entry that a newer build wrote, `Damaged` for anything else that is not format 1.
+pub fn decode(name: RecordName, bytes: &[u8]) -> Result<Record> {
+    let mut reader = Reader(bytes);
+    match reader.byte()? {
+        FORMAT => {}
+        newer if newer > FORMAT => return Err(newer_format()),
+        _ => return Err(malformed()),
+    }
+    let version = Version { sequence: reader.number()?, nonce: reader.array()? };
+    let lineage = Lineage { counter: reader.number()?, nonce: reader.array()? };
+    let created_at = Timestamp::from_micros(reader.number()?);
+    let saved_at = Timestamp::from_micros(reader.number()?);
+    let writer = match reader.byte()? {
+        1 => Writer::Save,
+        2 => Writer::Import,
+        _ => return Err(malformed()),
+    };
+    let Entries { fields, ids, first_refresh } = reader.entries()?;
+    let fields = Arc::new(fields);
+    Ok(Record { name, version, fields, ids, lineage, first_refresh, created_at, saved_at, writer })
+}
+
+fn malformed() -> Error {
+    Error::damaged("a record opened but is not in the record format")
+}
+
+fn newer_format() -> Error {
+    Error::new(ErrorKind::Unsupported, "a record was written by a newer version of tokenvault")
+        .with_hint("use that version, or a later one")
+}
+
+#[derive(Default)]
+struct Entries {
+    fields: Fields,
+    ids: Vec<Arc<str>>,
+    first_refresh: Option<SecretText>,
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let (head, tail) = self.0.split_at_checked(count).ok_or_else(malformed)?;
+        self.0 = tail;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        self.take(N)?.try_into().map_err(|_| malformed())
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn number(&mut self) -> Result<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn entries(mut self) -> Result<Entries> {
+        let mut out = Entries::default();
+        while !self.0.is_empty() {
+            let tag = self.byte()?;
+            let length = usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| malformed())?;
+            let text = std::str::from_utf8(self.take(length)?).map_err(|_| malformed())?;
+            match tag {
+                1..=9 => {
+                    let field = Field::ALL.get(usize::from(tag) - 1).copied().ok_or_else(malformed)?;
+                    out.fields.set(field, Some(SecretText::new(text)));
+                }
+                TAG_BROUGHT_ID => out.ids.push(Arc::from(text)),
+                TAG_FIRST_REFRESH => out.first_refresh = Some(SecretText::new(text)),
+                TAG_FIRST_REFRESH_IS_CURRENT => out.first_refresh = out.fields.get(Field::RefreshToken).cloned(),
+                _ => return Err(newer_format()),
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(fields: &[(Field, &str)], ids: &[&str], first_refresh: Option<&str>) -> Record {
+        let mut held = Fields::new();
+        for (field, text) in fields {
+            held.set(*field, Some(SecretText::new(text)));
+        }
+        Record {
+            name: RecordName::from_bytes([7; 16]),
+            version: Version { sequence: 3, nonce: [1; 16] },
+            fields: Arc::new(held),
+            ids: ids.iter().map(|id| Arc::from(*id)).collect(),
+            lineage: Lineage { counter: 2, nonce: [9; 8] },
+            first_refresh: first_refresh.map(SecretText::new),
+            created_at: Timestamp::from_micros(5),
+            saved_at: Timestamp::from_micros(6),
+            writer: Writer::Import,
+        }
+    }
+
+    fn assert_reads_back(record: &Record) {
+        let back = decode(record.name, &encode(record)).unwrap();
+        assert_eq!((back.version, back.lineage, &back.ids), (record.version, record.lineage, &record.ids));
+        assert_eq!((back.created_at, back.saved_at, back.writer), (record.created_at, record.saved_at, record.writer));
+        assert!(back.fields == record.fields && back.first_refresh == record.first_refresh);
+    }
+
+    #[test]
+    fn records_read_back_as_written() {
+        let all: Vec<_> = Field::ALL.into_iter().map(|field| (field, "tëxt,\"\r\n\0😀")).collect();
+        assert_reads_back(&record(&all, &["1", "../2"], Some("other")));
+        assert_reads_back(&record(&all, &[], Some("tëxt,\"\r\n\0😀")));
+        assert_reads_back(&record(&[(Field::AccessToken, "a")], &[], None));
+    }
+
+    #[test]
+    fn every_cut_is_refused_or_reads_as_fewer_entries_and_none_panics() {
+        let bytes = encode(&record(&[(Field::UserName, "u"), (Field::RefreshToken, "r")], &["1"], Some("r")));
+        for end in 0..FIXED {
+            assert_eq!(decode(RecordName::from_bytes([7; 16]), &bytes[..end]).unwrap_err().kind(), ErrorKind::Damaged);
+        }
+        for end in FIXED..bytes.len() {
+            let _ = decode(RecordName::from_bytes([7; 16]), &bytes[..end]);
+        }
+    }
+
+    #[test]
+    fn what_a_newer_build_wrote_is_named_so() {
+        let mut bytes = encode(&record(&[(Field::UserName, "u")], &[], None)).to_vec();
+        bytes.extend_from_slice(&[77, 0, 0, 0, 0]);
+        assert_eq!(decode(RecordName::from_bytes([7; 16]), &bytes).unwrap_err().kind(), ErrorKind::Unsupported);
+        bytes[0] = 2;
+        assert_eq!(decode(RecordName::from_bytes([7; 16]), &bytes).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}

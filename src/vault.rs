@@ -1,0 +1,288 @@
+//! The vault: the rules of matching and merging, over any backend.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+
+use crate::backend::{Backend, Candidates, Change, Claim, Commit};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fields::Field;
+use crate::identity::RecordName;
+use crate::intake;
+use crate::lookup::{LookupKey, LookupKind};
+use crate::matching;
+use crate::merging;
+use crate::operation::{Answer, Context, Operation};
+use crate::record::{Record, Writer};
+use crate::store::{Outcome, Saved, TokenStore};
+use crate::token::OAuthToken;
+
+/// How often a rule is run again after a `Conflict`. Each time, somebody else's write succeeded, so this bounds a
+/// herd and not a wait.
+const MAX_ROUNDS: usize = 256;
+
+/// A token store over a backend: the one implementation of the SDKs' rules.
+#[derive(Debug)]
+pub struct Vault {
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    last_tick: AtomicU64,
+}
+
+/// A save that is decided and not yet written.
+struct Plan {
+    record: Arc<Record>,
+    commit: Option<Commit>,
+    outcome: Outcome,
+}
+
+/// The record that a save means, and what that rests on.
+#[derive(Default)]
+struct Target {
+    record: Option<Arc<Record>>,
+    claims: Vec<Claim>,
+}
+
+impl Vault {
+    /// A vault over `backend`, by the system's clock.
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
+        Self::with_clock(backend, Arc::new(SystemClock))
+    }
+
+    /// A vault over `backend`, by `clock`.
+    pub fn with_clock(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Self {
+        Self { backend, clock, last_tick: AtomicU64::new(0) }
+    }
+
+    /// What the records are kept in.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// Now, later than every moment this vault has written before: so "the one saved last" is never a tie.
+    pub(crate) fn tick(&self) -> Timestamp {
+        let now = self.clock.now().as_micros();
+        let last = self.last_tick.fetch_max(now, Ordering::SeqCst);
+        if now > last {
+            return Timestamp::from_micros(now);
+        }
+        Timestamp::from_micros(self.last_tick.fetch_add(1, Ordering::SeqCst).saturating_add(1))
+    }
+
+    /// Fails once waiting is of no use to the caller any more.
+    pub(crate) fn check_round(&self, context: &Context, round: usize) -> Result<()> {
+        let is_late = context.deadline().is_some_and(|deadline| round > 0 && self.clock.now() > deadline);
+        if round < MAX_ROUNDS && !is_late {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Busy, "others kept changing the same records").with_hint("try again in a moment"))
+    }
+
+    async fn by_id(&self, context: &Context, id: &str) -> Result<Answer<Option<Arc<Record>>>> {
+        if !intake::is_usable_id(id) {
+            return Ok(Answer::of_store(None));
+        }
+        if let Some(name) = RecordName::parse(id) {
+            let answer = self.backend.read(context, name).await?;
+            if answer.value.is_some() {
+                return Ok(answer);
+            }
+        }
+        let answer = self.backend.resolve(context, &[LookupKey::new(LookupKind::Id, id)]).await?;
+        Ok(answer.map(|candidates| candidates.records.into_iter().find(|record| record.has_id(id))))
+    }
+
+    async fn matching(&self, context: &Context, token: &OAuthToken) -> Result<Answer<Option<Arc<Record>>>> {
+        if let Some(id) = token.id() {
+            let answer = self.by_id(context, id).await?;
+            return Ok(answer.map(|record| record.filter(|record| !matching::contradicts(token.fields(), record))));
+        }
+        let keys = matching::keys(token.fields());
+        if keys.is_empty() {
+            return Ok(Answer::of_store(None));
+        }
+        let answer = self.backend.resolve(context, &keys).await?;
+        Ok(answer.map(|candidates| matching::for_find(token.fields(), &candidates.records).cloned()))
+    }
+
+    /// The record that a save of `token` means.
+    async fn target(&self, context: &Context, token: &OAuthToken) -> Result<Target> {
+        if let Some(base) = token.base() {
+            let record = self.backend.read(context, base.record).await?.value.ok_or_else(gone)?;
+            if token.id().is_some_and(|id| !record.has_id(id)) {
+                return Err(Error::invalid("the token was handed out under another id")
+                    .with_hint("save it under its own id, or detach it to save it as a token of its own"));
+            }
+            return checked(token, record);
+        }
+        let Some(id) = token.id() else {
+            let keys = matching::keys(token.fields());
+            let candidates = self.backend.resolve(context, &keys).await?.value;
+            let record = matching::for_save(token.fields(), &candidates.records)?.cloned();
+            return Ok(Target { record, claims: claims(&keys, candidates) });
+        };
+        if let Some(record) = self.by_id(context, id).await?.value {
+            return checked(token, record);
+        }
+        if RecordName::parse(id).is_some() {
+            return Err(gone());
+        }
+        let claim = Claim { key: LookupKey::new(LookupKind::Id, id), names: Vec::new() };
+        Ok(Target { record: None, claims: vec![claim] })
+    }
+
+    async fn plan(&self, context: &Context, token: &OAuthToken) -> Result<Plan> {
+        let Target { record: old, mut claims } = self.target(context, token).await?;
+        let now = self.tick();
+        let (record, outcome) = match &old {
+            None => {
+                intake::check_insert(token.fields())?;
+                (merging::first_state(token.fields(), token.id(), Writer::Save, now)?, Outcome::Inserted)
+            }
+            Some(old) => {
+                let merged = merging::next_state(token.fields(), token.base(), old, Writer::Save, now)?;
+                if merged.is_void {
+                    return Ok(Plan { record: Arc::clone(old), commit: None, outcome: Outcome::Superseded });
+                }
+                (merged.record, if merged.is_superseded { Outcome::Superseded } else { Outcome::Updated })
+            }
+        };
+        if !old.as_ref().is_some_and(|old| matching::is_same_owner(&old.fields, &record.fields)) {
+            claims.extend(self.claim_owner(context, &record).await?);
+        }
+        let record = Arc::new(record);
+        let change =
+            Change { name: record.name, expected: old.map(|old| old.version), value: Some(Arc::clone(&record)) };
+        Ok(Plan { record, commit: Some(Commit { changes: vec![change], claims }), outcome })
+    }
+
+    /// Makes sure that no other record is of `record`'s user and client.
+    async fn claim_owner(&self, context: &Context, record: &Record) -> Result<Option<Claim>> {
+        let Some(user) = record.fields.text(Field::UserName) else {
+            return Ok(None);
+        };
+        let keys = [LookupKey::new(LookupKind::User, user)];
+        let candidates = self.backend.resolve(context, &keys).await?.value;
+        let is_taken =
+            |other: &Arc<Record>| other.name != record.name && matching::is_same_owner(&other.fields, &record.fields);
+        if candidates.records.iter().any(is_taken) {
+            return Err(Error::invalid("another token is of this user and client already")
+                .with_hint("save without an id to update that one, or delete it first"));
+        }
+        Ok(claims(&keys, candidates).pop())
+    }
+
+    async fn save(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
+        intake::check(token.id(), token.fields())?;
+        let mut saved = Saved::new(Outcome::Updated);
+        saved.expiry_looks_like_seconds = intake::looks_like_seconds(token.fields());
+        for round in 0.. {
+            self.check_round(context, round)?;
+            let plan = self.plan(context, token).await?;
+            let written = match plan.commit {
+                None => Ok(Answer::of_store(())),
+                Some(commit) => self.backend.commit(context, commit).await,
+            };
+            match written {
+                Ok(answer) => {
+                    let record = plan.record;
+                    token.settle(&record.id(), &record.fields, record.name, record.lineage);
+                    saved.outcome = plan.outcome;
+                    return Ok(answer.map(|()| saved));
+                }
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable_round()
+    }
+
+    async fn delete(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
+        for round in 0.. {
+            self.check_round(context, round)?;
+            let answer = self.by_id(context, id).await?;
+            let Some(record) = &answer.value else {
+                return Ok(answer.map(|_| false));
+            };
+            let change = Change { name: record.name, expected: Some(record.version), value: None };
+            match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
+                Ok(answer) => return Ok(answer.map(|()| true)),
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable_round()
+    }
+
+    pub(crate) fn explain(&self, operation: Operation) -> impl Fn(Error) -> Error {
+        move |error| error.with_operation(operation).with_store(&self.backend)
+    }
+}
+
+fn unreachable_round<T>() -> Result<T> {
+    Err(Error::new(ErrorKind::Internal, "a bounded loop did not end"))
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Gone, "the token was deleted, or never was in this vault")
+        .with_hint("sign in again; a token that is brought from elsewhere is saved without the vault's id")
+}
+
+/// A record that an id or a base names, unless the token contradicts it.
+fn checked(token: &OAuthToken, record: Arc<Record>) -> Result<Target> {
+    if matching::contradicts(token.fields(), &record) {
+        return Err(Error::invalid("the token's id belongs to another user or client")
+            .with_hint("save it without the id, or under the user and client that the id belongs to"));
+    }
+    Ok(Target { record: Some(record), claims: Vec::new() })
+}
+
+fn claims(keys: &[LookupKey], candidates: Candidates) -> Vec<Claim> {
+    keys.iter().zip(candidates.by_key).map(|(key, names)| Claim { key: *key, names }).collect()
+}
+
+impl fmt::Display for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.backend, f)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl TokenStore for Vault {
+    async fn find_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<bool>> {
+        let answer = self.matching(context, token).await.map_err(self.explain(Operation::FindToken))?;
+        if let Some(record) = &answer.value {
+            token.fill_in_place(&record.id(), &record.fields, record.name, record.lineage);
+        }
+        Ok(answer.map(|record| record.is_some()))
+    }
+
+    async fn find_token_by_id(&self, context: &Context, id: &str) -> Result<Answer<Option<Arc<OAuthToken>>>> {
+        let answer = self.by_id(context, id).await.map_err(self.explain(Operation::FindTokenById))?;
+        Ok(answer.map(|record| record.map(|record| Arc::new(record.hand_out(Some(id))))))
+    }
+
+    async fn save_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
+        self.save(context, token).await.map_err(self.explain(Operation::SaveToken))
+    }
+
+    async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
+        self.delete(context, id).await.map_err(self.explain(Operation::DeleteToken))
+    }
+
+    async fn get_tokens(&self, context: &Context) -> Result<Answer<Vec<Arc<OAuthToken>>>> {
+        let answer = self.backend.list(context).await.map_err(self.explain(Operation::GetTokens))?;
+        Ok(answer.map(|mut records| {
+            records.sort_unstable_by_key(|record| (record.created_at, record.name));
+            records.iter().map(|record| Arc::new(record.hand_out(None))).collect()
+        }))
+    }
+
+    async fn delete_tokens(&self, context: &Context) -> Result<Answer<usize>> {
+        self.backend.clear(context).await.map_err(self.explain(Operation::DeleteTokens))
+    }
+}
