@@ -4,3 +4,5 @@ mod frame;
 mod header;
 mod key_source;
 mod reader;
+
+pub use key_source::KeySource;
