@@ -11,6 +11,7 @@ Both inputs are of one schema; benches/speed.rs writes the first, benches/peers.
      "bars": [{"name": "find by id at 100,000 tokens", "bar": "at most 5 µs",
                "measured": 1.3, "unit": "µs", "met": true}, ...]}                                     # optional
 
+A save of peers.json may carry "bare_append_us": what a bare append cost beside it, so that a busier disk shows.
 store: "tokenvault" | "python FileStore" | "seed SQLite" | "bare append" (only with "save": a 1 KiB append and fdatasync
 on the same disk, measured beside each save). operation: "find by user" | "find by id" | "save".
 
@@ -124,15 +125,19 @@ def bars_table(bars):
     return markdown_table(["bar", "asked", "measured", "met"], ["---", "---:", "---:", "---"], rows)
 
 
-def machine_line(host, append):
-    """The machine in one sentence; the disk by what a durable append on it costs."""
+def span(times):
+    low, high = duration(min(times)), duration(max(times))
+    return low if low == high else f"{low} to {high}"
+
+
+def machine_line(host, appends, peers_appends=()):
+    """The machine in one sentence; the disk by what a durable append on it cost beside the saves of either run."""
     day = datetime.fromtimestamp(host["measured_at"], timezone.utc).strftime("%Y-%m-%d")
-    low, high = duration(min(append.values())), duration(max(append.values()))
-    disk = low if low == high else f"{low} to {high}"
+    beside = f" ({span(peers_appends)} beside the SQLite store's saves)" if peers_appends else ""
     return (
         f"Medians, measured on {day} on {host['cores']} cores of {host['cpu']}, {host['kernel']}, on a disk where a"
-        f" durable append of 1 KiB takes {disk}. FileStore never syncs: a power cut can take its saves back;"
-        " the others' saves are on the disk when they answer."
+        f" durable append of 1 KiB takes {span(appends)}{beside}. FileStore never syncs: a power cut can take its saves"
+        " back; the others' saves are on the disk when they answer."
     )
 
 
@@ -142,10 +147,11 @@ def section(tokenvault, peers, svg_link):
         if tokenvault["host"][key] != peers["host"][key]:
             raise FiguresError(f"the two files were measured on different machines: their {key} differs")
     found = cells(tokenvault, peers)
+    peers_appends = [result["bare_append_us"] for result in peers["results"] if "bare_append_us" in result]
     parts = [
         f"![Time per operation against the number of tokens: tokenvault, the SDK's FileStore, SQLite]({svg_link})",
         speed_table(found),
-        machine_line(tokenvault["host"], found["save", "bare append"]),
+        machine_line(tokenvault["host"], found["save", "bare append"].values(), peers_appends),
     ]
     bars = [*tokenvault.get("bars", []), *peers.get("bars", [])]
     if bars:

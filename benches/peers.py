@@ -7,7 +7,8 @@ they are on the disk under test and not in a temporary folder that may be memory
 
 Every store holds the same tokens (see `token_row`) and is asked for the same users in the same random order. The time is
 that of the call alone: the token that is passed in is made before, the answer checked after. A save updates the token of
-a user, given in full with a new access token. FileStore never syncs, so its saves are not durable; SQLite's are.
+a user, given in full with a new access token. FileStore never syncs, so its saves are not durable; SQLite's are. Beside
+each save a bare durable append is timed, so that a disk that was busier in one run than in another shows.
 """
 
 import argparse
@@ -60,6 +61,7 @@ class FileStorePeer:
     """The SDK's own FileStore, called as the SDK calls it; it needs no initialised SDK."""
 
     name = "python FileStore"
+    durable = False
 
     def __init__(self, folder, rows):
         path = os.path.join(folder, "tokens.csv")
@@ -91,6 +93,7 @@ class SeedSqlitePeer:
     """The seed's store, see seed_sqlite.py."""
 
     name = "seed SQLite"
+    durable = True
 
     def __init__(self, folder, rows):
         self.store = SeedSqliteStore(os.path.join(folder, "zohooauth.db"))
@@ -121,10 +124,22 @@ def check(peer, operation, row, answer):
             raise SystemExit(f"{peer.name}: a saved token does not read back")
 
 
-def measure(peer, operation, rows):
-    """The times of one cell of the table, in nanoseconds; the first call only warms up."""
+def bare_append(folder):
+    """Nanoseconds of one append of 1 KiB and its sync."""
+    file = os.open(os.path.join(folder, "append"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        begin = time.perf_counter_ns()
+        os.write(file, bytes(1_024))
+        getattr(os, "fdatasync", os.fsync)(file)
+        return time.perf_counter_ns() - begin
+    finally:
+        os.close(file)
+
+
+def measure(peer, operation, rows, folder):
+    """One cell of the table; its first call only warms up."""
     choice = random.Random(SEED)
-    times = []
+    times, appends = [], []
     os.sync()  # what was written before is not this cell's to pay for
     until = time.monotonic() + SECONDS_PER_CELL
     while len(times) <= LEAST_REPETITIONS or (len(times) <= MOST_REPETITIONS and time.monotonic() < until):
@@ -134,7 +149,12 @@ def measure(peer, operation, rows):
         answer = call()
         times.append(time.perf_counter_ns() - begin)
         check(peer, operation, row, answer)
-    return times[1:]
+        if operation == "save" and peer.durable:
+            appends.append(bare_append(folder))
+    cell = result(peer.name, len(rows), operation, times[1:])
+    if appends:
+        cell["bare_append_us"] = round(statistics.median(appends[1:]) / 1_000, 3)
+    return cell
 
 
 def result(store, tokens, operation, times):
@@ -173,7 +193,7 @@ def main():
             with tempfile.TemporaryDirectory(dir=options.out.parent, prefix="peers-") as folder:
                 peer = make_peer(folder, rows)
                 for operation in OPERATIONS:
-                    results.append(result(peer.name, tokens, operation, measure(peer, operation, rows)))
+                    results.append(measure(peer, operation, rows, folder))
                     print("{store}, {tokens} tokens, {operation}: {median_us} us ({repetitions} times)".format(**results[-1]))
     options.out.write_text(json.dumps({"host": host(), "results": results}, indent=1) + "\n", encoding="utf-8")
 

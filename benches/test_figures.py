@@ -69,9 +69,15 @@ class Tables(unittest.TestCase):
         self.assertIn("| n | b | 1 s | yes |", figures.section(with_bars, peers(), "speed.svg"))
 
     def test_the_machine_and_its_disk_are_named(self):
-        line = figures.machine_line(HOST, {10: 200, 1_000: 250})
-        for part in ("2026-01-01", "2 cores of Example CPU", "Linux 6.1", "200 µs to 250 µs"):
+        line = figures.machine_line(HOST, [200, 250])
+        for part in ("2026-01-01", "2 cores of Example CPU", "Linux 6.1", "1 KiB takes 200 µs to 250 µs. "):
             self.assertIn(part, line)
+
+    def test_a_disk_that_was_busier_in_the_other_run_shows(self):
+        busy = peers()
+        busy["results"][-1]["bare_append_us"] = 3_000
+        line = figures.section(tokenvault(), busy, "speed.svg")
+        self.assertIn("takes 0.50 µs to 4.25 µs (3.00 ms beside the SQLite store's saves). ", line)
 
 
 class Refusals(unittest.TestCase):
