@@ -1,0 +1,6 @@
+//! The encrypted file.
+
+mod frame;
+mod header;
+mod key_source;
+mod reader;
