@@ -25,6 +25,8 @@ pub(super) const MARKER: [u8; 4] = [0x54, 0x56, 0xF7, 0xA3];
 pub(super) const HEAD_LEN: usize = 4 + 4 + 8 + TAG_LEN + NONCE_LEN;
 /// The most that one frame seals.
 pub(super) const MAX_PLAINTEXT: usize = 1024 * 1024;
+/// The longest frame.
+pub(super) const MAX_FRAME: usize = HEAD_LEN + MAX_PLAINTEXT + TAG_LEN;
 /// Bytes of a change without its record.
 pub(super) const PART_LEN: usize = 1 + 16 + 8 + 4;
 
