@@ -25,59 +25,22 @@ const FLOORS: [&[&str]; 17] = [
 ];
 
 /// Pairs that the floors alone would let pass: (who, whom, why not).
+#[rustfmt::skip]
 const FORBIDDEN: [(&str, &str, &str); 14] = [
     ("backend::memory", "crypto", "nothing in memory is sealed"),
-    (
-        "conformance",
-        "backend::file",
-        "the suite holds for every backend alike",
-    ),
-    (
-        "conformance",
-        "backend::memory",
-        "the suite holds for every backend alike",
-    ),
-    (
-        "export",
-        "backend::file",
-        "only `open` and the command line know which backend there is",
-    ),
-    (
-        "export",
-        "backend::memory",
-        "only `open` and the command line know which backend there is",
-    ),
-    (
-        "import",
-        "backend::file",
-        "only `open` and the command line know which backend there is",
-    ),
-    (
-        "import",
-        "backend::memory",
-        "only `open` and the command line know which backend there is",
-    ),
-    (
-        "matching",
-        "backend",
-        "the rules speak of records, not of where they are kept",
-    ),
-    (
-        "merging",
-        "backend",
-        "the rules speak of records, not of where they are kept",
-    ),
+    ("conformance", "backend::file", "the suite holds for every backend alike"),
+    ("conformance", "backend::memory", "the suite holds for every backend alike"),
+    ("crypto", "fields", "crypto seals bytes, whatever they mean"),
+    ("crypto", "lookup", "crypto seals bytes, whatever they mean"),
+    ("export", "backend::file", "only `open` and the command line know which backend there is"),
+    ("export", "backend::memory", "only `open` and the command line know which backend there is"),
+    ("import", "backend::file", "only `open` and the command line know which backend there is"),
+    ("import", "backend::memory", "only `open` and the command line know which backend there is"),
+    ("matching", "backend", "the rules speak of records, not of where they are kept"),
+    ("merging", "backend", "the rules speak of records, not of where they are kept"),
     ("record", "crypto", "records are sealed by the backend that keeps them"),
-    (
-        "vault",
-        "backend::file",
-        "the vault works over any backend, through the trait",
-    ),
-    (
-        "vault",
-        "backend::memory",
-        "the vault works over any backend, through the trait",
-    ),
+    ("vault", "backend::file", "the vault works over any backend, through the trait"),
+    ("vault", "backend::memory", "the vault works over any backend, through the trait"),
 ];
 
 fn within(module: &str, room: &str) -> bool {

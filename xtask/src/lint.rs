@@ -127,8 +127,9 @@ fn deny(checkout: &Checkout, checks: &[&str], options: &[&str]) -> Result<(), St
         let mut command = checkout.cargo(["deny"]);
         command
             .args(manifest)
-            .args(["--workspace", "check", "--hide-inclusion-graph", "--config"])
-            .arg(&configuration);
+            .args(["--workspace", "--config"])
+            .arg(&configuration)
+            .args(["check", "--hide-inclusion-graph"]);
         // One configuration serves two workspaces: what is an exception in one need not occur in the other.
         command.args([
             "--allow",
