@@ -32,10 +32,11 @@ impl File {
 
 /// Every Rust file below these folders; a folder that is not there holds none.
 pub(crate) fn files(folders: &[&str]) -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Tests run in the root of their package. Not its path at build time: a build folder can serve several checkouts.
+    assert!(Path::new("src/lib.rs").exists(), "there is nothing here to check");
     let mut files = Vec::new();
     for folder in folders {
-        collect(&root.join(folder), folder, &mut files);
+        collect(Path::new(folder), folder, &mut files);
     }
     files
 }
