@@ -110,7 +110,7 @@ fn build(core: &Core, path: &Path, work: Rewrite) -> Result<NewFile> {
     let old = core.state();
     let held = core.held_key();
     let (source, derivation, kek) = match work.new_key {
-        None => (None, held.derivation().clone(), held.key()),
+        None => (None, *held.derivation(), held.key()),
         Some((source, derivation)) => {
             let kek = Arc::new(source.derive(&derivation)?);
             (Some(source), derivation, kek)
@@ -143,7 +143,7 @@ fn put_in_place(core: &Core, locked: &Locked<'_>, path: &Path, new: NewFile) -> 
         return Err(Error::new(ErrorKind::Busy, "another process has locked the new vault file"));
     }
     core.disk.rename(path, &core.options.path).map_err(|error| io_error("put the new vault file in place", error))?;
-    let derivation = new.state.header.derivation.clone();
+    let derivation = new.state.header.derivation;
     core.change_state(|state| *state = new.state);
     if let Some((source, key)) = new.key {
         core.held_key().replace(source, key, &derivation);
