@@ -178,9 +178,6 @@ fn read_parts(plaintext: &[u8]) -> Option<Vec<Part>> {
     reader.0.is_empty().then_some(parts)
 }
 
-/// A change to lay out: the record's bytes, or `None` for a tombstone.
-type NewPart = (RecordName, Timestamp, Option<Zeroizing<Vec<u8>>>);
-
 /// Gathers the changes of one frame, and lays them out once it is known how much room they need: a vector that grows
 /// leaves its old memory behind unwiped.
 #[derive(Default)]
@@ -189,9 +186,11 @@ pub(super) struct PlaintextBuilder {
     bodies_len: usize,
 }
 
+/// A change to lay out.
 struct NewPart {
     name: RecordName,
     time: Timestamp,
+    /// The record's bytes; `None` for a tombstone.
     record: Option<Zeroizing<Vec<u8>>>,
 }
 
