@@ -6,6 +6,8 @@
 
 pub mod backend;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod fields;
 pub mod identity;
