@@ -7,8 +7,12 @@
 pub mod backend;
 pub mod clock;
 pub mod error;
+#[cfg(feature = "import")]
+pub mod export;
 pub mod fields;
 pub mod identity;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod intake;
 pub mod lookup;
 mod matching;
