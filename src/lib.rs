@@ -11,8 +11,12 @@ pub mod conformance;
 #[cfg(feature = "file")]
 pub mod crypto;
 pub mod error;
+#[cfg(feature = "import")]
+pub mod export;
 pub mod fields;
 pub mod identity;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod intake;
 pub mod lookup;
 mod matching;
