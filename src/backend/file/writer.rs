@@ -16,7 +16,7 @@ use crate::backend::file::disk::LockKind;
 use crate::backend::file::frame::{self, PART_LEN, PlaintextBuilder};
 use crate::backend::file::opening::io_error;
 use crate::backend::file::rewrite::{self, Rewrite};
-use crate::backend::file::scan::Position;
+use crate::backend::file::scan::{ALLOCATION, Position};
 use crate::backend::file::state::{Place, State};
 use crate::backend::{Change, Commit};
 use crate::clock::Timestamp;
@@ -30,9 +30,6 @@ const MAX_JOINED: usize = 32;
 
 /// A commit whose records take more than this is written as a rewrite, for the same reason.
 const MAX_FRAME_OF_COMMIT: usize = 16 * 1024;
-
-/// Room that is set aside at once behind the last frame.
-const ALLOCATION: u64 = 64 * 1024;
 
 /// Something to write, how long to wait for the lock, and whom to tell.
 pub(super) struct Request {
