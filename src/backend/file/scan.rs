@@ -137,10 +137,8 @@ impl<'a> Scanner<'a> {
             return Err(damaged_at(self.position));
         }
         let mut bytes = vec![0; usize::try_from(behind).unwrap_or_default()];
-        let count = self
-            .file
-            .read_at(&mut bytes, self.position.offset)
-            .map_err(|error| io_error("read the vault", error))?;
+        let count =
+            self.file.read_at(&mut bytes, self.position.offset).map_err(|error| io_error("read the vault", error))?;
         bytes.truncate(count);
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         if used > MAX_FRAME {
