@@ -59,7 +59,13 @@ async fn measure() {
             result("bare append", tokens, "save", &appends),
         ]);
         let ratio = median(&saves) / median(&appends);
-        bars.push(bar(&format!("save at {tokens} tokens, times a bare append"), "at most 1.10", ratio, "x", ratio <= 1.10));
+        bars.push(bar(
+            &format!("save at {tokens} tokens, times a bare append"),
+            "at most 1.10",
+            ratio,
+            "x",
+            ratio <= 1.10,
+        ));
         finds.push((median(&by_user), median(&by_id)));
         if tokens == 1000 {
             bars.push(bench.import_against_saves(median(&saves)).await);
@@ -290,7 +296,10 @@ fn bar(name: &str, bar: &str, measured: f64, unit: &str, met: bool) -> Value {
 
 fn write_report(results: &[Value], bars: &[Value]) {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap();
-    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).map(|line| line.trim_start_matches([' ', '\t', ':']));
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map(|line| line.trim_start_matches([' ', '\t', ':']));
     let kernel = format!("Linux {}", fs::read_to_string("/proc/sys/kernel/osrelease").unwrap().trim());
     let host = json!({"cpu": cpu, "cores": std::thread::available_parallelism().unwrap().get(), "kernel": kernel,
         "measured_at": SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()});

@@ -13,10 +13,7 @@ pub(crate) fn bench(checkout: &Checkout, arguments: &[String]) -> ExitCode {
 
 /// The table and the plot of the README.
 pub(crate) fn figures(checkout: &Checkout, arguments: &[String]) -> ExitCode {
-    report(
-        "figures",
-        checkout::run(checkout.command("python3").arg("benches/figures.py").args(arguments)),
-    )
+    report("figures", checkout::run(checkout.command("python3").arg("benches/figures.py").args(arguments)))
 }
 
 fn report(command: &str, outcome: Result<(), String>) -> ExitCode {
