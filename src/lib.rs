@@ -6,6 +6,10 @@
 
 pub mod backend;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "file")]
+pub mod crypto;
 pub mod error;
 #[cfg(feature = "import")]
 pub mod export;
