@@ -23,6 +23,7 @@ use tokenvault::clock::Timestamp;
 use tokenvault::crypto::kdf::{self, KdfCost};
 use tokenvault::fields::{Field, Fields};
 use tokenvault::identity::{Lineage, RecordName, Version};
+use tokenvault::import::{self, ImportOptions};
 use tokenvault::operation::Context;
 use tokenvault::record::{Record, Writer};
 use tokenvault::secret::SecretText;
@@ -157,8 +158,40 @@ impl Bench {
         (saves, appends)
     }
 
+    /// Rows of tokens that are not there yet, in the SDKs' format, from reading the file to the last sync.
     async fn import_against_saves(&self, save: f64) -> Value {
-        bar("import of 1,000 rows, against 1,000 saves", "at least 20 times faster", 0.0 * save, "x", false)
+        let cx = Context::new();
+        let mut times = Vec::new();
+        for round in 1..=5 {
+            let header = "id,user_name,client_id,client_secret,refresh_token,access_token,grant_token,expiry_time,redirect_url,api_domain";
+            let mut csv = header.to_owned();
+            for number in round * 1_000_000..round * 1_000_000 + 1000 {
+                let token = fields(number);
+                let text = |field| token.text(field).unwrap_or_default();
+                let columns = [
+                    Field::UserName,
+                    Field::ClientId,
+                    Field::ClientSecret,
+                    Field::RefreshToken,
+                    Field::AccessToken,
+                    Field::GrantToken,
+                    Field::ExpiresIn,
+                    Field::RedirectUrl,
+                    Field::ApiDomain,
+                ]
+                .map(text);
+                csv.push_str(&format!("\n{number},{}", columns.join(",")));
+            }
+            let path = self.folder.path().join("rows.csv");
+            fs::write(&path, csv).unwrap();
+            let start = Instant::now();
+            let rows = import::csv::read(&path).unwrap();
+            let summary = import::import(&self.vault, &cx, &rows, &ImportOptions::default()).await.unwrap();
+            times.push(micros(start.elapsed()));
+            assert_eq!(summary.new.len(), 1000);
+        }
+        let ratio = 1000.0 * save / median(&times);
+        bar("import of 1,000 rows, against 1,000 saves", "at least 20 times faster", ratio, "x", ratio >= 20.0)
     }
 
     async fn rotation(&self) -> Vec<Value> {
