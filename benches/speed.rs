@@ -223,6 +223,20 @@ impl Bench {
     }
 }
 
+/// Each store's save as a multiple of a bare append beside it: the two are not measured in the same seconds.
+fn against_sqlite(tokens: usize, ours: f64) -> Option<Value> {
+    let peers: Value = serde_json::from_str(&fs::read_to_string(figures().join("peers.json")).ok()?).ok()?;
+    let peer = peers["results"].as_array()?.iter().find(|result| {
+        result["store"] == "seed SQLite" && result["operation"] == "save" && result["tokens"] == tokens
+    })?;
+    let ratio = ours / (peer["median_us"].as_f64()? / peer["bare_append_us"].as_f64()?);
+    Some(bar(&format!("save at {tokens} tokens, times the seed's SQLite store"), "at most 1", ratio, "x", ratio <= 1.0))
+}
+
+fn figures() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../figures")
+}
+
 /// Runs this program again for one measurement: milliseconds and peak MiB.
 fn alone(arguments: &[&str]) -> (f64, f64) {
     let output = Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
@@ -336,7 +350,7 @@ fn write_report(results: &[Value], bars: &[Value]) {
     let kernel = format!("Linux {}", fs::read_to_string("/proc/sys/kernel/osrelease").unwrap().trim());
     let host = json!({"cpu": cpu, "cores": std::thread::available_parallelism().unwrap().get(), "kernel": kernel,
         "measured_at": SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()});
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../figures");
+    let folder = figures();
     fs::create_dir_all(&folder).unwrap();
     let report = serde_json::to_string_pretty(&json!({"host": host, "results": results, "bars": bars})).unwrap();
     let path = folder.join("tokenvault.json");
