@@ -67,6 +67,7 @@ async fn measure() {
             "x",
             ratio <= 1.10,
         ));
+        bars.extend(against_sqlite(tokens, ratio));
         finds.push((median(&by_user), median(&by_id)));
         if tokens == 1000 {
             bars.push(bench.import_against_saves(median(&saves)).await);
