@@ -6,6 +6,8 @@
 
 pub mod backend;
 pub mod clock;
+#[cfg(feature = "file")]
+pub mod crypto;
 pub mod error;
 pub mod fields;
 pub mod identity;
