@@ -5,16 +5,24 @@
 //! - [`backend::memory`], [`backend::file`]: what records are kept in.
 
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 #[cfg(feature = "file")]
 pub mod crypto;
 pub mod error;
+#[cfg(feature = "import")]
+pub mod export;
 pub mod fields;
 pub mod identity;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod intake;
 pub mod lookup;
 mod matching;
 mod merging;
+#[cfg(feature = "file")]
+pub mod open;
 pub mod operation;
 pub mod record;
 pub mod record_codec;

@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::backend::Backend;
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::backend::memory::MemoryBackend;
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, Result};
+use crate::crypto::kdf::KdfCost;
+use crate::error::{Error, ErrorKind, Result};
 use crate::vault::Vault;
 
 /// Where a vault keeps its tokens: `file:PATH`, or `memory:`.
@@ -78,26 +80,49 @@ impl Opened {
     }
 }
 
-/// Opens the store at `location`. `key` is asked for only where the store has a key, and `lock_wait` is how long other
-/// processes may hold the store before this one gives up.
+/// Opens the store at `location`. `key` is asked for only where there is a store that has one, and `lock_wait` is how
+/// long other processes may hold the store before this one gives up.
 ///
 /// # Errors
-/// Those of `key`, and those of the backend.
-pub fn open(
-    location: &StoreLocation,
-    key: impl FnOnce() -> Result<KeySource>,
-    lock_wait: Duration,
-) -> Result<Opened> {
+/// `NotFound` where there is no such store; those of `key`; those of the backend.
+pub fn open(location: &StoreLocation, key: impl FnOnce() -> Result<KeySource>, lock_wait: Duration) -> Result<Opened> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (backend, file): (Arc<dyn Backend>, _) = match location {
         StoreLocation::Memory => (Arc::new(MemoryBackend::new()), None),
         StoreLocation::File(path) => {
-            let options = FileOptions { lock_wait, clock: Arc::clone(&clock), ..FileOptions::new(path, key()?) };
-            let file = Arc::new(FileBackend::open(options)?);
+            if is_free(path) {
+                return Err(Error::new(ErrorKind::NotFound, "there is no vault")
+                    .with_store(location)
+                    .with_hint("make one with `tokenvault init`, or check the path"));
+            }
+            let options = FileOptions { lock_wait, ..FileOptions::new(path, key()?) };
+            let file = Arc::new(FileBackend::open(options).map_err(|error| error.with_store(location))?);
             (Arc::clone(&file) as Arc<dyn Backend>, Some(file))
         }
     };
     Ok(Opened { vault: Vault::with_clock(backend, clock), file })
+}
+
+/// Makes a new store at `location`. `cost` is what a passphrase costs to try.
+///
+/// # Errors
+/// `InvalidInput` where there is something already, or where nothing can be made; those of `key`; those of the backend.
+pub fn create(location: &StoreLocation, key: impl FnOnce() -> Result<KeySource>, cost: KdfCost) -> Result<()> {
+    let StoreLocation::File(path) = location else {
+        return Err(Error::invalid("a vault in memory is there without being made").with_store(location));
+    };
+    if !is_free(path) {
+        // Seen again by the backend, for certain; said here before anybody is asked for a new passphrase.
+        return Err(Error::invalid("there is something under the vault's path already")
+            .with_store(location)
+            .with_hint("use it as it is, choose another path, or move it away first"));
+    }
+    FileBackend::create(FileOptions::new(path, key()?), cost).map_err(|error| error.with_store(location))?;
+    Ok(())
+}
+
+fn is_free(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]

@@ -90,6 +90,20 @@ fn not_text(name: &str) -> Error {
 }
 
 impl Settings {
+    /// The settings of commands that touch no vault of the user's.
+    pub(super) fn for_the_manual() -> Self {
+        Self {
+            store: StoreLocation::Memory,
+            is_default_store: false,
+            key: KeyChoice::Ask,
+            new_passphrase_file: None,
+            format: Format::Table,
+            lock_wait: DEFAULT_LOCK_WAIT,
+            quiet: false,
+            log: None,
+        }
+    }
+
     /// Brings together what is set.
     ///
     /// # Errors
@@ -189,7 +203,8 @@ mod tests {
     fn a_flag_wins_over_the_environment_and_that_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("c.toml");
-        std::fs::write(&config, "store = 'file:of-file.tv'\nformat = 'json'\nlock-wait = '3s'\nkey-file = 'k'").unwrap();
+        std::fs::write(&config, "store = 'file:of-file.tv'\nformat = 'json'\nlock-wait = '3s'\nkey-file = 'k'")
+            .unwrap();
         let environment = |store: Option<&str>| Environment {
             store: store.map(OsString::from),
             config: Some(config.clone().into()),

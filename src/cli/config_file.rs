@@ -44,7 +44,8 @@ impl ConfigFile {
         };
         let table: BTreeMap<Spanned<String>, Spanned<Value>> = toml::from_str(&text).map_err(|error| {
             let at = place(error.span().map_or(0, |span| span.start));
-            Error::invalid(format!("{at}: this is not TOML")).with_hint("write a line for each key, as in: store = 'file:/srv/app/vault.tv'")
+            Error::invalid(format!("{at}: this is not TOML"))
+                .with_hint("write a line for each key, as in: store = 'file:/srv/app/vault.tv'")
         })?;
         let mut config = Self::default();
         for (key, value) in &table {
@@ -69,7 +70,8 @@ impl ConfigFile {
 
     fn set(&mut self, path: &Path, key: &str, value: &Value) -> Result<(), Problem> {
         let wanted = |wanted| move || Problem::Value(wanted);
-        let file = || value.as_str().map(|text| beside(path, Path::new(text))).ok_or(Problem::Value("give a path in quotes"));
+        let file =
+            || value.as_str().map(|text| beside(path, Path::new(text))).ok_or(Problem::Value("give a path in quotes"));
         match key {
             "store" => {
                 let store = value.as_str().and_then(|text| StoreLocation::parse(OsStr::new(text)).ok());
@@ -89,7 +91,10 @@ impl ConfigFile {
                 self.lock_wait = Some(wait.ok_or_else(wanted("give a duration in quotes, such as '10s'"))?);
             }
             "quiet" => self.quiet = value.as_bool().ok_or_else(wanted("give true or false"))?,
-            "log" => self.log = Some(value.as_str().ok_or_else(wanted("give a filter in quotes, such as 'info'"))?.to_owned()),
+            "log" => {
+                self.log =
+                    Some(value.as_str().ok_or_else(wanted("give a filter in quotes, such as 'info'"))?.to_owned());
+            }
             _ => return Err(Problem::UnknownKey),
         }
         Ok(())
@@ -115,9 +120,7 @@ fn read_text(path: &Path) -> Result<String> {
             .with_hint("check the path given by --config or TOKENVAULT_CONFIG")
     };
     let mut text = String::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-        .map_err(unreadable)?;
+    fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text)).map_err(unreadable)?;
     if text.len() as u64 > MAX_BYTES {
         return Err(Error::invalid(format!("the configuration {} is longer than {MAX_BYTES} bytes", path.display()))
             .with_hint("check the path given by --config or TOKENVAULT_CONFIG"));
@@ -132,7 +135,7 @@ mod tests {
     fn read(text: &str) -> Result<ConfigFile> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
-        std::fs::write(&path, text).unwrap();
+        fs::write(&path, text).unwrap();
         ConfigFile::read(&path)
     }
 

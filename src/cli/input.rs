@@ -91,9 +91,8 @@ impl<R: Read> SecretInput<R> {
         while self.read_more()? {}
         let bytes = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let text = std::str::from_utf8(bytes).map_err(|_| {
-            Error::invalid("standard input is not UTF-8 text").with_hint("check what is piped in")
-        })?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Error::invalid("standard input is not UTF-8 text").with_hint("check what is piped in"))?;
         Ok(Zeroizing::new(Box::<str>::from(text).into_string()))
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use anstream::{AutoStream, ColorChoice};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Attribute, Cell, ContentArrangement, Table};
+use anstyle::Style;
+use comfy_table::{Attribute, Cell, ContentArrangement, LineStyle, Table, TableStyle};
 use zeroize::Zeroizing;
 
 use crate::cli::args::Format;
@@ -19,6 +19,9 @@ use crate::error::{Error, ErrorKind};
 use crate::fields::Field;
 use crate::secret::SecretText;
 use crate::token::OAuthToken;
+
+/// Nothing but a line under the header: rows are copied into other places.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// The longest text in a cell of a list. `get` shows whole texts.
 const MAX_CELL: usize = 40;
@@ -90,7 +93,7 @@ impl Output {
         for (field, text) in token.fields().present() {
             table.add_row([field.name().to_owned(), shown(token, field, text, reveal)]);
         }
-        self.line(&table.to_string())
+        self.line(&table.trim_fmt())
     }
 
     /// Tokens, one a row.
@@ -105,17 +108,27 @@ impl Output {
         if table.is_empty() {
             return self.remark("no tokens");
         }
-        self.line(&table.to_string())
+        self.line(&table.trim_fmt())
+    }
+
+    /// Whether colours and weights are wanted: on a terminal, unless `NO_COLOR` or the like says otherwise.
+    fn has_style(&self) -> bool {
+        self.out.is_terminal() && AutoStream::choice(&self.out) != ColorChoice::Never
+    }
+
+    /// `text` in bold where that can be seen.
+    pub(super) fn emphasised(&self, text: &str) -> String {
+        let bold = Style::new().bold();
+        if self.has_style() { format!("{bold}{text}{bold:#}") } else { text.to_owned() }
     }
 
     fn table(&self, header: &[&str]) -> Table {
-        let is_bold = AutoStream::choice(&self.out) != ColorChoice::Never && self.out.is_terminal();
         let heads = header.iter().map(|text| {
             let cell = Cell::new(text);
-            if is_bold { cell.add_attribute(Attribute::Bold) } else { cell }
+            if self.has_style() { cell.add_attribute(Attribute::Bold) } else { cell }
         });
         let mut table = Table::new();
-        table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(heads);
+        table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_header(heads);
         table
     }
 }

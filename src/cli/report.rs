@@ -87,8 +87,7 @@ pub(super) fn hint(error: &Error) -> String {
 /// Tells the user of `error`.
 pub(super) fn print(error: &Error) {
     let (red, bold) = (AnsiColor::Red.on_default().bold(), Style::new().bold());
-    let lines =
-        format!("{red}error:{red:#} {}\n{bold}try:{bold:#} {}\n", what(error), hint(error));
+    let lines = format!("{red}error:{red:#} {}\n{bold}try:{bold:#} {}\n", what(error), hint(error));
     // Where standard error is gone too, the exit code has to do.
     let _ = anstream::stderr().write_all(lines.as_bytes());
 }

@@ -64,7 +64,8 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration> {
         number.parse::<u64>().ok()?.checked_mul(millis)
     };
     millis().map(Duration::from_millis).ok_or_else(|| {
-        Error::invalid("a duration is a whole number and one of ms, s, m, h, d").with_hint("write for example 90s, 10m or 2h")
+        Error::invalid("a duration is a whole number and one of ms, s, m, h, d")
+            .with_hint("write for example 90s, 10m or 2h")
     })
 }
 
@@ -76,8 +77,8 @@ pub(super) fn relative(at: Timestamp, now: Timestamp) -> String {
 fn span(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ ..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds @ 120..7200 => format!("{} min", (seconds + 30) / 60),
+        seconds @ 7200..172_800 => format!("{} h", (seconds + 1800) / 3600),
         seconds => format!("{} days", seconds / 86400),
     }
 }
@@ -106,9 +107,13 @@ mod tests {
     #[test]
     fn durations_have_a_unit() {
         let seconds = |text| parse_duration(text).ok().map(|duration| duration.as_secs());
-        assert_eq!((seconds("90s"), seconds("10m"), seconds("2h"), seconds("7d")), (Some(90), Some(600), Some(7200), Some(604_800)));
+        assert_eq!(
+            (seconds("90s"), seconds("10m"), seconds("2h"), seconds("7d")),
+            (Some(90), Some(600), Some(7200), Some(604_800))
+        );
         assert_eq!(parse_duration("200ms").unwrap(), Duration::from_millis(200));
-        for text in ["", "m", "10", "-1m", "+1m", "1.5h", "10 m", "10ä", "99999999999999999999s", "999999999999999999d"] {
+        for text in ["", "m", "10", "-1m", "+1m", "1.5h", "10 m", "10ä", "99999999999999999999s", "999999999999999999d"]
+        {
             assert_eq!(seconds(text), None, "{text}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::cli::text::is_fingerprint;
 use crate::error::{Error, Result};
@@ -43,9 +43,13 @@ pub(super) enum Problem {
 /// The error that tells of `problem`.
 pub(super) fn refused(line: usize, problem: &Problem) -> Error {
     let (what, hint) = match problem {
-        Problem::NotAnObject => ("this is not a JSON object".into(), "give objects, one after another: {\"user_name\": …}"),
+        Problem::NotAnObject => {
+            ("this is not a JSON object".into(), "give objects, one after another: {\"user_name\": …}")
+        }
         Problem::NoEnd => ("the JSON object that begins here does not end".into(), "check that the input is complete"),
-        Problem::NotJson(column) => (format!("this is not JSON (column {column})"), "check quotes, commas and brackets"),
+        Problem::NotJson(column) => {
+            (format!("this is not JSON (column {column})"), "check quotes, commas and brackets")
+        }
         Problem::UnknownField(name) => (
             format!("unknown field {name}"),
             "the fields are id, user_name, client_id, client_secret, grant_token, refresh_token, access_token, \
@@ -278,7 +282,9 @@ mod tests {
         ] {
             assert_eq!(refusal(object), said, "{object}");
         }
-        for object in [r#"{"user_name":"canary}"#, r#"{canary}"#, r#"{"user_name" "canary"}"#, "{\"user_name\":\"\\ud800\"}"] {
+        for object in
+            [r#"{"user_name":"canary}"#, r#"{canary}"#, r#"{"user_name" "canary"}"#, "{\"user_name\":\"\\ud800\"}"]
+        {
             assert!(refusal(object).starts_with("line 5: this is not JSON"), "{object}");
         }
     }

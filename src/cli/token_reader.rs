@@ -134,7 +134,10 @@ mod tests {
     fn what_came_before_an_error_was_read() {
         let (users, error) = read("{\"user_name\":\"a\"}\n[{}]");
         assert_eq!((users.len(), error.as_deref()), (1, Some("line 2: this is not a JSON object")));
-        assert_eq!(read("{}\n\n{\"user_name\":").1.as_deref(), Some("line 3: the JSON object that begins here does not end"));
+        assert_eq!(
+            read("{}\n\n{\"user_name\":").1.as_deref(),
+            Some("line 3: the JSON object that begins here does not end")
+        );
         assert_eq!(read("{]").1.as_deref(), Some("line 1: this is not JSON (column 2)"));
     }
 
