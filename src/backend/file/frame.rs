@@ -178,11 +178,14 @@ fn read_parts(plaintext: &[u8]) -> Option<Vec<Part>> {
     reader.0.is_empty().then_some(parts)
 }
 
+/// A change to lay out: the record's bytes, or `None` for a tombstone.
+type NewPart = (RecordName, Timestamp, Option<Zeroizing<Vec<u8>>>);
+
 /// Gathers the changes of one frame, and lays them out once it is known how much room they need: a vector that grows
 /// leaves its old memory behind unwiped.
 #[derive(Default)]
 pub(super) struct PlaintextBuilder {
-    changes: Vec<(RecordName, Timestamp, Option<Zeroizing<Vec<u8>>>)>,
+    changes: Vec<NewPart>,
     bodies_len: usize,
 }
 

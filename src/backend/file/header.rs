@@ -162,7 +162,9 @@ impl Header {
 
 impl KeyDerivation {
     fn encode(&self) -> Result<(u8, Vec<u8>)> {
-        let Self::Argon2id { cost, salt } = self else { return Ok((KIND_KEY_FILE, Vec::new())) };
+        let Self::Argon2id { cost, salt } = self else {
+            return Ok((KIND_KEY_FILE, Vec::new()));
+        };
         cost.check()?;
         let mut out = Vec::with_capacity(ARGON2ID_LEN);
         for number in [cost.memory_kib, cost.passes, cost.lanes] {

@@ -22,7 +22,7 @@ type Unlocked = (RootKey, DataKey);
 impl HeldKey {
     pub(super) fn derive(source: KeySource, derivation: &KeyDerivation) -> Result<Self> {
         let key = Arc::new(source.derive(derivation)?);
-        Ok(Self { source, derivation: derivation.clone(), key })
+        Ok(Self { source, derivation: *derivation, key })
     }
 
     pub(super) fn key(&self) -> Arc<KeyEncryptionKey> {
@@ -54,7 +54,7 @@ impl HeldKey {
 
     pub(super) fn keep(&mut self, key: Arc<KeyEncryptionKey>, derivation: &KeyDerivation) {
         self.key = key;
-        self.derivation = derivation.clone();
+        self.derivation = *derivation;
     }
 }
 

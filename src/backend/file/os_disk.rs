@@ -99,7 +99,7 @@ impl Disk for OsDisk {
     fn is_local(&self, folder: &Path) -> io::Result<bool> {
         let FsType(magic) = statfs(folder)?.filesystem_type();
         // The field is signed on some platforms and wider than the magic on others: its low 32 bits are the number.
-        Ok(!NETWORK.iter().any(|network| i64::from(*network) == (magic as i64 & 0xffff_ffff)))
+        Ok(!NETWORK.iter().any(|network| i64::from(*network) == (magic & 0xffff_ffff)))
     }
 
     fn after_fork(&self) -> Arc<dyn Disk> {

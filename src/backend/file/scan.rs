@@ -74,14 +74,18 @@ impl<'a> Scanner<'a> {
     /// The next frame; `None` where none opens at this position. Then [`tail`](Self::tail) says why.
     pub(super) fn next(&mut self) -> Result<Option<Opened<'_>>> {
         self.fill(HEAD_LEN)?;
-        let Some(head) = self.buffer.get(self.filled.clone()).and_then(FrameHead::parse) else { return Ok(None) };
+        let Some(head) = self.buffer.get(self.filled.clone()).and_then(FrameHead::parse) else {
+            return Ok(None);
+        };
         let len = HEAD_LEN + head.sealed_len;
         self.fill(len)?;
         let (start, at) = (self.filled.start, self.position);
         if self.filled.len() < len || head.number != at.number || head.tag_before != at.tag_before {
             return Ok(None);
         }
-        let Some(bytes) = self.buffer.get_mut(start..start + len) else { return Ok(None) };
+        let Some(bytes) = self.buffer.get_mut(start..start + len) else {
+            return Ok(None);
+        };
         let tag = frame::tag(bytes);
         // A frame that does not open is left garbled in the buffer; the tail is judged from the file.
         let Ok(plaintext) = frame::open(self.key, self.vault_id, at.number, &at.tag_before, bytes) else {
@@ -102,7 +106,9 @@ impl<'a> Scanner<'a> {
         while self.filled.len() < wanted {
             let offset = self.position.offset + self.filled.len() as u64;
             let end = (self.filled.end + CHUNK).min(self.buffer.len());
-            let Some(room) = self.buffer.get_mut(self.filled.end..end) else { break };
+            let Some(room) = self.buffer.get_mut(self.filled.end..end) else {
+                break;
+            };
             let count = self.file.read_at(room, offset).map_err(|error| io_error("read the vault", error))?;
             self.filled.end += count;
             if count == 0 {
@@ -155,8 +161,12 @@ impl<'a> Scanner<'a> {
     fn holds_a_frame(&self, bytes: &[u8]) -> Result<bool> {
         let mut tried = 0;
         for at in 0..bytes.len() {
-            let Some(head) = bytes.get(at..).and_then(FrameHead::parse) else { continue };
-            let Some(found) = bytes.get(at..at + HEAD_LEN + head.sealed_len) else { continue };
+            let Some(head) = bytes.get(at..).and_then(FrameHead::parse) else {
+                continue;
+            };
+            let Some(found) = bytes.get(at..at + HEAD_LEN + head.sealed_len) else {
+                continue;
+            };
             tried += found.len();
             if tried > MAX_TRIED {
                 return Err(damaged_at(self.position));

@@ -187,7 +187,9 @@ impl State {
 
     /// Reads a record: one positioned read, one open.
     pub(super) fn read(&self, name: RecordName) -> Result<Option<Arc<Record>>> {
-        let Some(entry) = self.directory.get(name) else { return Ok(None) };
+        let Some(entry) = self.directory.get(name) else {
+            return Ok(None);
+        };
         let place = entry.place;
         let mut bytes = Zeroizing::new(vec![0; place.frame_len as usize]);
         read_exact_at(&*self.file, &mut bytes, place.offset).map_err(|error| io_error("read the vault", error))?;
