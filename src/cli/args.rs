@@ -63,6 +63,13 @@ pub(super) enum Format {
     Json,
 }
 
+impl Format {
+    /// The format with this name.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::from_str(name, false).ok()
+    }
+}
+
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Make a new vault

@@ -2,15 +2,14 @@
 //! environment. What leaves here is checked.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use etcetera::BaseStrategy;
 use zeroize::Zeroizing;
 
 use crate::cli::args::{Format, GlobalArgs};
-use crate::cli::config_file::ConfigFile;
+use crate::cli::config_file::{ConfigFile, KeyChoice};
 use crate::cli::text;
 use crate::error::{Error, Result};
 use crate::open::StoreLocation;
@@ -29,15 +28,6 @@ pub(super) struct Settings {
     pub(super) lock_wait: Duration,
     pub(super) quiet: bool,
     pub(super) log: Option<String>,
-}
-
-/// Where the key to the vault comes from.
-pub(super) enum KeyChoice {
-    KeyFile(PathBuf),
-    PassphraseFile(PathBuf),
-    Passphrase(SecretText),
-    /// None is named: ask for a passphrase.
-    Ask,
 }
 
 /// The environment variables that matter. An empty one counts as not set.
@@ -162,13 +152,8 @@ fn utf8(name: &str, value: OsString) -> Result<String> {
 }
 
 fn format_named(name: &str, value: &OsString) -> Result<Format> {
-    parse_format(value.to_str().unwrap_or_default())
+    Format::parse(value.to_str().unwrap_or_default())
         .ok_or_else(|| Error::invalid(format!("{name} is not a format")).with_hint("set it to table or json"))
-}
-
-/// Reads a format by its name.
-pub(super) fn parse_format(text: &str) -> Option<Format> {
-    Format::from_str(text, false).ok()
 }
 
 fn duration(name: &str, value: &OsString) -> Result<Duration> {
@@ -183,11 +168,6 @@ fn default_store() -> Result<StoreLocation> {
             .with_hint("name the vault by --store file:PATH or TOKENVAULT_STORE")
     })?;
     Ok(StoreLocation::File(strategy.data_dir().join("tokenvault").join("vault.tv")))
-}
-
-/// A path in a configuration file is seen from that file's folder, wherever the command runs.
-pub(super) fn beside(config: &Path, path: &Path) -> PathBuf {
-    config.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
 }
 
 #[cfg(test)]

@@ -10,13 +10,22 @@ use std::time::Duration;
 use toml::{Spanned, Value};
 
 use crate::cli::args::Format;
-use crate::cli::config::{KeyChoice, beside, parse_format};
 use crate::cli::text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::StoreLocation;
+use crate::secret::SecretText;
 
 /// The largest configuration that is read.
 const MAX_BYTES: u64 = 64 * 1024;
+
+/// Where the key to the vault comes from.
+pub(super) enum KeyChoice {
+    KeyFile(PathBuf),
+    PassphraseFile(PathBuf),
+    Passphrase(SecretText),
+    /// None is named: ask for a passphrase.
+    Ask,
+}
 
 /// What a configuration file sets.
 #[derive(Default)]
@@ -83,7 +92,7 @@ impl ConfigFile {
             "key-file" => self.key_file = Some(file()?),
             "passphrase-file" => self.passphrase_file = Some(file()?),
             "format" => {
-                let format = value.as_str().and_then(parse_format);
+                let format = value.as_str().and_then(Format::parse);
                 self.format = Some(format.ok_or_else(wanted("give 'table' or 'json'"))?);
             }
             "lock-wait" => {
@@ -111,6 +120,11 @@ impl ConfigFile {
 enum Problem {
     UnknownKey,
     Value(&'static str),
+}
+
+/// A path in a configuration file is seen from that file's folder, wherever the command runs.
+fn beside(config: &Path, path: &Path) -> PathBuf {
+    config.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
 }
 
 fn read_text(path: &Path) -> Result<String> {

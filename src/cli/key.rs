@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::backend::file::KeySource;
 use crate::cli::args::ChangeArgs;
-use crate::cli::config::{KeyChoice, Settings};
+use crate::cli::config::Settings;
+use crate::cli::config_file::KeyChoice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 

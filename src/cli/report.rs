@@ -13,7 +13,7 @@ pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0  done (also where the reader of a pipe went away)
   1  not found
-  2  wrong usage or input; nothing was changed
+  2  wrong usage or input
   3  wrong key, or no permission
   4  try again later: busy, full, out of reach
   5  damaged or tampered with

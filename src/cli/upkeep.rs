@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::backend::file::{KeySource, Verification};
 use crate::cli::args::{ChangeArgs, CostArgs, InitArgs};
-use crate::cli::config::KeyChoice;
+use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
 use crate::cli::report::Done;
 use crate::cli::session::Session;

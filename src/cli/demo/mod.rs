@@ -12,7 +12,6 @@ use crate::cli::report::{self, Done};
 use crate::cli::session::Session;
 use crate::cli::text::fingerprint;
 use crate::cli::{tokens, upkeep};
-use crate::clock::{Clock, SystemClock};
 use crate::error::ErrorKind;
 use crate::fields::Field;
 use crate::open::{Opened, StoreLocation};
@@ -153,9 +152,4 @@ async fn log_out(stage: &mut Stage, opened: &Opened, alice: &OAuthToken) -> Done
     as_told(refused.is_some_and(|error| error.kind() == ErrorKind::Gone))?;
     as_told(opened.vault.get_tokens(&stage.session.context).await?.value.is_empty())?;
     stage.say("A refresh of Alice's that was still under way came too late, and was refused: a log-out is final.")
-}
-
-/// When the demo's access tokens end.
-fn in_an_hour() -> String {
-    SystemClock.now().after(std::time::Duration::from_secs(3600)).as_millis().to_string()
 }

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::cli::args::Format;
-use crate::cli::config::{KeyChoice, Settings};
-use crate::cli::demo::in_an_hour;
+use crate::cli::config::Settings;
+use crate::cli::config_file::KeyChoice;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
 use crate::open::StoreLocation;
@@ -115,4 +117,9 @@ pub(super) fn on_disk(cause: io::Error) -> Error {
     Error::new(ErrorKind::Io, "the demo's temporary folder could not be used")
         .with_source(cause)
         .with_hint("set TMPDIR to a folder on a local disk")
+}
+
+/// When the demo's access tokens end.
+fn in_an_hour() -> String {
+    SystemClock.now().after(Duration::from_secs(3600)).as_millis().to_string()
 }
