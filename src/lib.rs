@@ -8,6 +8,8 @@ pub mod backend;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "file")]
 pub mod crypto;
 pub mod error;

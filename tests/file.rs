@@ -1,5 +1,6 @@
 //! The encrypted file as its users meet it: several handles, rotation, wrong keys, refused files.
 #![cfg(feature = "file")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -8,11 +8,8 @@ use zeroize::Zeroizing;
 use crate::backend::file::core::{Core, Locked};
 use crate::backend::file::frame;
 use crate::backend::file::opening::io_error;
-use crate::backend::file::scan::Position;
+use crate::backend::file::scan::{ALLOCATION, Position};
 use crate::error::{Error, ErrorKind, Result};
-
-/// Room that is set aside at once behind the last frame.
-const ALLOCATION: u64 = 64 * 1024;
 
 /// Appends a frame and syncs it. Where that fails the frame is cut back, and nothing more is written through this
 /// descriptor: after a failed sync the system may have forgotten what it could not write.

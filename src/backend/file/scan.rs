@@ -11,6 +11,12 @@ use crate::error::{Error, Result};
 /// How many bytes are asked of the system at once.
 const CHUNK: usize = 256 * 1024;
 
+/// Room that is set aside behind the last frame, as zeros.
+pub(super) const ALLOCATION: u64 = 64 * 1024;
+
+/// No vault has more behind its last whole frame: one frame that did not come to its end, and room set aside.
+const MAX_BEHIND: u64 = MAX_FRAME as u64 + ALLOCATION;
+
 /// How much is tried before a tail counts as damaged: marks can be planted so that each asks for a large frame.
 const MAX_TRIED: usize = 64 << 20;
 
@@ -45,8 +51,8 @@ pub(super) struct Scanner<'a> {
     key: &'a DataKey,
     vault_id: &'a [u8; 16],
     position: Position,
-    /// How many bytes the file had behind the position at the start.
-    rest: usize,
+    /// The file's length at the start.
+    end: u64,
     buffer: Zeroizing<Vec<u8>>,
     /// The part of the buffer that is read and not yet walked over.
     filled: std::ops::Range<usize>,
@@ -60,11 +66,11 @@ impl<'a> Scanner<'a> {
         vault_id: &'a [u8; 16],
         position: Position,
     ) -> Result<Self> {
-        let len = file.metadata().map_err(|error| io_error("look at the vault", error))?.len;
-        let rest = usize::try_from(len.saturating_sub(position.offset)).unwrap_or(usize::MAX);
+        let end = file.metadata().map_err(|error| io_error("look at the vault", error))?.len;
+        let rest = usize::try_from(end.saturating_sub(position.offset)).unwrap_or(usize::MAX);
         // Never grown: growing would leave opened frames behind in memory that is not wiped.
         let buffer = Zeroizing::new(vec![0; rest.min(MAX_FRAME + CHUNK)]);
-        Ok(Self { file, key, vault_id, position, rest, buffer, filled: 0..0 })
+        Ok(Self { file, key, vault_id, position, end, buffer, filled: 0..0 })
     }
 
     pub(super) fn position(&self) -> Position {
@@ -126,12 +132,16 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// `Damaged` where a whole frame lies behind the place that does not open, or more than one frame's length does.
     pub(super) fn tail(&self) -> Result<Tail> {
-        let start = self.position.offset;
-        let mut bytes = vec![0; self.rest.min(MAX_FRAME + 1)];
-        let count = self.file.read_at(&mut bytes, start).map_err(|error| io_error("read the vault", error))?;
+        let behind = self.end.saturating_sub(self.position.offset);
+        if behind > MAX_BEHIND {
+            return Err(damaged_at(self.position));
+        }
+        let mut bytes = vec![0; usize::try_from(behind).unwrap_or_default()];
+        let count =
+            self.file.read_at(&mut bytes, self.position.offset).map_err(|error| io_error("read the vault", error))?;
         bytes.truncate(count);
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        if !self.is_zero_behind(start + count as u64)? || used > MAX_FRAME {
+        if used > MAX_FRAME {
             return Err(damaged_at(self.position));
         }
         if used == 0 {
@@ -141,20 +151,6 @@ impl<'a> Scanner<'a> {
             return Err(damaged_at(self.position));
         }
         Ok(Tail::Torn(used as u64))
-    }
-
-    fn is_zero_behind(&self, mut offset: u64) -> Result<bool> {
-        let mut bytes = vec![0; self.rest.min(CHUNK)];
-        loop {
-            let count = self.file.read_at(&mut bytes, offset).map_err(|error| io_error("read the vault", error))?;
-            if count == 0 {
-                return Ok(true);
-            }
-            if bytes.iter().take(count).any(|byte| *byte != 0) {
-                return Ok(false);
-            }
-            offset += count as u64;
-        }
     }
 
     /// Whether any frame opens in `bytes`, at whichever place and by its own word on where it belongs.
