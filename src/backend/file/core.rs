@@ -108,7 +108,7 @@ impl Core {
         }
         let state = self.state();
         let metadata = self.path_metadata()?;
-        if metadata.identity != state.identity || metadata.len < state.position.offset {
+        if !state.is_closed || metadata.identity != state.identity || metadata.len < state.position.offset {
             return Ok(false);
         }
         if metadata.len == state.position.offset {

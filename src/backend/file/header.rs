@@ -127,6 +127,11 @@ impl Header {
         Some(derivation.map(|derivation| Self { vault_id, generation, derivation, bytes }))
     }
 
+    /// Whether these are the header's bytes.
+    pub(super) fn is(&self, bytes: &[u8]) -> bool {
+        self.bytes == bytes
+    }
+
     /// Bytes of the header: the first frame begins behind them.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
@@ -162,7 +167,9 @@ impl Header {
 
 impl KeyDerivation {
     fn encode(&self) -> Result<(u8, Vec<u8>)> {
-        let Self::Argon2id { cost, salt } = self else { return Ok((KIND_KEY_FILE, Vec::new())) };
+        let Self::Argon2id { cost, salt } = self else {
+            return Ok((KIND_KEY_FILE, Vec::new()));
+        };
         cost.check()?;
         let mut out = Vec::with_capacity(ARGON2ID_LEN);
         for number in [cost.memory_kib, cost.passes, cost.lanes] {

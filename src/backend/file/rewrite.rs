@@ -123,9 +123,7 @@ fn build(core: &Core, path: &Path, work: Rewrite) -> Result<NewFile> {
     let header = Header::create(old.header.vault_id, generation, derivation, &kek, &old.root, &data_key)?;
     let file: Arc<dyn DiskFile> =
         Arc::from(core.disk.create_new(path).map_err(|e| io_error("make a new file beside the vault", e))?);
-    let parsed = Header::parse(&header)?;
-    let (root, key) = parsed.unlock(&kek)?;
-    let mut output = Output::new(State::new(file, parsed, root, key)?, header);
+    let mut output = Output::new(file, header, &kek)?;
     if !work.clear {
         output.copy_live(&old, &work.changes)?;
     }

@@ -80,14 +80,18 @@ impl<'a> Scanner<'a> {
     /// The next frame; `None` where none opens at this position. Then [`tail`](Self::tail) says why.
     pub(super) fn next(&mut self) -> Result<Option<Opened<'_>>> {
         self.fill(HEAD_LEN)?;
-        let Some(head) = self.buffer.get(self.filled.clone()).and_then(FrameHead::parse) else { return Ok(None) };
+        let Some(head) = self.buffer.get(self.filled.clone()).and_then(FrameHead::parse) else {
+            return Ok(None);
+        };
         let len = HEAD_LEN + head.sealed_len;
         self.fill(len)?;
         let (start, at) = (self.filled.start, self.position);
         if self.filled.len() < len || head.number != at.number || head.tag_before != at.tag_before {
             return Ok(None);
         }
-        let Some(bytes) = self.buffer.get_mut(start..start + len) else { return Ok(None) };
+        let Some(bytes) = self.buffer.get_mut(start..start + len) else {
+            return Ok(None);
+        };
         let tag = frame::tag(bytes);
         // A frame that does not open is left garbled in the buffer; the tail is judged from the file.
         let Ok(plaintext) = frame::open(self.key, self.vault_id, at.number, &at.tag_before, bytes) else {
@@ -108,7 +112,9 @@ impl<'a> Scanner<'a> {
         while self.filled.len() < wanted {
             let offset = self.position.offset + self.filled.len() as u64;
             let end = (self.filled.end + CHUNK).min(self.buffer.len());
-            let Some(room) = self.buffer.get_mut(self.filled.end..end) else { break };
+            let Some(room) = self.buffer.get_mut(self.filled.end..end) else {
+                break;
+            };
             let count = self.file.read_at(room, offset).map_err(|error| io_error("read the vault", error))?;
             self.filled.end += count;
             if count == 0 {
@@ -131,10 +137,8 @@ impl<'a> Scanner<'a> {
             return Err(damaged_at(self.position));
         }
         let mut bytes = vec![0; usize::try_from(behind).unwrap_or_default()];
-        let count = self
-            .file
-            .read_at(&mut bytes, self.position.offset)
-            .map_err(|error| io_error("read the vault", error))?;
+        let count =
+            self.file.read_at(&mut bytes, self.position.offset).map_err(|error| io_error("read the vault", error))?;
         bytes.truncate(count);
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         if used > MAX_FRAME {
@@ -143,18 +147,23 @@ impl<'a> Scanner<'a> {
         if used == 0 {
             return Ok(Tail::Clean);
         }
-        if self.holds_a_frame(&bytes)? {
+        if self.holds_a_frame(&bytes, used)? {
             return Err(damaged_at(self.position));
         }
         Ok(Tail::Torn(used as u64))
     }
 
-    /// Whether any frame opens in `bytes`, at whichever place and by its own word on where it belongs.
-    fn holds_a_frame(&self, bytes: &[u8]) -> Result<bool> {
+    /// Whether any frame opens in `bytes` that begins in the `used` part, at whichever place and by its own word on
+    /// where it belongs. (Its tag may end in zeros, which do not count as used.)
+    fn holds_a_frame(&self, bytes: &[u8], used: usize) -> Result<bool> {
         let mut tried = 0;
-        for at in 0..bytes.len() {
-            let Some(head) = bytes.get(at..).and_then(FrameHead::parse) else { continue };
-            let Some(found) = bytes.get(at..at + HEAD_LEN + head.sealed_len) else { continue };
+        for at in 0..used {
+            let Some(head) = bytes.get(at..).and_then(FrameHead::parse) else {
+                continue;
+            };
+            let Some(found) = bytes.get(at..at + HEAD_LEN + head.sealed_len) else {
+                continue;
+            };
             tried += found.len();
             if tried > MAX_TRIED {
                 return Err(damaged_at(self.position));

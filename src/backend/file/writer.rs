@@ -206,7 +206,9 @@ fn append(core: &Core, plaintext: &mut Zeroizing<Vec<u8>>) -> Result<(Position, 
         let _ = file.allocate(end.next_multiple_of(ALLOCATION));
     }
     let written = file.write_at(&bytes, at.offset).and_then(|()| file.sync());
-    let Err(error) = written else { return Ok((at, bytes.len(), tag)) };
+    let Err(error) = written else {
+        return Ok((at, bytes.len(), tag));
+    };
     core.must_reload.store(true, Ordering::SeqCst);
     let cut = file.set_len(at.offset).and_then(|()| file.sync());
     let mut failure = io_error("write the vault", error);
