@@ -10,7 +10,7 @@ use crate::backend::{Backend, Candidates, Change, Claim, Commit};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
-use crate::identity::RecordName;
+use crate::identity::{RecordName, Version};
 use crate::intake;
 use crate::lookup::{LookupKey, LookupKind};
 use crate::matching;
@@ -151,7 +151,7 @@ impl Vault {
             }
         };
         if !old.as_ref().is_some_and(|old| matching::is_same_owner(&old.fields, &record.fields)) {
-            claims.extend(self.claim_owner(context, &record).await?);
+            claims.extend(self.claim_owner(context, token, old.as_ref().map(|old| old.version), &record).await?);
         }
         let record = Arc::new(record);
         let change =
@@ -159,16 +159,24 @@ impl Vault {
         Ok(Plan { record, commit: Some(Commit { changes: vec![change], claims }), outcome })
     }
 
-    /// Makes sure that no other record is of `record`'s user and client.
-    async fn claim_owner(&self, context: &Context, record: &Record) -> Result<Option<Claim>> {
-        let Some(user) = record.fields.text(Field::UserName) else {
-            return Ok(None);
-        };
+    /// Makes sure that no other record is of `record`'s user and client, which `token` makes of `old`.
+    async fn claim_owner(
+        &self,
+        context: &Context,
+        token: &OAuthToken,
+        old: Option<Version>,
+        record: &Record,
+    ) -> Result<Option<Claim>> {
+        let Some(user) = record.fields.text(Field::UserName) else { return Ok(None) };
         let keys = [LookupKey::new(LookupKind::User, user)];
         let candidates = self.backend.resolve(context, &keys).await?.value;
         let is_taken =
             |other: &Arc<Record>| other.name != record.name && matching::is_same_owner(&other.fields, &record.fields);
         if candidates.records.iter().any(is_taken) {
+            // It may have come after `old` was read, and be the very record that the token means.
+            if self.target(context, token).await?.record.map(|record| record.version) != old {
+                return Err(Error::conflict());
+            }
             return Err(Error::invalid("another token is of this user and client already")
                 .with_hint("save without an id to update that one, or delete it first"));
         }
@@ -181,7 +189,10 @@ impl Vault {
         saved.expiry_looks_like_seconds = intake::looks_like_seconds(token.fields());
         for round in 0.. {
             self.check_round(context, round)?;
-            let plan = self.plan(context, token).await?;
+            let plan = match self.plan(context, token).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => continue,
+                plan => plan?,
+            };
             let written = match plan.commit {
                 None => Ok(Answer::of_store(())),
                 Some(commit) => self.backend.commit(context, commit).await,

@@ -80,3 +80,53 @@ impl fmt::Debug for DataKey {
 
 // The cipher wipes its round keys and its GHASH key (the feature `zeroize` of aes-gcm).
 impl ZeroizeOnDrop for DataKey {}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    fn hex<const N: usize>(digits: &str) -> [u8; N] {
+        HEXLOWER.decode(digits.as_bytes()).unwrap().try_into().unwrap()
+    }
+
+    /// Test case 16 of the GCM specification (McGrew and Viega), from which NIST took the mode.
+    #[test]
+    fn the_published_vector_seals_and_opens() {
+        let key = DataKey::new(&hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"));
+        let nonce = hex("cafebabefacedbaddecaf888");
+        let aad: [u8; 20] = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
+        let plaintext: [u8; 60] =
+            hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532f\
+             cf0e2449a6b525b16aedf5aa0de657ba637b39");
+        let sealed: [u8; 60] =
+            hex("522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7\
+             b08b1056828838c5f61e6393ba7a0abcc9f662");
+
+        let mut buffer = plaintext;
+        let tag = key.seal_in_place(&nonce, &aad, &mut buffer).unwrap();
+        assert_eq!((buffer, tag), (sealed, hex("76fc6ece0f4e1768cddf8853bb2d551b")));
+        key.open_in_place(&nonce, &aad, &mut buffer, &tag).unwrap();
+        assert_eq!(buffer, plaintext);
+    }
+
+    #[test]
+    fn what_is_refused_is_not_opened() {
+        let key = DataKey::new(&[1; 32]);
+        let mut sealed = *b"plaintext";
+        let mut tag = key.seal_in_place(&[2; 12], b"aad", &mut sealed).unwrap();
+        let before = sealed;
+        assert_eq!(key.open_in_place(&[3; 12], b"aad", &mut sealed, &tag), Err(Refused));
+        assert_eq!(key.open_in_place(&[2; 12], b"AAD", &mut sealed, &tag), Err(Refused));
+        assert_eq!(DataKey::new(&[4; 32]).open_in_place(&[2; 12], b"aad", &mut sealed, &tag), Err(Refused));
+        tag[15] ^= 1;
+        assert_eq!(key.open_in_place(&[2; 12], b"aad", &mut sealed, &tag), Err(Refused));
+        assert_eq!(sealed, before);
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_the_key() {
+        assert_eq!(format!("{:?}", DataKey::new(&[7; 32])), "DataKey { .. }");
+    }
+}

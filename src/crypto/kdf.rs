@@ -98,3 +98,64 @@ fn argon2id(argon2: &Argon2<'_>, passphrase: &[u8], salt: &[u8]) -> Result<Zeroi
 fn failed(cause: argon2::Error) -> Error {
     Error::new(ErrorKind::Internal, "the key derivation refused its input").with_source(cause)
 }
+
+#[cfg(test)]
+mod tests {
+    use argon2::{AssociatedData, ParamsBuilder};
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    const FLOOR: KdfCost = KdfCost { memory_kib: KdfCost::MIN_MEMORY_KIB, passes: 1, lanes: 1 };
+
+    /// RFC 9106, section 5.3.
+    #[test]
+    fn the_published_vector_is_derived() {
+        let mut params = ParamsBuilder::new();
+        params.m_cost(32).t_cost(3).p_cost(4).output_len(32).data(AssociatedData::new(&[4; 12]).unwrap());
+        let argon2 =
+            Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, params.build().unwrap()).unwrap();
+        let expected = [
+            0x0d, 0x64, 0x0d, 0xf5, 0x8d, 0x78, 0x76, 0x6c, 0x08, 0xc0, 0x37, 0xa3, 0x4a, 0x8b, 0x53, 0xc9, 0xd0, 0x1e,
+            0xf0, 0x45, 0x2d, 0x75, 0xb6, 0x5e, 0xb5, 0x25, 0x20, 0xe9, 0x6b, 0x01, 0xe6, 0x59,
+        ];
+        assert_eq!(*argon2id(&argon2, &[1; 32], &[2; 16]).unwrap(), expected);
+    }
+
+    #[test]
+    fn every_part_of_the_input_matters() {
+        let key = derive(b"passphrase", &[1; 32], FLOOR).unwrap();
+        assert_eq!(derive(b"passphrase", &[1; 32], FLOOR).unwrap(), key);
+        assert_ne!(derive(b"Passphrase", &[1; 32], FLOOR).unwrap(), key);
+        assert_ne!(derive(b"passphrase", &[2; 32], FLOOR).unwrap(), key);
+        assert_ne!(derive(b"passphrase", &[1; 32], KdfCost { passes: 2, ..FLOOR }).unwrap(), key);
+        assert_ne!(derive(b"passphrase", &[1; 32], KdfCost { lanes: 2, ..FLOOR }).unwrap(), key);
+    }
+
+    // With 4 TiB asked for, an attempt to allocate would end in another error than that of the bound.
+    #[test]
+    fn a_cost_beyond_the_bounds_is_refused_before_anything_is_allocated() {
+        let refused = |cost: KdfCost| {
+            let error = derive(b"passphrase", &[1; 32], cost).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{cost:?}");
+            error.message().to_owned()
+        };
+        for memory_kib in [KdfCost::MAX_MEMORY_KIB + 1, u32::MAX] {
+            assert!(refused(KdfCost { memory_kib, ..FLOOR }).contains("more memory than the ceiling of 1048576 KiB"));
+        }
+        for memory_kib in [KdfCost::MIN_MEMORY_KIB - 1, 0] {
+            assert!(refused(KdfCost { memory_kib, ..FLOOR }).contains("less memory than the floor of 19456 KiB"));
+        }
+        for beyond in [0, 17, u32::MAX] {
+            assert!(refused(KdfCost { passes: beyond, ..FLOOR }).ends_with("passes; it must be 1 to 16"));
+            assert!(refused(KdfCost { lanes: beyond, ..FLOOR }).ends_with("lanes; it must be 1 to 16"));
+        }
+    }
+
+    #[test]
+    fn the_bounds_themselves_are_within() {
+        FLOOR.check().unwrap();
+        KdfCost::default().check().unwrap();
+        KdfCost { memory_kib: KdfCost::MAX_MEMORY_KIB, passes: 16, lanes: 16 }.check().unwrap();
+    }
+}

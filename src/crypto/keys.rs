@@ -165,3 +165,71 @@ impl fmt::Debug for RootKey {
 
 impl ZeroizeOnDrop for KeyEncryptionKey {}
 impl ZeroizeOnDrop for RootKey {}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    /// RFC 5869, test case 3 (no salt, no info): the first 32 of its 42 bytes.
+    #[test]
+    fn the_published_vector_is_derived() {
+        let derived = hkdf(&[0x0b; 22], b"").unwrap();
+        let expected = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d";
+        assert_eq!(HEXLOWER.encode(derived.as_slice()), expected);
+    }
+
+    #[test]
+    fn labels_lead_to_keys_that_have_nothing_in_common() {
+        assert_ne!(hkdf(&[1; 32], LABEL_WRAP).unwrap(), hkdf(&[1; 32], LABEL_HEADER_MAC).unwrap());
+    }
+
+    #[test]
+    fn wrapped_keys_come_back_and_are_bound_to_all_around_them() {
+        let kek = KeyEncryptionKey::new(&[1; 32]);
+        let root = RootKey(copied(&[2; 32]));
+        let wrapped = kek.wrap(&[4; 12], b"aad", &root, &[3; 32]).unwrap();
+
+        let (back, data_key) = kek.unwrap(&[4; 12], b"aad", &wrapped).unwrap();
+        assert_eq!(back.0, root.0);
+        let mut buffer = *b"sealed under the unwrapped key";
+        let tag = data_key.seal_in_place(&[5; 12], b"", &mut buffer).unwrap();
+        DataKey::new(&[3; 32]).open_in_place(&[5; 12], b"", &mut buffer, &tag).unwrap();
+
+        assert_eq!(kek.unwrap(&[5; 12], b"aad", &wrapped).unwrap_err(), Refused);
+        assert_eq!(kek.unwrap(&[4; 12], b"AAD", &wrapped).unwrap_err(), Refused);
+        assert_eq!(KeyEncryptionKey::new(&[9; 32]).unwrap(&[4; 12], b"aad", &wrapped).unwrap_err(), Refused);
+        for at in 0..WRAPPED_LEN {
+            let mut changed = wrapped;
+            changed[at] ^= 1;
+            assert_eq!(kek.unwrap(&[4; 12], b"aad", &changed).unwrap_err(), Refused, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_mac_is_of_its_bytes_and_its_key_only() {
+        let kek = KeyEncryptionKey::new(&[1; 32]);
+        let mac = kek.header_mac(b"header").unwrap();
+        assert!(kek.header_mac_is(b"header", &mac));
+        assert!(!kek.header_mac_is(b"Header", &mac));
+        assert!(!KeyEncryptionKey::new(&[2; 32]).header_mac_is(b"header", &mac));
+        for at in 0..MAC_LEN {
+            let mut changed = mac;
+            changed[at] ^= 0x80;
+            assert!(!kek.header_mac_is(b"header", &changed), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn random_keys_differ() {
+        assert_ne!(random_key().unwrap(), random_key().unwrap());
+        assert_ne!(RootKey::random().unwrap().0, RootKey::random().unwrap().0);
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_the_keys() {
+        assert_eq!(format!("{:?}", KeyEncryptionKey::new(&[7; 32])), "KeyEncryptionKey { .. }");
+        assert_eq!(format!("{:?}", RootKey(copied(&[7; 32]))), "RootKey { .. }");
+    }
+}

@@ -36,17 +36,8 @@ pub(crate) fn of(code: &str, own: &str, modules: &Modules) -> Vec<Import> {
 
 /// Where a path that begins with this word begins; none where it leaves the library.
 fn root(word: &str, own: &str, modules: &Modules) -> Option<Vec<String>> {
-    let own_path = || {
-        own.split("::")
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let child = if own.is_empty() {
-        word.to_owned()
-    } else {
-        format!("{own}::{word}")
-    };
+    let own_path = || own.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let child = if own.is_empty() { word.to_owned() } else { format!("{own}::{word}") };
     match word {
         "crate" => Some(Vec::new()),
         "tokenvault" if own == "main" => Some(Vec::new()),
@@ -121,13 +112,8 @@ fn tokens(code: &str) -> Vec<String> {
 /// The first circle of files that name each other, as a sentence.
 pub(crate) fn circle(imports: &BTreeMap<String, Vec<Import>>) -> Option<String> {
     let mut done = BTreeSet::new();
-    let circle = imports
-        .keys()
-        .find_map(|start| walk(start, imports, &mut Vec::new(), &mut done))?;
-    Some(format!(
-        "a circle of imports: {}: move what they share below both",
-        circle.join(" -> ")
-    ))
+    let circle = imports.keys().find_map(|start| walk(start, imports, &mut Vec::new(), &mut done))?;
+    Some(format!("a circle of imports: {}: move what they share below both", circle.join(" -> ")))
 }
 
 fn walk<'a>(
@@ -143,14 +129,10 @@ fn walk<'a>(
         return None;
     }
     way.push(module);
-    let next = imports
-        .get(module)
-        .into_iter()
-        .flatten()
-        .filter_map(|import| match import {
-            Import::Module(next) => Some(next),
-            Import::Bare(_) => None,
-        });
+    let next = imports.get(module).into_iter().flatten().filter_map(|import| match import {
+        Import::Module(next) => Some(next),
+        Import::Bare(_) => None,
+    });
     let found = next.into_iter().find_map(|next| walk(next, imports, way, done));
     way.pop();
     done.insert(module);
@@ -173,14 +155,8 @@ mod tests {
     #[test]
     fn every_way_to_name_a_module_is_seen() {
         assert_eq!(found("use crate::d::X;", "a"), ["d"]);
-        assert_eq!(
-            found("use crate::{\n a::b::{self, Y as Z},\n error::{E, F},\n};", "d"),
-            ["a::b", "error"]
-        );
-        assert_eq!(
-            found("fn f() -> crate::error::E { crate::d::g() }", "a"),
-            ["d", "error"]
-        );
+        assert_eq!(found("use crate::{\n a::b::{self, Y as Z},\n error::{E, F},\n};", "d"), ["a::b", "error"]);
+        assert_eq!(found("fn f() -> crate::error::E { crate::d::g() }", "a"), ["d", "error"]);
         assert_eq!(found("use super::c::X; use super::super::d;", "a::b"), ["a::c", "d"]);
         assert_eq!(found("pub use b::X; mod b; use self::c::Y;", "a"), ["a::b", "a::c"]);
         assert_eq!(found("use tokenvault::d;", "main"), ["d"]);
@@ -196,13 +172,9 @@ mod tests {
 
     #[test]
     fn what_is_no_import_is_not_seen() {
-        for code in [
-            "pub(in crate::a) fn f() {}",
-            "pub(crate) fn f() {}",
-            "crate::warn!(x)",
-            "std::error::E",
-            "use x::d::Y;",
-        ] {
+        for code in
+            ["pub(in crate::a) fn f() {}", "pub(crate) fn f() {}", "crate::warn!(x)", "std::error::E", "use x::d::Y;"]
+        {
             assert!(found(code, "a::b").is_empty(), "{code}: {:?}", found(code, "a::b"));
         }
     }
@@ -210,11 +182,8 @@ mod tests {
     #[test]
     fn a_circle_is_found_and_named() {
         let to = |name: &str| vec![Import::Module(name.to_owned())];
-        let mut imports = BTreeMap::from([
-            ("a".to_owned(), to("b")),
-            ("b".to_owned(), to("c")),
-            ("c".to_owned(), vec![]),
-        ]);
+        let mut imports =
+            BTreeMap::from([("a".to_owned(), to("b")), ("b".to_owned(), to("c")), ("c".to_owned(), vec![])]);
         assert_eq!(circle(&imports), None);
         imports.insert("c".to_owned(), to("b"));
         assert!(circle(&imports).unwrap().contains("b -> c -> b"));

@@ -18,10 +18,7 @@ fn assert_none(violations: &[String]) {
 
 /// What each module of the library imports, outside its tests.
 fn library() -> (Modules, BTreeMap<String, Vec<Import>>) {
-    let files: Vec<File> = tree::files(&["src"])
-        .into_iter()
-        .filter(|file| !file.is_test())
-        .collect();
+    let files: Vec<File> = tree::files(&["src"]).into_iter().filter(|file| !file.is_test()).collect();
     let modules = Modules::of(&files);
     let imports = files.iter().map(|file| {
         let module = file.module();
@@ -60,9 +57,7 @@ fn the_root_of_the_library_defines_nothing() {
 #[test]
 fn imports_fall_one_way() {
     let (_, imports) = library();
-    let violations = imports
-        .iter()
-        .flat_map(|(module, found)| floors::violations(module, found));
+    let violations = imports.iter().flat_map(|(module, found)| floors::violations(module, found));
     assert_none(&violations.collect::<Vec<_>>());
 }
 

@@ -17,11 +17,7 @@ impl File {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let name = inside.strip_suffix(".rs").unwrap_or(inside);
         let name = name.strip_suffix("/mod").unwrap_or(name);
-        if name == "lib" {
-            String::new()
-        } else {
-            name.replace('/', "::")
-        }
+        if name == "lib" { String::new() } else { name.replace('/', "::") }
     }
 
     /// Whether the whole file is tests, declared as `#[cfg(test)] mod tests;`.
@@ -86,13 +82,7 @@ impl Modules {
 
 #[test]
 fn a_file_is_named_by_its_module() {
-    let module = |path: &str| {
-        File {
-            path: path.to_owned(),
-            text: String::new(),
-        }
-        .module()
-    };
+    let module = |path: &str| File { path: path.to_owned(), text: String::new() }.module();
     assert_eq!(module("src/lib.rs"), "");
     assert_eq!(module("src/main.rs"), "main");
     assert_eq!(module("src/backend/mod.rs"), "backend");

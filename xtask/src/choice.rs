@@ -26,9 +26,7 @@ impl Choice {
                 "--only" => choice.only = Some(names()?),
                 "--require" => choice.required = names()?,
                 _ => {
-                    return Err(format!(
-                        "{option} is no option here; there are --only, --require and --list"
-                    ));
+                    return Err(format!("{option} is no option here; there are --only, --require and --list"));
                 }
             }
         }
@@ -42,9 +40,7 @@ impl Choice {
     }
 
     pub(crate) fn wants(&self, name: &str) -> bool {
-        self.only
-            .as_ref()
-            .is_none_or(|only| only.iter().any(|wanted| wanted == name))
+        self.only.as_ref().is_none_or(|only| only.iter().any(|wanted| wanted == name))
     }
 
     pub(crate) fn requires(&self, name: &str) -> bool {

@@ -19,22 +19,10 @@ struct Target {
 
 const TARGETS: [Target; 4] = [
     // Twice the longest header: lengths beyond the bound must be tried too.
-    Target {
-        name: "header",
-        max_len: 8 * 1024,
-    },
-    Target {
-        name: "frame",
-        max_len: 64 * 1024,
-    },
-    Target {
-        name: "csv",
-        max_len: 64 * 1024,
-    },
-    Target {
-        name: "json",
-        max_len: 64 * 1024,
-    },
+    Target { name: "header", max_len: 8 * 1024 },
+    Target { name: "frame", max_len: 64 * 1024 },
+    Target { name: "csv", max_len: 64 * 1024 },
+    Target { name: "json", max_len: 64 * 1024 },
 ];
 
 /// What guides libFuzzer: a counter for each edge, and the operands of each comparison. The compiler offers these by
@@ -54,10 +42,7 @@ pub(crate) fn need(checkout: &Checkout) -> Result<(), Missing> {
     if checkout::answers(checkout.command(compiler).arg("--version")) {
         return Ok(());
     }
-    Err(Missing::new(
-        "a C++ compiler (libFuzzer is C++)",
-        "install one, e.g. `apt install g++`, or name it in CXX",
-    ))
+    Err(Missing::new("a C++ compiler (libFuzzer is C++)", "install one, e.g. `apt install g++`, or name it in CXX"))
 }
 
 pub(crate) fn run(checkout: &Checkout) -> Result<(), String> {
@@ -72,20 +57,13 @@ pub(crate) fn run(checkout: &Checkout) -> Result<(), String> {
         while let Some(target) = next() {
             match fuzz(checkout, &binaries, *target, seconds) {
                 Ok(line) => println!("{line}"),
-                Err(failure) => failures
-                    .lock()
-                    .into_iter()
-                    .for_each(|mut all| all.push(failure.clone())),
+                Err(failure) => failures.lock().into_iter().for_each(|mut all| all.push(failure.clone())),
             }
         }
     };
     thread::scope(|scope| (0..lanes).for_each(|_| drop(scope.spawn(lane))));
     let failures = failures.into_inner().map_err(|error| error.to_string())?;
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(failures.join("; "))
-    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
 }
 
 fn seconds() -> Result<u32, String> {
@@ -93,9 +71,7 @@ fn seconds() -> Result<u32, String> {
         // To libFuzzer 0 means for ever.
         Ok(text) => match text.parse() {
             Ok(seconds) if seconds > 0 => Ok(seconds),
-            _ => Err(format!(
-                "TOKENVAULT_FUZZ_SECONDS is {text:?}; it takes a number of seconds from 1"
-            )),
+            _ => Err(format!("TOKENVAULT_FUZZ_SECONDS is {text:?}; it takes a number of seconds from 1")),
         },
         Err(_) => Ok(60),
     }
@@ -107,27 +83,18 @@ fn build(checkout: &Checkout) -> Result<PathBuf, String> {
     let place = checkout.target.join("fuzz");
     let mut cargo = checkout.cargo(["build", "--quiet", "--release", "--locked", "--bins"]);
     // With a target named, build scripts and derive macros are built without the flags.
-    cargo
-        .args(["--manifest-path", "fuzz/Cargo.toml", "--target", &host, "--target-dir"])
-        .arg(&place);
-    cargo
-        .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\u{1f}"));
+    cargo.args(["--manifest-path", "fuzz/Cargo.toml", "--target", &host, "--target-dir"]).arg(&place);
+    cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\u{1f}"));
     checkout::run(&mut cargo)?;
     Ok(place.join(host).join("release"))
 }
 
 fn host(checkout: &Checkout) -> Result<String, String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = checkout
-        .command(rustc)
-        .arg("-vV")
-        .output()
-        .map_err(|error| format!("rustc: {error}"))?;
+    let output = checkout.command(rustc).arg("-vV").output().map_err(|error| format!("rustc: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned)
-        .ok_or_else(|| "rustc -vV names no host".to_owned())
+    host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
 }
 
 fn fuzz(checkout: &Checkout, binaries: &Path, target: Target, seconds: u32) -> Result<String, String> {
@@ -169,11 +136,7 @@ fn command(checkout: &Checkout, binary: &Path, target: Target, seconds: u32) -> 
 
 /// What a run without a fault has to say; a run without coverage or without executions proves nothing and is a fault.
 fn line(name: &str, said: &str) -> Result<String, String> {
-    let after = |mark: &str| {
-        said.lines()
-            .find_map(|line| line.split_once(mark))
-            .map(|(_, rest)| rest.trim())
-    };
+    let after = |mark: &str| said.lines().find_map(|line| line.split_once(mark)).map(|(_, rest)| rest.trim());
     let number = |mark: &str| after(mark).and_then(|rest| rest.parse::<u64>().ok()).unwrap_or(0);
     let executions = number("stat::number_of_executed_units:");
     if !said.contains("inline 8-bit counters") || said.contains("Is the code instrumented for coverage?") {
@@ -183,23 +146,14 @@ fn line(name: &str, said: &str) -> Result<String, String> {
         return Err("executed nothing".to_owned());
     }
     let peak = number("stat::peak_rss_mb:");
-    let reached = said
-        .lines()
-        .rev()
-        .find_map(|line| line.split_once(" cov: "))
-        .map_or("0", |(_, rest)| rest);
+    let reached = said.lines().rev().find_map(|line| line.split_once(" cov: ")).map_or("0", |(_, rest)| rest);
     let reached = reached.split_whitespace().next().unwrap_or("0");
     let seed = after("INFO: Seed:").unwrap_or("unknown");
-    Ok(format!(
-        "{name:<8} {executions:>10} executions, {reached} edges, {peak} MB at most, seed {seed}"
-    ))
+    Ok(format!("{name:<8} {executions:>10} executions, {reached} edges, {peak} MB at most, seed {seed}"))
 }
 
 fn where_it_lies(checkout: &Checkout, binaries: &Path, name: &str, said: &str) -> String {
-    let written = said
-        .lines()
-        .find_map(|line| line.split_once("Test unit written to "))
-        .map(|(_, path)| path.trim());
+    let written = said.lines().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path.trim());
     match written {
         Some(path) => format!(
             "the input lies in {}; run it again with `{} {path}`, and keep it in fuzz/seeds/{name}/ with the repair",
@@ -227,10 +181,7 @@ mod tests {
 
     #[test]
     fn a_good_run_is_told_in_one_line() {
-        assert_eq!(
-            line("csv", GOOD).unwrap(),
-            "csv            1200 executions, 34 edges, 44 MB at most, seed 77"
-        );
+        assert_eq!(line("csv", GOOD).unwrap(), "csv            1200 executions, 34 edges, 44 MB at most, seed 77");
     }
 
     #[test]
@@ -243,21 +194,13 @@ mod tests {
     fn every_target_file_is_run_and_has_seeds() {
         let checkout = Checkout::of_this_tool();
         let files = fs::read_dir(checkout.root.join("fuzz/targets")).unwrap();
-        let mut files: Vec<_> = files
-            .map(|file| file.unwrap().path().file_stem().unwrap().to_owned())
-            .collect();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path().file_stem().unwrap().to_owned()).collect();
         files.sort();
         let mut names = TARGETS.map(|target| target.name);
         names.sort_unstable();
         assert_eq!(files, names);
         for name in names {
-            assert!(
-                fs::read_dir(checkout.root.join("fuzz/seeds").join(name))
-                    .unwrap()
-                    .next()
-                    .is_some(),
-                "{name}"
-            );
+            assert!(fs::read_dir(checkout.root.join("fuzz/seeds").join(name)).unwrap().next().is_some(), "{name}");
         }
     }
 }

@@ -6,24 +6,14 @@ use crate::checkout::{self, Checkout};
 use crate::part::{self, Missing, Part};
 
 pub(crate) const PARTS: [Part; 6] = [
-    Part {
-        name: "format",
-        about: "rustfmt would change nothing",
-        need: part::nothing,
-        run: format,
-    },
+    Part { name: "format", about: "rustfmt would change nothing", need: part::nothing, run: format },
     Part {
         name: "clippy",
         about: "every target with all features, warnings as errors",
         need: part::nothing,
         run: clippy,
     },
-    Part {
-        name: "features",
-        about: "no feature, and each feature alone",
-        need: part::nothing,
-        run: features,
-    },
+    Part { name: "features", about: "no feature, and each feature alone", need: part::nothing, run: features },
     Part {
         name: "deny",
         about: "what the dependencies are, come from and are licensed under",
@@ -36,12 +26,7 @@ pub(crate) const PARTS: [Part; 6] = [
         need: advisory_database,
         run: |checkout| deny(checkout, &["advisories"], &["--disable-fetch"]),
     },
-    Part {
-        name: "docs",
-        about: "the documentation builds without a warning",
-        need: part::nothing,
-        run: docs,
-    },
+    Part { name: "docs", about: "the documentation builds without a warning", need: part::nothing, run: docs },
 ];
 
 /// The fuzz targets are a workspace of their own, so whoever speaks of all must say it twice.
@@ -53,15 +38,7 @@ fn format(checkout: &Checkout) -> Result<(), String> {
 }
 
 fn clippy(checkout: &Checkout) -> Result<(), String> {
-    let everything = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--all-features",
-        "--",
-        "--deny",
-        "warnings",
-    ];
+    let everything = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "--deny", "warnings"];
     checkout::run(&mut checkout.cargo(everything))?;
     // The entries for the fuzz targets exist under this flag only.
     let fuzzing = ["clippy", "--package", "tokenvault", "--lib", "--all-features", "--"];
@@ -70,45 +47,27 @@ fn clippy(checkout: &Checkout) -> Result<(), String> {
 
 fn features(checkout: &Checkout) -> Result<(), String> {
     let manifest = fs::read_to_string(checkout.root.join("Cargo.toml")).map_err(|error| error.to_string())?;
-    let alone = [
-        "clippy",
-        "--package",
-        "tokenvault",
-        "--lib",
-        "--bins",
-        "--no-default-features",
-    ];
+    let alone = ["clippy", "--package", "tokenvault", "--lib", "--bins", "--no-default-features"];
     let mut failures = Vec::new();
     for feature in std::iter::once("").chain(declared_features(&manifest)) {
         let named = ["--features", feature, "--", "--deny", "warnings"];
         failures.extend(checkout::run(checkout.cargo(alone).args(named)).err());
     }
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(failures.join("; "))
-    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
 }
 
 /// The features of a manifest but `default`, read from its text: one a line, as `name = [`.
 fn declared_features(manifest: &str) -> impl Iterator<Item = &str> {
     let table = manifest.lines().skip_while(|line| line.trim() != "[features]").skip(1);
-    let names = table
-        .take_while(|line| !line.starts_with('['))
-        .filter_map(|line| line.split_once(" = ["));
-    names
-        .map(|(name, _)| name)
-        .filter(|&name| name != "default" && !name.starts_with('#'))
+    let names = table.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once(" = ["));
+    names.map(|(name, _)| name).filter(|&name| name != "default" && !name.starts_with('#'))
 }
 
 fn cargo_deny(checkout: &Checkout) -> Result<(), Missing> {
     if checkout::answers(&mut checkout.cargo(["deny", "--version"])) {
         return Ok(());
     }
-    Err(Missing::new(
-        "cargo-deny",
-        "`cargo install --locked cargo-deny` (some minutes)",
-    ))
+    Err(Missing::new("cargo-deny", "`cargo install --locked cargo-deny` (some minutes)"))
 }
 
 fn advisory_database(checkout: &Checkout) -> Result<(), Missing> {
@@ -131,12 +90,7 @@ fn deny(checkout: &Checkout, checks: &[&str], options: &[&str]) -> Result<(), St
             .arg(&configuration)
             .args(["check", "--hide-inclusion-graph"]);
         // One configuration serves two workspaces: what is an exception in one need not occur in the other.
-        command.args([
-            "--allow",
-            "license-exception-not-encountered",
-            "--allow",
-            "unmatched-skip",
-        ]);
+        command.args(["--allow", "license-exception-not-encountered", "--allow", "unmatched-skip"]);
         checkout::run(command.args(options).args(checks))?;
     }
     Ok(())

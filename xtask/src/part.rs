@@ -24,18 +24,12 @@ pub(crate) struct Missing {
 
 impl Missing {
     pub(crate) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        Self { what: what.into(), remedy: remedy.into() }
     }
 }
 
 /// The need of a part that needs nothing but Rust.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "stands in a table beside needs that can be missing"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "stands in a table beside needs that can be missing")]
 pub(crate) fn nothing(_: &Checkout) -> Result<(), Missing> {
     Ok(())
 }
@@ -76,21 +70,13 @@ pub(crate) fn run(command: &str, parts: &[Part], arguments: &[String], checkout:
         }
     };
     if choice.list {
-        parts
-            .iter()
-            .for_each(|part| println!("{:<15} {}", part.name, part.about));
+        parts.iter().for_each(|part| println!("{:<15} {}", part.name, part.about));
         return ExitCode::SUCCESS;
     }
     let wanted = parts.iter().filter(|part| choice.wants(part.name));
-    let rows: Vec<Row> = wanted
-        .map(|part| try_part(part, choice.requires(part.name), checkout))
-        .collect();
+    let rows: Vec<Row> = wanted.map(|part| try_part(part, choice.requires(part.name), checkout)).collect();
     println!("\n{}", summary(command, &rows));
-    if rows.iter().any(Row::fails) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    if rows.iter().any(Row::fails) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn try_part(part: &Part, required: bool, checkout: &Checkout) -> Row {
@@ -106,28 +92,17 @@ fn try_part(part: &Part, required: bool, checkout: &Checkout) -> Row {
         Outcome::Failed(failure) => eprintln!("{}: FAILED: {failure}", part.name),
         Outcome::Missing(missing) => eprintln!("{}: not run: {}", part.name, missing.what),
     }
-    Row {
-        name: part.name,
-        outcome,
-        required,
-        took: start.elapsed(),
-    }
+    Row { name: part.name, outcome, required, took: start.elapsed() }
 }
 
 fn summary(command: &str, rows: &[Row]) -> String {
     let mut lines: Vec<String> = rows.iter().map(line).collect();
-    let missing = rows
-        .iter()
-        .filter(|row| matches!(row.outcome, Outcome::Missing(_)))
-        .count();
+    let missing = rows.iter().filter(|row| matches!(row.outcome, Outcome::Missing(_))).count();
     let failed = rows.iter().filter(|row| row.fails()).count();
     lines.insert(0, format!("== {command}, part by part"));
     lines.push(match (failed, missing) {
         (0, 0) => format!("{command}: all {} parts passed", rows.len()),
-        (0, _) => format!(
-            "{command}: passed, but {missing} of {} parts did NOT run (see above)",
-            rows.len()
-        ),
+        (0, _) => format!("{command}: passed, but {missing} of {} parts did NOT run (see above)", rows.len()),
         _ => format!("{command}: FAILED, {failed} of {} parts", rows.len()),
     });
     lines.join("\n")
@@ -140,10 +115,7 @@ fn line(row: &Row) -> String {
         Outcome::Failed(failure) => format!("FAILED   {:<15} {failure}", row.name),
         Outcome::Missing(missing) => {
             let word = if row.required { "REQUIRED" } else { "missing " };
-            format!(
-                "{word} {:<15} {}\n{:<24} remedy: {}",
-                row.name, missing.what, "", missing.remedy
-            )
+            format!("{word} {:<15} {}\n{:<24} remedy: {}", row.name, missing.what, "", missing.remedy)
         }
     }
 }
@@ -153,10 +125,7 @@ mod tests {
     use super::*;
 
     fn checkout() -> Checkout {
-        Checkout {
-            root: "nowhere".into(),
-            target: "nowhere/target".into(),
-        }
+        Checkout { root: "nowhere".into(), target: "nowhere/target".into() }
     }
 
     fn row(
@@ -164,16 +133,7 @@ mod tests {
         run: fn(&Checkout) -> Result<(), String>,
         required: bool,
     ) -> Row {
-        try_part(
-            &Part {
-                name: "part",
-                about: "about",
-                need,
-                run,
-            },
-            required,
-            &checkout(),
-        )
+        try_part(&Part { name: "part", about: "about", need, run }, required, &checkout())
     }
 
     fn without_need(_: &Checkout) -> Result<(), Missing> {
@@ -189,10 +149,7 @@ mod tests {
 
     #[test]
     fn a_failed_part_fails_and_the_next_still_runs() {
-        let rows = [
-            row(nothing, |_| Err("two tests".to_owned()), false),
-            row(nothing, |_| Ok(()), false),
-        ];
+        let rows = [row(nothing, |_| Err("two tests".to_owned()), false), row(nothing, |_| Ok(()), false)];
         assert!(rows[0].fails() && !rows[1].fails());
         let text = summary("test", &rows);
         assert!(text.contains("FAILED   part            two tests"), "{text}");
@@ -203,10 +160,7 @@ mod tests {
     fn the_summary_names_what_is_missing_and_its_remedy() {
         let rows = [row(nothing, |_| Ok(()), false), row(without_need, |_| Ok(()), false)];
         let text = summary("test", &rows);
-        assert!(
-            text.contains("no compiler") && text.contains("remedy: install one"),
-            "{text}"
-        );
+        assert!(text.contains("no compiler") && text.contains("remedy: install one"), "{text}");
         assert!(text.ends_with("1 of 2 parts did NOT run (see above)"), "{text}");
     }
 }

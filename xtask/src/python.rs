@@ -14,12 +14,8 @@ const FIT: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 
 /// # Errors
 /// Python 3.9 with `venv` is not there, or the packages cannot be had.
 pub(crate) fn environment(checkout: &Checkout, name: &str, requirements: &str) -> Result<PathBuf, Missing> {
-    let pinned = fs::read_to_string(checkout.root.join(requirements)).map_err(|error| {
-        Missing::new(
-            format!("{requirements}: {error}"),
-            "restore the file from the repository",
-        )
-    })?;
+    let pinned = fs::read_to_string(checkout.root.join(requirements))
+        .map_err(|error| Missing::new(format!("{requirements}: {error}"), "restore the file from the repository"))?;
     let place = checkout.target.join("python").join(name);
     let python = place.join("bin/python");
     // Written last: an environment that was broken off is made anew.
@@ -32,15 +28,7 @@ pub(crate) fn environment(checkout: &Checkout, name: &str, requirements: &str) -
     let outer = fit_python(checkout)?;
     let made = checkout::run(checkout.command(outer).args(["-m", "venv", "--clear"]).arg(&place))
         .and_then(|()| {
-            let pip = [
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--requirement",
-                requirements,
-            ];
+            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements];
             checkout::run(checkout.command(&python).args(pip))
         })
         .and_then(|()| fs::write(&stamp, &pinned).map_err(|error| format!("{}: {error}", stamp.display())));

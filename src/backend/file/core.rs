@@ -3,7 +3,7 @@
 //! Order of locks: `turn`, then the file's own lock, then `state`. Readers hold `state` only while they read.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::Duration;
 
 use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata};
@@ -38,10 +38,16 @@ pub(super) struct Core {
 pub(super) struct Locked<'a> {
     core: &'a Core,
     file: Mutex<Arc<dyn DiskFile>>,
+    file_len: u64,
     _turn: MutexGuard<'a, ()>,
 }
 
 impl Locked<'_> {
+    /// How long the file was when it was locked.
+    pub(super) fn file_len(&self) -> u64 {
+        self.file_len
+    }
+
     /// A rewrite has put `file` in place, and has its lock: the old one is given back.
     pub(super) fn moved_to(&self, file: Arc<dyn DiskFile>) {
         let mut current = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +91,7 @@ impl Core {
     /// What is known, brought up to date first if anybody has written since.
     pub(super) fn fresh_state(&self) -> Result<RwLockReadGuard<'_, State>> {
         // While this process writes, nobody else can; and its own write is not acknowledged yet.
-        if !self.is_writing.load(Ordering::SeqCst) && !self.is_current()? {
+        if !self.is_writing.load(Ordering::SeqCst) && !self.is_current(self.path_metadata()?)? {
             drop(self.lock(LockKind::Shared, self.options.lock_wait)?);
         }
         Ok(self.state())
@@ -101,13 +107,12 @@ impl Core {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether nothing has been written since the state was brought up to date.
-    fn is_current(&self) -> Result<bool> {
+    /// Whether nothing has been written since the state was brought up to date. `metadata` is the path's.
+    fn is_current(&self, metadata: Metadata) -> Result<bool> {
         if self.must_reload.load(Ordering::SeqCst) {
             return Ok(false);
         }
         let state = self.state();
-        let metadata = self.path_metadata()?;
         if !state.is_closed || metadata.identity != state.identity || metadata.len < state.position.offset {
             return Ok(false);
         }
@@ -127,7 +132,7 @@ impl Core {
 
     /// Takes the lock on the file that is under the path now, and brings the state up to date under it.
     pub(super) fn lock(&self, kind: LockKind, wait: Duration) -> Result<Locked<'_>> {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.take_turn(wait)?;
         if self.must_reload.load(Ordering::SeqCst) {
             self.reopen()?;
         }
@@ -139,10 +144,10 @@ impl Core {
                     .with_hint("check the file's owner and mode, and whether its disk is mounted read-only"));
             }
             opening::wait_for_lock(&*file, kind, wait, &mut waited)?;
-            let identity = self.state().identity;
-            if self.path_metadata()?.identity == identity {
-                let locked = Locked { core: self, file: Mutex::new(file), _turn: turn };
-                self.catch_up(kind)?;
+            let metadata = self.path_metadata()?;
+            if metadata.identity == self.state().identity {
+                let locked = Locked { core: self, file: Mutex::new(file), file_len: metadata.len, _turn: turn };
+                self.catch_up(kind, metadata)?;
                 self.is_writing.store(kind == LockKind::Exclusive, Ordering::SeqCst);
                 return Ok(locked);
             }
@@ -152,7 +157,18 @@ impl Core {
         }
     }
 
-    fn catch_up(&self, kind: LockKind) -> Result<()> {
+    fn take_turn(&self, wait: Duration) -> Result<MutexGuard<'_, ()>> {
+        match self.turn.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if wait.is_zero() => {
+                Err(Error::new(ErrorKind::Busy, "another thread has the vault locked"))
+            }
+            Err(TryLockError::WouldBlock) => Ok(self.turn.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    fn catch_up(&self, kind: LockKind, metadata: Metadata) -> Result<()> {
         if kind == LockKind::Exclusive && !self.is_settled.load(Ordering::SeqCst) {
             // A writer that was killed may have left a frame that is read and not yet durable, or a rename.
             let file = Arc::clone(&self.state().file);
@@ -160,10 +176,10 @@ impl Core {
             self.sync_folder()?;
             self.is_settled.store(true, Ordering::SeqCst);
         }
-        if self.is_current()? && self.state().ignored_tail.is_none() {
+        if self.is_current(metadata)? && self.state().ignored_tail.is_none() {
             return Ok(());
         }
-        let len = self.path_metadata()?.len;
+        let len = metadata.len;
         self.change_state(|state| {
             if len < state.position.offset {
                 return Err(set_back());

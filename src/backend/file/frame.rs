@@ -181,15 +181,20 @@ fn read_parts(plaintext: &[u8]) -> Option<Vec<Part>> {
     reader.0.is_empty().then_some(parts)
 }
 
-/// A change to lay out: the record's bytes, or `None` for a tombstone.
-type NewPart = (RecordName, Timestamp, Option<Zeroizing<Vec<u8>>>);
-
 /// Gathers the changes of one frame, and lays them out once it is known how much room they need: a vector that grows
 /// leaves its old memory behind unwiped.
 #[derive(Default)]
 pub(super) struct PlaintextBuilder {
     changes: Vec<NewPart>,
     bodies_len: usize,
+}
+
+/// A change to lay out.
+struct NewPart {
+    name: RecordName,
+    time: Timestamp,
+    /// The record's bytes; `None` for a tombstone.
+    record: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl PlaintextBuilder {
@@ -200,11 +205,11 @@ impl PlaintextBuilder {
     /// A record's new state, as the record codec has it.
     pub(super) fn put(&mut self, name: RecordName, saved_at: Timestamp, record: Zeroizing<Vec<u8>>) {
         self.bodies_len += record.len();
-        self.changes.push((name, saved_at, Some(record)));
+        self.changes.push(NewPart { name, time: saved_at, record: Some(record) });
     }
 
     pub(super) fn tombstone(&mut self, name: RecordName, deleted_at: Timestamp) {
-        self.changes.push((name, deleted_at, None));
+        self.changes.push(NewPart { name, time: deleted_at, record: None });
     }
 
     /// How many bytes the plaintext will have; one frame takes [`MAX_PLAINTEXT`].
@@ -224,7 +229,7 @@ impl PlaintextBuilder {
         }
         let mut out = Zeroizing::new(Vec::with_capacity(len));
         out.extend_from_slice(&count.to_be_bytes());
-        for (name, time, record) in &self.changes {
+        for NewPart { name, time, record } in &self.changes {
             out.push(if record.is_some() { KIND_PUT } else { KIND_TOMBSTONE });
             out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(&time.as_micros().to_be_bytes());
@@ -239,3 +244,6 @@ impl PlaintextBuilder {
 fn too_long() -> Error {
     Error::new(ErrorKind::InvalidInput, "more than fits into one frame of the vault (1 MiB, 65,535 changes)")
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,3 +217,6 @@ fn beyond_bounds(cause: &Error) -> Error {
     Error::damaged(format!("the vault's header is refused: {}", cause.message()))
         .with_hint("no version of tokenvault writes such a header; put back a backup")
 }
+
+#[cfg(test)]
+mod tests;

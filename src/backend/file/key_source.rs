@@ -169,3 +169,6 @@ fn cannot_read(path: &Path, what: &str, cause: std::io::Error) -> Error {
     }
     .with_source(cause)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,9 @@ use crate::backend::file::core::Core;
 use crate::backend::file::disk::Disk;
 use crate::backend::file::handle::Handle;
 use crate::backend::file::os_disk::OsDisk;
+use crate::backend::file::queue::Work;
 use crate::backend::file::rewrite::Rewrite;
-use crate::backend::file::writer::Work;
+
 use crate::backend::{Backend, Candidates, Commit};
 use crate::crypto::kdf::KdfCost;
 use crate::error::Result;
@@ -26,6 +27,7 @@ use crate::lookup::LookupKey;
 use crate::operation::{Answer, Context};
 use crate::record::Record;
 
+mod append;
 mod core;
 mod create;
 mod disk;
@@ -33,11 +35,13 @@ mod frame;
 mod handle;
 mod header;
 mod held_key;
+mod joined;
 mod key_source;
 mod opening;
 mod options;
 mod os_disk;
 mod output;
+mod queue;
 mod reader;
 mod rewrite;
 mod scan;
@@ -51,8 +55,9 @@ pub use crate::backend::file::verify::Verification;
 
 /// The encrypted file.
 ///
-/// Reads run on the caller's thread: microseconds, unless another process is writing at that moment. Writes are handed
-/// to a thread of the handle's own, and are durable (`fdatasync`) when they are answered.
+/// Reads run on the caller's thread: microseconds, unless another process is writing at that moment. Writes are durable
+/// (`fdatasync`) when they are answered. A commit that finds nobody else writing runs on the caller's thread too, for
+/// as long as one sync takes; whatever waits, or may take longer, is left to a thread of the handle's own.
 ///
 /// # Security
 /// The file is refused where others than its owner may use it, and on network file systems. SECURITY.md says what an

@@ -36,11 +36,17 @@ pub(super) struct Rewrite {
     changes: Vec<Change>,
     clear: bool,
     new_key: Option<(KeySource, KeyDerivation)>,
+    /// Nothing is done unless the file holds too much that is dead.
+    only_if_due: bool,
 }
 
 impl Rewrite {
     pub(super) fn with(changes: Vec<Change>) -> Self {
         Self { changes, ..Self::default() }
+    }
+
+    pub(super) fn if_still_due() -> Self {
+        Self { only_if_due: true, ..Self::default() }
     }
 
     pub(super) fn without_records() -> Self {
@@ -57,6 +63,10 @@ impl Rewrite {
 /// # Errors
 /// Before the new file is in place, everything is as it was.
 pub(super) fn run(core: &Core, locked: &Locked<'_>, work: Rewrite) -> Result<usize> {
+    if work.only_if_due {
+        if_due(core, locked);
+        return Ok(0);
+    }
     let path = opening::beside(&core.options.path, TEMPORARY)?;
     remove_left_over(core);
     let had = core.state().directory.len();
@@ -70,8 +80,8 @@ pub(super) fn run(core: &Core, locked: &Locked<'_>, work: Rewrite) -> Result<usi
 }
 
 /// Rewrites the vault if it holds too much that is dead. The caller's own work is done; a failure is only reported.
-pub(super) fn if_due(core: &Core, locked: &Locked<'_>, now: Timestamp) {
-    if !is_due(&core.state(), now) {
+pub(super) fn if_due(core: &Core, locked: &Locked<'_>) {
+    if !is_due(&core.state(), core.options.clock.now()) {
         return;
     }
     if let Err(error) = run(core, locked, Rewrite::default()) {
@@ -79,7 +89,8 @@ pub(super) fn if_due(core: &Core, locked: &Locked<'_>, now: Timestamp) {
     }
 }
 
-fn is_due(state: &State, now: Timestamp) -> bool {
+/// Whether a file holds too much that is dead.
+pub(super) fn is_due(state: &State, now: Timestamp) -> bool {
     let (dead, used) = (state.dead_bytes(), state.position.offset);
     let is_wasteful = dead > MIN_DEAD && dead * 2 > used;
     let holds_deleted = state.oldest_tombstone.is_some_and(|at| used < SMALL || now.since(at) >= TOMBSTONE_AGE);

@@ -1,0 +1,109 @@
+//! The conformance suite on every backend, and on every layer.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test's own files")]
+
+use std::sync::Arc;
+
+use tokenvault::backend::Backend;
+use tokenvault::backend::memory::MemoryBackend;
+use tokenvault::conformance::handles::Handles;
+use tokenvault::store::TokenStore;
+use tokenvault::vault::Vault;
+
+#[path = "support/unhurried.rs"]
+mod unhurried;
+
+use unhurried::Unhurried;
+
+async fn memory() -> Arc<dyn Backend> {
+    Arc::new(MemoryBackend::new())
+}
+
+async fn memory_twice() -> Handles {
+    let backend = memory().await;
+    (Arc::clone(&backend), backend)
+}
+
+async fn vault_over_memory() -> Arc<dyn TokenStore> {
+    Arc::new(Vault::new(memory().await))
+}
+
+/// The same rules where other tasks get a turn between every read and write.
+async fn vault_over_unhurried() -> Arc<dyn TokenStore> {
+    Arc::new(Vault::new(Arc::new(Unhurried(MemoryBackend::new()))))
+}
+
+tokenvault::backend_conformance_tests!(memory_backend, memory);
+tokenvault::shared_conformance_tests!(memory_backend_by_two_handles, memory_twice);
+tokenvault::conformance_tests!(vault_on_memory, vault_over_memory);
+tokenvault::conformance_tests!(vault_on_unhurried_memory, vault_over_unhurried);
+
+#[cfg(feature = "file")]
+mod file {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use tempfile::TempDir;
+    use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
+    use tokenvault::conformance::Fresh;
+    use tokenvault::crypto::kdf::KdfCost;
+
+    use super::{Arc, Backend, Handles, TokenStore, Vault};
+
+    fn options(folder: &Path) -> FileOptions {
+        FileOptions::new(folder.join("vault.tv"), KeySource::KeyFile(folder.join("key")))
+    }
+
+    fn new_vault() -> TempDir {
+        let folder = TempDir::new().unwrap();
+        let key = folder.path().join("key");
+        std::fs::write(&key, [7; 32]).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        drop(FileBackend::create(options(folder.path()), KdfCost::default()).unwrap());
+        folder
+    }
+
+    fn open(folder: &TempDir) -> Arc<dyn Backend> {
+        Arc::new(FileBackend::open(options(folder.path())).unwrap())
+    }
+
+    async fn backend() -> Fresh<Arc<dyn Backend>> {
+        let folder = new_vault();
+        Fresh::keeping(open(&folder), folder)
+    }
+
+    async fn two_handles() -> Fresh<Handles> {
+        let folder = new_vault();
+        Fresh::keeping((open(&folder), open(&folder)), folder)
+    }
+
+    async fn vault() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        Fresh::keeping(Arc::new(Vault::new(open(&folder))), folder)
+    }
+
+    tokenvault::backend_conformance_tests!(file_backend, backend);
+    tokenvault::shared_conformance_tests!(file_backend_by_two_handles, two_handles);
+    tokenvault::conformance_tests!(vault_on_file, vault);
+}
+
+/// A promise that is not in the macros' list would never be run.
+#[test]
+fn every_promise_is_listed() {
+    let list = include_str!("../src/conformance/list.rs");
+    let listed = |theme: &str, promise: &str| {
+        let after = list.split(&format!(" {theme}:\n")).nth(1).unwrap_or_default();
+        after.split(';').next().unwrap_or_default().split_whitespace().any(|word| word == promise)
+    };
+    let mut promises = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/conformance")).unwrap() {
+        let path = entry.unwrap().path();
+        let theme = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let Some(rest) = line.strip_prefix("pub async fn ") else { continue };
+            let promise = rest.split('(').next().unwrap_or_default();
+            assert!(listed(&theme, promise), "{theme}::{promise} is not in src/conformance/list.rs");
+            promises += 1;
+        }
+    }
+    assert!(promises > 100, "only {promises} promises were found");
+}
