@@ -13,6 +13,9 @@ use crate::crypto::keys::{KeyEncryptionKey, RootKey, random_key};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::random_bytes;
 
+/// What `beside` calls a vault that is being made.
+pub(super) const TEMPORARY: &str = "new";
+
 /// Makes an empty vault under the path, where there must be nothing.
 ///
 /// It is written under another name and linked into place when it is whole, so that nobody finds half of it.
@@ -24,7 +27,7 @@ pub(super) fn create(disk: &dyn Disk, options: &FileOptions, cost: KdfCost) -> R
     let derivation = options.key.new_derivation(cost)?;
     let kek = options.key.derive(&derivation)?;
     let header = Header::create(random_bytes()?, 1, derivation, &kek, &RootKey::random()?, &*random_key()?)?;
-    let new = opening::beside(&options.path, "new")?;
+    let new = opening::beside(&options.path, TEMPORARY)?;
     let written = write(disk, &new, header, &kek);
     let placed = written.and_then(|()| {
         disk.link_new(&new, &options.path).map_err(|error| match error.kind() {
