@@ -111,7 +111,7 @@ fn a_changed_vault_gives_an_error_or_what_was_stored() {
         match output.status.code() {
             Some(0) => assert_eq!(stdout, "1xxxxx\n", "byte {place}"),
             Some(1 | 2 | 3 | 5 | 6) => {
-                assert!(stdout.is_empty() && stderr.contains("\ntry: "), "byte {place}: {stderr}")
+                assert!(stdout.is_empty() && stderr.contains("\ntry: "), "byte {place}: {stderr}");
             }
             code => panic!("byte {place}: {code:?}, {stderr}"),
         }
