@@ -14,9 +14,17 @@ use crate::error::{Error, ErrorKind, Result};
 /// `Unavailable` where the system has no randomness to give.
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|cause| Error::new(ErrorKind::Unavailable, "the system gave no random bytes").with_source(cause))?;
+    fill_random(&mut bytes)?;
     Ok(bytes)
+}
+
+/// As [`random_bytes`], in place: for keys, of which no copy may stay behind.
+///
+/// # Errors
+/// `Unavailable` where the system has no randomness to give.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<()> {
+    getrandom::fill(bytes)
+        .map_err(|cause| Error::new(ErrorKind::Unavailable, "the system gave no random bytes").with_source(cause))
 }
 
 /// RFC 4648 base32, lower case, without padding.

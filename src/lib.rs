@@ -8,9 +8,15 @@ pub mod backend;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "file")]
+pub mod crypto;
 pub mod error;
+#[cfg(feature = "import")]
+pub mod export;
 pub mod fields;
 pub mod identity;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod intake;
 pub mod lookup;
 mod matching;

@@ -88,6 +88,32 @@ pub(crate) fn next_state(
     Ok(Merged { record, is_superseded, is_void })
 }
 
+/// The state that follows `record` when all of `given` is put over it, whatever the record has been through since: what
+/// an import does that was told to overwrite. What was handed out before counts as of an older sign-in, unless it is
+/// this one.
+///
+/// # Errors
+/// `Unavailable` where the system has no randomness to give.
+#[cfg(feature = "import")]
+pub(crate) fn overwritten_state(given: &Fields, record: &Record, writer: Writer, now: Timestamp) -> Result<Record> {
+    let is_other = |field| given.get(field).is_some() && given.get(field) != record.fields.get(field);
+    let is_new_sign_in = is_other(Field::RefreshToken) || is_other(Field::GrantToken);
+    let mut fields = given.clone();
+    fields.fill_from(&record.fields);
+    Ok(Record {
+        version: record.version.next()?,
+        lineage: if is_new_sign_in { record.lineage.next()? } else { record.lineage },
+        first_refresh: match &record.first_refresh {
+            Some(first) if !is_new_sign_in => Some(first.clone()),
+            _ => fields.get(Field::RefreshToken).cloned(),
+        },
+        fields: Arc::new(fields),
+        saved_at: now.max(record.saved_at),
+        writer,
+        ..record.clone()
+    })
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     /// No granted field is given.

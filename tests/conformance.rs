@@ -1,10 +1,11 @@
 //! The conformance suite on every backend, and on every layer.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test's own files")]
 
 use std::sync::Arc;
 
 use tokenvault::backend::Backend;
 use tokenvault::backend::memory::MemoryBackend;
-use tokenvault::conformance::shared::Handles;
+use tokenvault::conformance::handles::Handles;
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 
@@ -36,8 +37,54 @@ tokenvault::shared_conformance_tests!(memory_backend_by_two_handles, memory_twic
 tokenvault::conformance_tests!(vault_on_memory, vault_over_memory);
 tokenvault::conformance_tests!(vault_on_unhurried_memory, vault_over_unhurried);
 
-// The file backend belongs here: the same three macros, with factories that open a file in a temporary folder and hand
-// the folder to `Fresh::keeping`.
+#[cfg(feature = "file")]
+mod file {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use tempfile::TempDir;
+    use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
+    use tokenvault::conformance::Fresh;
+    use tokenvault::crypto::kdf::KdfCost;
+
+    use super::{Arc, Backend, Handles, TokenStore, Vault};
+
+    fn options(folder: &Path) -> FileOptions {
+        FileOptions::new(folder.join("vault.tv"), KeySource::KeyFile(folder.join("key")))
+    }
+
+    fn new_vault() -> TempDir {
+        let folder = TempDir::new().unwrap();
+        let key = folder.path().join("key");
+        std::fs::write(&key, [7; 32]).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        drop(FileBackend::create(options(folder.path()), KdfCost::default()).unwrap());
+        folder
+    }
+
+    fn open(folder: &TempDir) -> Arc<dyn Backend> {
+        Arc::new(FileBackend::open(options(folder.path())).unwrap())
+    }
+
+    async fn backend() -> Fresh<Arc<dyn Backend>> {
+        let folder = new_vault();
+        Fresh::keeping(open(&folder), folder)
+    }
+
+    async fn two_handles() -> Fresh<Handles> {
+        let folder = new_vault();
+        Fresh::keeping((open(&folder), open(&folder)), folder)
+    }
+
+    async fn vault() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        Fresh::keeping(Arc::new(Vault::new(open(&folder))), folder)
+    }
+
+    tokenvault::backend_conformance_tests!(file_backend, backend);
+    tokenvault::shared_conformance_tests!(file_backend_by_two_handles, two_handles);
+    tokenvault::conformance_tests!(vault_on_file, vault);
+}
 
 /// A promise that is not in the macros' list would never be run.
 #[test]

@@ -15,8 +15,8 @@ use crate::operation::{Answer, Context};
 use crate::record::Record;
 
 mod directory;
-//FILE#[cfg(feature = "file")]
-//FILEpub mod file;
+#[cfg(feature = "file")]
+pub mod file;
 pub mod memory;
 
 /// Keeps versioned records, found by name or by lookup key.

@@ -215,8 +215,8 @@ macro_rules! backend_conformance_tests {
 macro_rules! shared_conformance_tests {
     ($module:ident, $factory:expr) => {
         $crate::promises! {
-            $module, $factory, $crate::conformance::shared::Handles;
-            shared:
+            $module, $factory, $crate::conformance::handles::Handles;
+            handles:
                 a_commit_is_seen_through_the_other_handle
                 a_clear_is_seen_through_the_other_handle
                 a_commit_conflicts_with_the_other_handle

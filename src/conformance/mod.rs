@@ -33,6 +33,7 @@ pub mod backend;
 pub mod deleting;
 pub mod exactness;
 pub mod finding;
+pub mod handles;
 pub mod hostile;
 pub mod identifiers;
 pub mod lineage;
@@ -42,7 +43,6 @@ pub mod overtaken;
 pub mod races;
 pub mod saving;
 pub mod sdk_table;
-pub mod shared;
 mod steps;
 
 /// What one promise is tried on, and what must outlive it.

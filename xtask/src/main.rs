@@ -1,2 +1,52 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands. `cargo xtask` alone says which there are.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a build tool speaks to its terminal, reads its environment and writes below target/; the library may not"
+)]
+
+mod bench;
+mod checkout;
+mod choice;
+mod fuzz;
+mod lint;
+mod part;
+mod python;
+mod suite;
+
+use std::env;
+use std::process::ExitCode;
+
+use crate::checkout::Checkout;
+
+const USAGE: &str = "\
+cargo xtask test [--only PART,..] [--require all|PART,..] [--list]
+    every test there is; a part whose needs are missing is named at the end, or fails under --require
+cargo xtask lint [--only PART,..] [--require all|PART,..] [--list]
+    format, clippy, each feature alone, dependencies, docs; warnings are errors
+cargo xtask bench [ARGUMENT..]
+    the speed of the vault and of its peers; arguments go to both
+cargo xtask figures [ARGUMENT..]
+    the table and the plot of the README, from what bench measured";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let command = arguments.next();
+    let rest: Vec<String> = arguments.collect();
+    let checkout = Checkout::of_this_tool();
+    match command.as_deref() {
+        Some("test") => part::run("test", &suite::PARTS, &rest, &checkout),
+        Some("lint") => part::run("lint", &lint::PARTS, &rest, &checkout),
+        Some("bench") => bench::bench(&checkout, &rest),
+        Some("figures") => bench::figures(&checkout, &rest),
+        Some("help" | "--help" | "-h") => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! How fast the encrypted file is, beside a bare append to the same disk, and whether the bars are met.
+//!
+//! Writes target/figures/tokenvault.json; benches/figures.py makes the table and the plot of it. A timing is no test:
+//! nothing here fails for being slow.
+//!
+//! `cargo bench --bench speed [-- --tokens 10,1000]`
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a benchmark")]
+#![allow(clippy::disallowed_methods, clippy::cast_precision_loss, reason = "it measures time and writes its own files")]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
+use tokenvault::backend::{Backend, Change, Commit};
+use tokenvault::clock::Timestamp;
+use tokenvault::crypto::kdf::{self, KdfCost};
+use tokenvault::fields::{Field, Fields};
+use tokenvault::identity::{Lineage, RecordName, Version};
+use tokenvault::operation::Context;
+use tokenvault::record::{Record, Writer};
+use tokenvault::secret::SecretText;
+use tokenvault::store::TokenStore;
+use tokenvault::token::OAuthToken;
+use tokenvault::vault::Vault;
+
+const PASSPHRASE: &str = "a passphrase of the benchmark";
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("--open") => return open_alone(Path::new(&arguments[2])),
+        Some("--derive") => return derive_alone(),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(measure());
+}
+
+async fn measure() {
+    let scale = [10, 1000, 10_000, 100_000];
+    let (mut results, mut bars) = (Vec::new(), Vec::new());
+    let mut finds = Vec::new();
+    for tokens in scale {
+        let bench = Bench::with(tokens).await;
+        let by_user = bench.find_by_user().await;
+        let by_id = bench.find_by_id().await;
+        let (saves, appends) = bench.save().await;
+        results.extend([
+            result("tokenvault", tokens, "find by user", &by_user),
+            result("tokenvault", tokens, "find by id", &by_id),
+            result("tokenvault", tokens, "save", &saves),
+            result("bare append", tokens, "save", &appends),
+        ]);
+        let ratio = median(&saves) / median(&appends);
+        bars.push(bar(
+            &format!("save at {tokens} tokens, times a bare append"),
+            "at most 1.10",
+            ratio,
+            "x",
+            ratio <= 1.10,
+        ));
+        finds.push((median(&by_user), median(&by_id)));
+        if tokens == 1000 {
+            bars.push(bench.import_against_saves(median(&saves)).await);
+        }
+        if tokens == 100_000 {
+            bars.extend(bench.rotation().await);
+            bars.extend(bench.opening());
+        }
+    }
+    let ((user_small, id_small), (user, id)) = (finds[1], finds[3]);
+    for (name, large, small) in [("find by user", user, user_small), ("find by id", id, id_small)] {
+        bars.push(bar(&format!("{name} at 100,000 tokens"), "at most 5 µs", large, "µs", large <= 5.0));
+        let ratio = large / small;
+        bars.push(bar(&format!("{name} at 100,000, times that at 1,000"), "at most 2", ratio, "x", ratio <= 2.0));
+    }
+    write_report(&results, &bars);
+}
+
+/// A vault of a number of tokens, open and warm.
+struct Bench {
+    folder: tempfile::TempDir,
+    tokens: usize,
+    names: Vec<RecordName>,
+    file: Arc<FileBackend>,
+    vault: Vault,
+}
+
+impl Bench {
+    async fn with(tokens: usize) -> Self {
+        let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let options = options(&folder.path().join("vault.tv"));
+        let file = Arc::new(FileBackend::create(options, KdfCost::default()).unwrap());
+        let records: Vec<Arc<Record>> = (0..tokens).map(record).collect();
+        let names = records.iter().map(|record| record.name).collect();
+        let changes = records
+            .into_iter()
+            .map(|record| Change { name: record.name, expected: None, value: Some(record) })
+            .collect();
+        file.commit(&Context::new(), Commit { changes, claims: Vec::new() }).await.unwrap();
+        let vault = Vault::new(Arc::clone(&file) as Arc<dyn Backend>);
+        Self { folder, tokens, names, file, vault }
+    }
+
+    async fn find_by_user(&self) -> Vec<f64> {
+        let cx = Context::new();
+        let mut times = Vec::new();
+        for number in shuffled(self.tokens, 20_000) {
+            let fields = fields(number);
+            let mut wanted = OAuthToken::new()
+                .with(Field::UserName, fields.text(Field::UserName).unwrap())
+                .with(Field::ClientId, fields.text(Field::ClientId).unwrap());
+            let start = Instant::now();
+            let found = self.vault.find_token(&cx, &mut wanted).await.unwrap().value;
+            times.push(micros(start.elapsed()));
+            assert!(found && wanted.get(Field::RefreshToken) == fields.get(Field::RefreshToken));
+        }
+        times
+    }
+
+    async fn find_by_id(&self) -> Vec<f64> {
+        let cx = Context::new();
+        let mut times = Vec::new();
+        for number in shuffled(self.tokens, 20_000) {
+            let id = self.names[number].to_string();
+            let start = Instant::now();
+            let found = self.vault.find_token_by_id(&cx, &id).await.unwrap().value;
+            times.push(micros(start.elapsed()));
+            assert!(found.unwrap().user_name() == fields(number).text(Field::UserName));
+        }
+        times
+    }
+
+    /// Updates as a refresh makes them, each beside a bare append to a file of its own.
+    async fn save(&self) -> (Vec<f64>, Vec<f64>) {
+        let cx = Context::new();
+        let bare = File::create(self.folder.path().join("bare")).unwrap();
+        let (mut saves, mut appends) = (Vec::new(), Vec::new());
+        for number in shuffled(self.tokens, 1000) {
+            let start = Instant::now();
+            (&bare).write_all(&[7; 1024]).unwrap();
+            bare.sync_data().unwrap();
+            appends.push(micros(start.elapsed()));
+            let access = format!("1000.{:032x}.{:032x}", fastrand::u128(..), fastrand::u128(..));
+            let mut token = OAuthToken::from_fields(fields(number)).with(Field::AccessToken, &access);
+            let start = Instant::now();
+            self.vault.save_token(&cx, &mut token).await.unwrap();
+            saves.push(micros(start.elapsed()));
+        }
+        (saves, appends)
+    }
+
+    async fn import_against_saves(&self, save: f64) -> Value {
+        bar("import of 1,000 rows, against 1,000 saves", "at least 20 times faster", 0.0 * save, "x", false)
+    }
+
+    async fn rotation(&self) -> Vec<Value> {
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let start = Instant::now();
+            self.file.rotate_key(&Context::new()).await.unwrap();
+            times.push(start.elapsed().as_secs_f64());
+        }
+        let time = median(&times);
+        vec![bar("rotate-key of 100,000 tokens", "at most 2 s", time, "s", time <= 2.0)]
+    }
+
+    /// Each in a process of its own: memory that one of them gave back would hide in the next one's peak.
+    fn opening(&self) -> Vec<Value> {
+        let vault = self.folder.path().join("vault.tv");
+        let (mut times, mut peaks) = (Vec::new(), Vec::new());
+        for _ in 0..7 {
+            let (derive, derive_peak) = alone(&["--derive"]);
+            let (open, open_peak) = alone(&["--open", vault.to_str().unwrap()]);
+            times.push(open - derive);
+            peaks.push(open_peak - derive_peak);
+        }
+        let (time, peak) = (median(&times), median(&peaks));
+        vec![
+            bar("opening 100,000 tokens, beyond Argon2id", "at most 400 ms", time, "ms", time <= 400.0),
+            bar("memory of it, beyond Argon2id's", "at most 64 MiB", peak, "MiB", peak <= 64.0),
+        ]
+    }
+}
+
+/// Runs this program again for one measurement: milliseconds and peak MiB.
+fn alone(arguments: &[&str]) -> (f64, f64) {
+    let output = Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+fn open_alone(path: &Path) {
+    let start = Instant::now();
+    let file = FileBackend::open(options(path)).unwrap();
+    report_alone(start);
+    drop(file);
+}
+
+fn derive_alone() {
+    let start = Instant::now();
+    let key = kdf::derive(PASSPHRASE.as_bytes(), &[7; 32], KdfCost::default()).unwrap();
+    report_alone(start);
+    drop(key);
+}
+
+fn report_alone(start: Instant) {
+    let time = micros(start.elapsed()) / 1000.0;
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
+    let kib: f64 = peak.trim_end_matches(" kB").parse().unwrap();
+    println!("{time} {}", kib / 1024.0);
+}
+
+fn options(path: &Path) -> FileOptions {
+    FileOptions::new(path, KeySource::Passphrase(SecretText::new(PASSPHRASE)))
+}
+
+/// The token of this number: the same shape as in peers.py.
+fn fields(number: usize) -> Fields {
+    let secret = |kind: &str| {
+        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{kind} {number}")));
+        format!("1000.{}.{}", &digest[..32], &digest[32..])
+    };
+    let mut fields = Fields::new();
+    for (field, text) in [
+        (Field::UserName, format!("user{number:06}@example.com:{}", 60_000_000_000 + number)),
+        (Field::ClientId, "1000.BENCHMARKBENCHMARKBENCHMARK0001".to_owned()),
+        (Field::ClientSecret, "0123456789abcdef0123456789abcdef0123456789".to_owned()),
+        (Field::RefreshToken, secret("refresh")),
+        (Field::AccessToken, secret("access")),
+        (Field::ExpiresIn, "1795311652321".to_owned()),
+        (Field::RedirectUrl, "https://app.example.com/oauth/callback".to_owned()),
+        (Field::ApiDomain, "https://www.zohoapis.com".to_owned()),
+    ] {
+        fields.set(field, Some(SecretText::new(&text)));
+    }
+    fields
+}
+
+fn record(number: usize) -> Arc<Record> {
+    let fields = Arc::new(fields(number));
+    let at = Timestamp::from_micros(1_700_000_000_000_000 + number as u64);
+    Arc::new(Record {
+        name: RecordName::random().unwrap(),
+        version: Version::first().unwrap(),
+        first_refresh: fields.get(Field::RefreshToken).cloned(),
+        fields,
+        ids: Vec::new(),
+        lineage: Lineage::first().unwrap(),
+        created_at: at,
+        saved_at: at,
+        writer: Writer::Save,
+    })
+}
+
+fn shuffled(tokens: usize, count: usize) -> Vec<usize> {
+    let mut random = fastrand::Rng::with_seed(7);
+    (0..count).map(|_| random.usize(..tokens)).collect()
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1000.0
+}
+
+fn percentile(times: &[f64], percent: usize) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+}
+
+fn median(times: &[f64]) -> f64 {
+    percentile(times, 50)
+}
+
+fn result(store: &str, tokens: usize, operation: &str, times: &[f64]) -> Value {
+    let (median, p90) = (median(times), percentile(times, 90));
+    println!("{store:12} {operation:13} {tokens:>7} tokens  median {median:>9.2} us  p90 {p90:>9.2} us");
+    json!({"store": store, "tokens": tokens, "operation": operation, "median_us": median, "p90_us": p90,
+           "repetitions": times.len()})
+}
+
+fn bar(name: &str, bar: &str, measured: f64, unit: &str, met: bool) -> Value {
+    println!("{} {name}: {measured:.2} {unit} ({bar})", if met { "met   " } else { "NOT MET" });
+    json!({"name": name, "bar": bar, "measured": measured, "unit": unit, "met": met})
+}
+
+fn write_report(results: &[Value], bars: &[Value]) {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap();
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map(|line| line.trim_start_matches([' ', '\t', ':']));
+    let kernel = format!("Linux {}", fs::read_to_string("/proc/sys/kernel/osrelease").unwrap().trim());
+    let host = json!({"cpu": cpu, "cores": std::thread::available_parallelism().unwrap().get(), "kernel": kernel,
+        "measured_at": SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()});
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../figures");
+    fs::create_dir_all(&folder).unwrap();
+    let report = serde_json::to_string_pretty(&json!({"host": host, "results": results, "bars": bars})).unwrap();
+    let path = folder.join("tokenvault.json");
+    fs::write(&path, report).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+}

@@ -1,0 +1,260 @@
+//! One process's view of one vault file: freshness, locks, reopening.
+//!
+//! Order of locks: `turn`, then the file's own lock, then `state`. Readers hold `state` only while they read.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
+use std::time::Duration;
+
+use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata};
+use crate::backend::file::frame::HEAD_LEN;
+use crate::backend::file::header::Header;
+use crate::backend::file::held_key::HeldKey;
+use crate::backend::file::opening::{self, io_error};
+use crate::backend::file::options::FileOptions;
+use crate::backend::file::scan::Tail;
+use crate::backend::file::state::{State, set_back};
+use crate::error::{Error, ErrorKind, Result};
+
+pub(super) struct Core {
+    pub(super) options: FileOptions,
+    pub(super) disk: Arc<dyn Disk>,
+    state: RwLock<State>,
+    held: Mutex<HeldKey>,
+    /// Held by whoever locks the file: the file's lock belongs to the descriptor, which the whole process shares.
+    turn: Mutex<()>,
+    /// This process holds the file's exclusive lock, and `state` was brought up to date under it: nobody else can
+    /// have written since.
+    is_writing: AtomicBool,
+    /// What is in memory must not be believed any more; the next operation reads the file anew.
+    pub(super) must_reload: AtomicBool,
+    /// The file and its folder have been synced since this inode was opened.
+    is_settled: AtomicBool,
+}
+
+/// The file's lock, and this process's turn to hold it.
+///
+/// The file, because a rewrite moves the lock to the new one.
+pub(super) struct Locked<'a> {
+    core: &'a Core,
+    file: Mutex<Arc<dyn DiskFile>>,
+    file_len: u64,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Locked<'_> {
+    /// How long the file was when it was locked.
+    pub(super) fn file_len(&self) -> u64 {
+        self.file_len
+    }
+
+    /// A rewrite has put `file` in place, and has its lock: the old one is given back.
+    pub(super) fn moved_to(&self, file: Arc<dyn DiskFile>) {
+        let mut current = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        give_back(&*std::mem::replace(&mut *current, file));
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.core.is_writing.store(false, Ordering::SeqCst);
+        give_back(&**self.file.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn give_back(file: &dyn DiskFile) {
+    if let Err(error) = file.unlock() {
+        tracing::warn!(%error, "the vault's lock could not be given back; it ends with this process");
+    }
+}
+
+impl Core {
+    pub(super) fn open(options: FileOptions, disk: Arc<dyn Disk>) -> Result<Self> {
+        opening::check(&*disk, &options.path)?;
+        let (file, header) = opening::open_header(&*disk, &options.path)?;
+        let held = HeldKey::derive(options.key.clone(), &header.derivation)?;
+        let (root, data_key) = header.unlock(&held.key())?;
+        let core = Self {
+            state: RwLock::new(State::new(file, header, root, data_key)?),
+            options,
+            disk,
+            held: Mutex::new(held),
+            turn: Mutex::new(()),
+            is_writing: AtomicBool::new(false),
+            must_reload: AtomicBool::new(false),
+            is_settled: AtomicBool::new(false),
+        };
+        drop(core.lock(LockKind::Shared, core.options.lock_wait)?);
+        Ok(core)
+    }
+
+    /// What is known, brought up to date first if anybody has written since.
+    pub(super) fn fresh_state(&self) -> Result<RwLockReadGuard<'_, State>> {
+        // While this process writes, nobody else can; and its own write is not acknowledged yet.
+        if !self.is_writing.load(Ordering::SeqCst) && !self.is_current(self.path_metadata()?)? {
+            drop(self.lock(LockKind::Shared, self.options.lock_wait)?);
+        }
+        Ok(self.state())
+    }
+
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+        // Whoever panicked while writing left the state as it was before or after one whole step.
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is known.
+    pub(super) fn change_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether nothing has been written since the state was brought up to date. `metadata` is the path's.
+    fn is_current(&self, metadata: Metadata) -> Result<bool> {
+        if self.must_reload.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
+        let state = self.state();
+        if metadata.identity != state.identity || metadata.len < state.position.offset {
+            return Ok(false);
+        }
+        if metadata.len == state.position.offset {
+            return Ok(true);
+        }
+        let mut head = [0; HEAD_LEN];
+        let count = state.file.read_at(&mut head, state.position.offset).map_err(|e| io_error("read the vault", e))?;
+        let next = head.get(..count).unwrap_or_default();
+        let is_ignored = |(len, seen): &(u64, Vec<u8>)| *len == metadata.len && seen == next;
+        Ok(next.iter().all(|byte| *byte == 0) || state.ignored_tail.as_ref().is_some_and(is_ignored))
+    }
+
+    fn path_metadata(&self) -> Result<Metadata> {
+        self.disk.metadata(&self.options.path).map_err(|error| io_error("look at the vault", error))
+    }
+
+    /// Takes the lock on the file that is under the path now, and brings the state up to date under it.
+    pub(super) fn lock(&self, kind: LockKind, wait: Duration) -> Result<Locked<'_>> {
+        let turn = self.take_turn(wait)?;
+        if self.must_reload.load(Ordering::SeqCst) {
+            self.reopen()?;
+        }
+        let mut waited = Duration::ZERO;
+        loop {
+            let file = Arc::clone(&self.state().file);
+            if kind == LockKind::Exclusive && !file.is_writable() {
+                return Err(Error::new(ErrorKind::PermissionDenied, "the vault can be read but not written")
+                    .with_hint("check the file's owner and mode, and whether its disk is mounted read-only"));
+            }
+            opening::wait_for_lock(&*file, kind, wait, &mut waited)?;
+            let metadata = self.path_metadata()?;
+            if metadata.identity == self.state().identity {
+                let locked = Locked { core: self, file: Mutex::new(file), file_len: metadata.len, _turn: turn };
+                self.catch_up(kind, metadata)?;
+                self.is_writing.store(kind == LockKind::Exclusive, Ordering::SeqCst);
+                return Ok(locked);
+            }
+            // Somebody rewrote the vault: the lock is on a file that nobody will read again.
+            file.unlock().map_err(|error| io_error("unlock the vault", error))?;
+            self.reopen()?;
+        }
+    }
+
+    fn take_turn(&self, wait: Duration) -> Result<MutexGuard<'_, ()>> {
+        match self.turn.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if wait.is_zero() => {
+                Err(Error::new(ErrorKind::Busy, "another thread has the vault locked"))
+            }
+            Err(TryLockError::WouldBlock) => Ok(self.turn.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    fn catch_up(&self, kind: LockKind, metadata: Metadata) -> Result<()> {
+        if kind == LockKind::Exclusive && !self.is_settled.load(Ordering::SeqCst) {
+            // A writer that was killed may have left a frame that is read and not yet durable, or a rename.
+            let file = Arc::clone(&self.state().file);
+            file.sync().map_err(|error| io_error("sync the vault", error))?;
+            self.sync_folder()?;
+            self.is_settled.store(true, Ordering::SeqCst);
+        }
+        if self.is_current(metadata)? && self.state().ignored_tail.is_none() {
+            return Ok(());
+        }
+        let len = metadata.len;
+        self.change_state(|state| {
+            if len < state.position.offset {
+                return Err(set_back());
+            }
+            state.ignored_tail = None;
+            match state.catch_up()? {
+                Tail::Clean => Ok(()),
+                Tail::Torn(bytes) if kind == LockKind::Exclusive => self.cut_tail(state, bytes),
+                Tail::Torn(bytes) => ignore_tail(state, bytes, len),
+            }
+        })
+    }
+
+    /// Cuts a torn tail off, and keeps it beside the file.
+    fn cut_tail(&self, state: &State, bytes: u64) -> Result<()> {
+        let mut tail = vec![0; usize::try_from(bytes).unwrap_or_default()];
+        let count = state.file.read_at(&mut tail, state.position.offset).map_err(|e| io_error("read the vault", e))?;
+        tail.truncate(count);
+        let aside = opening::beside(&self.options.path, "torn")?;
+        let kept = self.disk.create_new(&aside).and_then(|file| {
+            file.write_at(&tail, 0)?;
+            file.sync()
+        });
+        kept.map_err(|error| io_error("keep the torn end of the vault beside it", error))?;
+        state.file.set_len(state.position.offset).map_err(|error| io_error("cut the torn end off", error))?;
+        state.file.sync().map_err(|error| io_error("sync the vault", error))?;
+        tracing::warn!(bytes, kept = %aside.display(), "a write that did not come to its end was cut off the vault");
+        Ok(())
+    }
+
+    /// Opens the file that is under the path now, and forgets what was known of the one before.
+    fn reopen(&self) -> Result<()> {
+        let (file, header) = opening::open_header(&*self.disk, &self.options.path)?;
+        let mut held = self.held_key();
+        self.check_succession(&header)?;
+        let (key, (root, data_key)) = held.unlock(&header)?;
+        let fresh = State::new(file, header, root, data_key)?.that_follows(&self.state());
+        held.keep(key, &fresh.header.derivation);
+        self.is_settled.store(false, Ordering::SeqCst);
+        self.must_reload.store(false, Ordering::SeqCst);
+        self.change_state(|state| *state = fresh);
+        Ok(())
+    }
+
+    /// The file under the path must be this vault, and no older than what this process has seen of it.
+    fn check_succession(&self, header: &Header) -> Result<()> {
+        let state = self.state();
+        if header.vault_id != state.header.vault_id {
+            return Err(Error::damaged("another vault has been put in this one's place")
+                .with_hint("put the right file back, or start this program anew to use the other vault"));
+        }
+        if header.generation < state.header.generation {
+            return Err(set_back());
+        }
+        Ok(())
+    }
+
+    /// The key that opens the vault.
+    pub(super) fn held_key(&self) -> MutexGuard<'_, HeldKey> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn sync_folder(&self) -> Result<()> {
+        self.disk
+            .sync_folder(opening::folder(&self.options.path))
+            .map_err(|error| io_error("sync the vault's folder", error))
+    }
+}
+
+/// A reader leaves a torn tail alone, and remembers it, so as not to judge it at every read.
+fn ignore_tail(state: &mut State, bytes: u64, len: u64) -> Result<()> {
+    let mut head = vec![0; HEAD_LEN];
+    let count = state.file.read_at(&mut head, state.position.offset).map_err(|e| io_error("read the vault", e))?;
+    head.truncate(count);
+    state.ignored_tail = Some((len, head));
+    tracing::warn!(bytes, "the vault ends in a write that did not come to its end; the next writer cuts it off");
+    Ok(())
+}

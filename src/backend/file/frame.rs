@@ -1,0 +1,246 @@
+//! A frame: the changes of one sync, sealed. docs/format.md has it for readers of other make.
+//!
+//! ```text
+//! marker 4 | sealed length u32 | frame number u64 | tag of the frame before 16 | nonce 12 | sealed bytes, tag 16 last
+//! AAD: format u16 | vault id 16 | frame number u64 | tag of the frame before 16
+//! plaintext: count u16, then for each change
+//!   kind u8 (1 put, 2 tombstone) | record name 16 | time u64 (microseconds) | length u32 | record
+//! ```
+//! Integers are big-endian. A tombstone's length is 0. For the first frame the tag before is the header's.
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use crate::backend::file::header::FORMAT;
+use crate::backend::file::reader::Reader;
+use crate::clock::Timestamp;
+use crate::crypto::aead::{DataKey, NONCE_LEN, Refused, TAG_LEN};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::{RecordName, random_bytes};
+
+/// What a frame begins with. No UTF-8 text holds it, and no run of zeros.
+pub(super) const MARKER: [u8; 4] = [0x54, 0x56, 0xF7, 0xA3];
+/// Bytes before the sealed ones.
+pub(super) const HEAD_LEN: usize = 4 + 4 + 8 + TAG_LEN + NONCE_LEN;
+/// The most that one frame seals.
+pub(super) const MAX_PLAINTEXT: usize = 1024 * 1024;
+/// The longest frame.
+pub(super) const MAX_FRAME: usize = HEAD_LEN + MAX_PLAINTEXT + TAG_LEN;
+/// Bytes of a change without its record.
+pub(super) const PART_LEN: usize = 1 + 16 + 8 + 4;
+
+const COUNT_LEN: usize = 2;
+const MIN_SEALED: usize = COUNT_LEN + TAG_LEN;
+const AAD_LEN: usize = 2 + 16 + 8 + TAG_LEN;
+const KIND_PUT: u8 = 1;
+const KIND_TOMBSTONE: u8 = 2;
+
+/// What a frame says of itself, in the clear. Nothing of it is to be believed before the frame is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FrameHead {
+    /// Bytes after the head, the tag included.
+    pub(super) sealed_len: usize,
+    pub(super) number: u64,
+    pub(super) tag_before: [u8; TAG_LEN],
+    pub(super) nonce: [u8; NONCE_LEN],
+}
+
+impl FrameHead {
+    /// Reads the head at the start of `bytes`; `None` where there is none within the bounds.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        if reader.array()? != MARKER {
+            return None;
+        }
+        let sealed_len = usize::try_from(reader.u32()?).ok()?;
+        if !(MIN_SEALED..=MAX_PLAINTEXT + TAG_LEN).contains(&sealed_len) {
+            return None;
+        }
+        Some(Self { sealed_len, number: reader.u64()?, tag_before: reader.array()?, nonce: reader.array()? })
+    }
+
+    fn encode(&self) -> Result<[u8; HEAD_LEN]> {
+        let sealed_len = u32::try_from(self.sealed_len).map_err(|_| too_long())?;
+        let mut out = [0; HEAD_LEN];
+        let parts: [&[u8]; 5] =
+            [&MARKER, &sealed_len.to_be_bytes(), &self.number.to_be_bytes(), &self.tag_before, &self.nonce];
+        join(&mut out, &parts);
+        Ok(out)
+    }
+}
+
+/// Fills `out` with `parts`, one behind the other.
+fn join(out: &mut [u8], parts: &[&[u8]]) {
+    for (place, byte) in out.iter_mut().zip(parts.iter().copied().flatten()) {
+        *place = *byte;
+    }
+}
+
+fn aad(vault_id: &[u8; 16], number: u64, tag_before: &[u8; TAG_LEN]) -> [u8; AAD_LEN] {
+    let mut out = [0; AAD_LEN];
+    join(&mut out, &[&FORMAT.to_be_bytes(), vault_id, &number.to_be_bytes(), tag_before]);
+    out
+}
+
+/// The whole frame, and its tag. `plaintext` is sealed where it lies.
+///
+/// # Errors
+/// `InvalidInput` beyond [`MAX_PLAINTEXT`]; `Unavailable` without randomness.
+pub(super) fn seal(
+    key: &DataKey,
+    vault_id: &[u8; 16],
+    number: u64,
+    tag_before: &[u8; TAG_LEN],
+    plaintext: &mut Zeroizing<Vec<u8>>,
+) -> Result<(Vec<u8>, [u8; TAG_LEN])> {
+    if plaintext.len() > MAX_PLAINTEXT {
+        return Err(too_long());
+    }
+    let head =
+        FrameHead { sealed_len: plaintext.len() + TAG_LEN, number, tag_before: *tag_before, nonce: random_bytes()? };
+    let tag = key.seal_in_place(&head.nonce, &aad(vault_id, number, tag_before), plaintext)?;
+    let mut frame = Vec::with_capacity(HEAD_LEN + head.sealed_len);
+    frame.extend_from_slice(&head.encode()?);
+    frame.extend_from_slice(plaintext);
+    frame.extend_from_slice(&tag);
+    Ok((frame, tag))
+}
+
+/// Opens a whole frame where it lies, if it is the one of this number behind the one of that tag.
+///
+/// # Security
+/// Afterwards the plaintext lies in `frame`: it must be memory that is wiped.
+///
+/// # Errors
+/// [`Refused`] for any other frame, and for one that was changed.
+pub(super) fn open<'a>(
+    key: &DataKey,
+    vault_id: &[u8; 16],
+    number: u64,
+    tag_before: &[u8; TAG_LEN],
+    frame: &'a mut [u8],
+) -> Result<&'a [u8], Refused> {
+    let head = FrameHead::parse(frame).ok_or(Refused)?;
+    if head.number != number || head.tag_before != *tag_before || frame.len() != HEAD_LEN + head.sealed_len {
+        return Err(Refused);
+    }
+    let sealed = frame.get_mut(HEAD_LEN..).ok_or(Refused)?;
+    let (buffer, tag) = sealed.split_last_chunk_mut().ok_or(Refused)?;
+    key.open_in_place(&head.nonce, &aad(vault_id, number, tag_before), buffer, tag)?;
+    Ok(buffer)
+}
+
+/// The tag of a whole frame: its last 16 bytes.
+pub(super) fn tag(frame: &[u8]) -> [u8; TAG_LEN] {
+    frame.last_chunk().copied().unwrap_or_default()
+}
+
+/// One change in a plaintext.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) name: RecordName,
+    /// When a put was saved, or a record deleted.
+    pub(super) time: Timestamp,
+    /// Where in the plaintext the record's bytes lie; `None` for a tombstone.
+    pub(super) body: Option<Range<usize>>,
+}
+
+/// The changes in an opened frame.
+///
+/// # Errors
+/// `Damaged` where it is not in the format, to the last byte.
+pub(super) fn parts(plaintext: &[u8]) -> Result<Vec<Part>> {
+    read_parts(plaintext).ok_or_else(|| Error::damaged("a frame opened but is not in the frame format"))
+}
+
+fn read_parts(plaintext: &[u8]) -> Option<Vec<Part>> {
+    let mut reader = Reader(plaintext);
+    let count = usize::from(reader.u16()?);
+    if count * PART_LEN > reader.0.len() {
+        return None;
+    }
+    let mut parts = Vec::with_capacity(count);
+    for _ in 0..count {
+        let kind = reader.u8()?;
+        let name = RecordName::from_bytes(reader.array()?);
+        let time = Timestamp::from_micros(reader.u64()?);
+        let length = usize::try_from(reader.u32()?).ok()?;
+        let start = plaintext.len() - reader.0.len();
+        reader.take(length)?;
+        let body = match (kind, length) {
+            (KIND_PUT, _) => Some(start..start + length),
+            (KIND_TOMBSTONE, 0) => None,
+            _ => return None,
+        };
+        parts.push(Part { name, time, body });
+    }
+    reader.0.is_empty().then_some(parts)
+}
+
+/// Gathers the changes of one frame, and lays them out once it is known how much room they need: a vector that grows
+/// leaves its old memory behind unwiped.
+#[derive(Default)]
+pub(super) struct PlaintextBuilder {
+    changes: Vec<NewPart>,
+    bodies_len: usize,
+}
+
+/// A change to lay out.
+struct NewPart {
+    name: RecordName,
+    time: Timestamp,
+    /// The record's bytes; `None` for a tombstone.
+    record: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl PlaintextBuilder {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A record's new state, as the record codec has it.
+    pub(super) fn put(&mut self, name: RecordName, saved_at: Timestamp, record: Zeroizing<Vec<u8>>) {
+        self.bodies_len += record.len();
+        self.changes.push(NewPart { name, time: saved_at, record: Some(record) });
+    }
+
+    pub(super) fn tombstone(&mut self, name: RecordName, deleted_at: Timestamp) {
+        self.changes.push(NewPart { name, time: deleted_at, record: None });
+    }
+
+    /// How many bytes the plaintext will have; one frame takes [`MAX_PLAINTEXT`].
+    pub(super) fn len(&self) -> usize {
+        COUNT_LEN + self.changes.len() * PART_LEN + self.bodies_len
+    }
+
+    /// The plaintext.
+    ///
+    /// # Errors
+    /// `InvalidInput` where it is more than one frame takes.
+    pub(super) fn finish(self) -> Result<Zeroizing<Vec<u8>>> {
+        let len = self.len();
+        let count = u16::try_from(self.changes.len()).map_err(|_| too_long())?;
+        if len > MAX_PLAINTEXT {
+            return Err(too_long());
+        }
+        let mut out = Zeroizing::new(Vec::with_capacity(len));
+        out.extend_from_slice(&count.to_be_bytes());
+        for NewPart { name, time, record } in &self.changes {
+            out.push(if record.is_some() { KIND_PUT } else { KIND_TOMBSTONE });
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(&time.as_micros().to_be_bytes());
+            let record: &[u8] = record.as_deref().map_or(&[], Vec::as_slice);
+            out.extend_from_slice(&u32::try_from(record.len()).map_err(|_| too_long())?.to_be_bytes());
+            out.extend_from_slice(record);
+        }
+        Ok(out)
+    }
+}
+
+fn too_long() -> Error {
+    Error::new(ErrorKind::InvalidInput, "more than fits into one frame of the vault (1 MiB, 65,535 changes)")
+}
+
+#[cfg(test)]
+mod tests;

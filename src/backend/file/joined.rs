@@ -1,0 +1,93 @@
+//! Commits that go into one frame.
+
+use zeroize::Zeroizing;
+
+use crate::backend::file::append;
+use crate::backend::file::core::{Core, Locked};
+use crate::backend::file::frame::{self, PART_LEN, PlaintextBuilder};
+use crate::backend::file::rewrite::{self, Rewrite};
+use crate::backend::file::state::{Place, State};
+use crate::backend::{Change, Commit};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::identity::RecordName;
+use crate::lookup::LookupKey;
+use crate::record_codec;
+
+/// A commit whose records take more than this is written as a rewrite: whoever reads a record opens the whole frame it
+/// lies in.
+const MAX_FRAME_OF_COMMIT: usize = 16 * 1024;
+
+pub(super) struct Joined {
+    changes: Vec<Change>,
+    bodies: Vec<Option<Zeroizing<Vec<u8>>>>,
+    size: usize,
+    now: Timestamp,
+    /// Whether more than one commit may come, so that they can touch each other.
+    is_shared: bool,
+    names: Vec<RecordName>,
+    keys: Vec<LookupKey>,
+}
+
+impl Joined {
+    pub(super) fn new(is_shared: bool, now: Timestamp) -> Self {
+        Self { changes: Vec::new(), bodies: Vec::new(), size: 0, now, is_shared, names: Vec::new(), keys: Vec::new() }
+    }
+
+    /// Adds a commit, unless what it rests on no longer holds, or is being changed by one that was added before.
+    pub(super) fn add(&mut self, state: &State, commit: Commit) -> Result<()> {
+        state.directory.check(&commit)?;
+        let is_touched = commit.changes.iter().any(|change| self.names.contains(&change.name))
+            || commit.claims.iter().any(|claim| self.keys.contains(&claim.key));
+        if is_touched {
+            return Err(Error::conflict());
+        }
+        for change in commit.changes {
+            if self.is_shared {
+                self.touch(state, &change)?;
+            }
+            let body = change.value.as_deref().map(record_codec::encode);
+            self.size += PART_LEN + body.as_ref().map_or(0, |body| body.len());
+            self.bodies.push(body);
+            self.changes.push(change);
+        }
+        Ok(())
+    }
+
+    fn touch(&mut self, state: &State, change: &Change) -> Result<()> {
+        self.names.push(change.name);
+        let old = state.read(change.name)?;
+        self.keys.extend(old.iter().chain(&change.value).flat_map(|record| record.lookup_keys()));
+        Ok(())
+    }
+
+    /// Writes what was added, and takes it into the state once it is durable.
+    pub(super) fn write(mut self, core: &Core, locked: &Locked<'_>) -> Result<()> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        if self.size > MAX_FRAME_OF_COMMIT && self.changes.len() > 1 {
+            return rewrite::run(core, locked, Rewrite::with(self.changes)).map(drop);
+        }
+        let mut builder = PlaintextBuilder::new();
+        for (change, body) in self.changes.iter().zip(self.bodies.drain(..)) {
+            match (&change.value, body) {
+                (Some(record), Some(body)) => builder.put(change.name, record.saved_at, body),
+                _ => builder.tombstone(change.name, self.now),
+            }
+        }
+        let mut plaintext = builder.finish()?;
+        let parts = frame::parts(&plaintext)?;
+        let (at, len, tag) = append::append(core, locked, &mut plaintext)?;
+        core.change_state(|state| {
+            for (change, part) in self.changes.into_iter().zip(parts) {
+                match (change.value, part.body) {
+                    (Some(record), Some(body)) => state.place(&record, Place::new(at, len, tag, &body)?),
+                    _ => state.forget(change.name, self.now),
+                }
+            }
+            state.advance(len, tag);
+            Ok(())
+        })
+    }
+}

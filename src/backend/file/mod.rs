@@ -1,0 +1,208 @@
+//! Records in one encrypted file: append-only, every byte of it under AES-256-GCM, shared by any number of processes
+//! of one machine.
+//!
+//! docs/format.md describes the bytes. In memory a handle keeps where each record lies and by which keys it is found,
+//! never a secret; a read is one positioned read and one open.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+
+use crate::backend::file::core::Core;
+use crate::backend::file::disk::Disk;
+use crate::backend::file::handle::Handle;
+use crate::backend::file::os_disk::OsDisk;
+use crate::backend::file::queue::Work;
+use crate::backend::file::rewrite::Rewrite;
+
+use crate::backend::{Backend, Candidates, Commit};
+use crate::crypto::kdf::KdfCost;
+use crate::error::Result;
+use crate::identity::RecordName;
+use crate::lookup::LookupKey;
+use crate::operation::{Answer, Context};
+use crate::record::Record;
+
+mod append;
+mod core;
+mod create;
+mod disk;
+mod frame;
+mod handle;
+mod header;
+mod held_key;
+mod joined;
+mod key_source;
+mod opening;
+mod options;
+mod os_disk;
+mod output;
+mod queue;
+mod reader;
+mod rewrite;
+mod scan;
+mod state;
+mod verify;
+mod writer;
+
+pub use crate::backend::file::key_source::KeySource;
+pub use crate::backend::file::options::FileOptions;
+pub use crate::backend::file::verify::Verification;
+
+/// The encrypted file.
+///
+/// Reads run on the caller's thread: microseconds, unless another process is writing at that moment. Writes are durable
+/// (`fdatasync`) when they are answered. A commit that finds nobody else writing runs on the caller's thread too, for
+/// as long as one sync takes; whatever waits, or may take longer, is left to a thread of the handle's own.
+///
+/// # Security
+/// The file is refused where others than its owner may use it, and on network file systems. SECURITY.md says what an
+/// attacker with the file can and cannot do.
+pub struct FileBackend {
+    options: FileOptions,
+    handle: ArcSwap<Handle>,
+}
+
+impl FileBackend {
+    /// Makes a new vault, and opens it. `cost` is what a passphrase costs to try; a key file needs none.
+    ///
+    /// # Errors
+    /// `InvalidInput` where there is something under the path already, which is left as it is.
+    pub fn create(options: FileOptions, cost: KdfCost) -> Result<Self> {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk::default());
+        create::create(&*disk, &options, cost)?;
+        Self::on(options, disk)
+    }
+
+    /// Opens a vault.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, `WrongKey`, `PermissionDenied`, `Damaged`, `Unsupported` for a newer format;
+    /// the file is left as it is.
+    pub fn open(options: FileOptions) -> Result<Self> {
+        Self::on(options, Arc::new(OsDisk::default()))
+    }
+
+    fn on(options: FileOptions, disk: Arc<dyn Disk>) -> Result<Self> {
+        let handle = Handle::new(Core::open(options.clone(), disk)?);
+        Ok(Self { options, handle: ArcSwap::from_pointee(handle) })
+    }
+
+    /// Writes the vault anew under a new data key. Other processes go on, before and after. Answers the file's new
+    /// generation.
+    ///
+    /// # Errors
+    /// As a commit has them; then the old file stays in place.
+    pub async fn rotate_key(&self, context: &Context) -> Result<u64> {
+        self.write(context, Work::Rewrite(Rewrite::default())).await?;
+        self.generation()
+    }
+
+    /// Writes the vault anew under a new data key and a new passphrase or key file. A passphrase gets a new salt, and
+    /// the cost `cost`. Answers the file's new generation.
+    ///
+    /// Other processes that hold the old passphrase take the new one from their passphrase file, or answer `WrongKey`.
+    ///
+    /// # Errors
+    /// As a commit has them; then the old file stays in place, under the old key.
+    pub async fn change_key(&self, context: &Context, new: KeySource, cost: KdfCost) -> Result<u64> {
+        let derivation = new.new_derivation(cost)?;
+        self.write(context, Work::Rewrite(Rewrite::under(new, derivation))).await?;
+        self.generation()
+    }
+
+    /// Copies the vault, as it is at one moment, to a new file under the same key. Answers how many records it holds.
+    ///
+    /// # Errors
+    /// `InvalidInput` where there is something under that path already.
+    #[expect(clippy::unused_async, reason = "asynchronous like every operation that may take long")]
+    pub async fn backup(&self, _: &Context, to: &Path) -> Result<usize> {
+        verify::backup(self.handle()?.core(), to)
+    }
+
+    /// Opens every frame and every record of the file, and says what it found.
+    ///
+    /// # Errors
+    /// `Damaged` where anything does not open.
+    #[expect(clippy::unused_async, reason = "asynchronous like every operation that may take long")]
+    pub async fn verify(&self, _: &Context) -> Result<Verification> {
+        verify::verify(self.handle()?.core())
+    }
+
+    fn generation(&self) -> Result<u64> {
+        Ok(self.handle()?.core().state().header.generation)
+    }
+
+    async fn write(&self, context: &Context, work: Work) -> Result<usize> {
+        let wait = self.wait(context);
+        self.handle()?.write(work, wait).await
+    }
+
+    /// How long an operation may wait for other processes.
+    fn wait(&self, context: &Context) -> Duration {
+        let until_deadline = context.deadline().map(|deadline| deadline.since(self.options.clock.now()));
+        until_deadline.map_or(self.options.lock_wait, |left| left.min(self.options.lock_wait))
+    }
+
+    /// This process's handle. In a forked process, the parent's is left alone, whatever it was doing: a new one is
+    /// made before any of its locks is touched.
+    fn handle(&self) -> Result<Arc<Handle>> {
+        let handle = self.handle.load();
+        if handle.is_ours() {
+            return Ok(Arc::clone(&handle));
+        }
+        let disk = handle.core().disk.after_fork();
+        let ours = Arc::new(Handle::new(Core::open(self.options.clone(), disk)?));
+        let parents = self.handle.swap(Arc::clone(&ours));
+        // Its locks may be held by threads that do not exist here, and its thread cannot be joined.
+        std::mem::forget(parents);
+        Ok(ours)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Backend for FileBackend {
+    async fn read(&self, _: &Context, name: RecordName) -> Result<Answer<Option<Arc<Record>>>> {
+        self.handle()?.core().fresh_state()?.read(name).map(Answer::of_store)
+    }
+
+    async fn resolve(&self, _: &Context, keys: &[LookupKey]) -> Result<Answer<Candidates>> {
+        let handle = self.handle()?;
+        let state = handle.core().fresh_state()?;
+        let by_key: Vec<Vec<RecordName>> = keys.iter().map(|key| state.directory.resolve(*key).to_vec()).collect();
+        let mut names = by_key.concat();
+        names.sort_unstable();
+        names.dedup();
+        let records = names.into_iter().filter_map(|name| state.read(name).transpose()).collect::<Result<_>>()?;
+        Ok(Answer::of_store(Candidates { records, by_key }))
+    }
+
+    async fn commit(&self, context: &Context, commit: Commit) -> Result<Answer<()>> {
+        self.write(context, Work::Commit(commit)).await.map(|_| Answer::of_store(()))
+    }
+
+    async fn list(&self, _: &Context) -> Result<Answer<Vec<Arc<Record>>>> {
+        self.handle()?.core().fresh_state()?.read_all().map(Answer::of_store)
+    }
+
+    async fn clear(&self, context: &Context) -> Result<Answer<usize>> {
+        self.write(context, Work::Rewrite(Rewrite::without_records())).await.map(Answer::of_store)
+    }
+}
+
+impl fmt::Display for FileBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "file:{}", self.options.path.display())
+    }
+}
+
+impl fmt::Debug for FileBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileBackend").field("path", &self.options.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! A new vault file while it is being written: frames of one record each, so that reading one opens no more than it
+//! needs.
+
+use std::collections::HashSet;
+
+use zeroize::Zeroizing;
+
+use crate::backend::Change;
+use crate::backend::file::frame::{self, PlaintextBuilder};
+use crate::backend::file::opening::io_error;
+use crate::backend::file::scan::Scanner;
+use crate::backend::file::state::{Place, State};
+use crate::error::Result;
+use crate::identity::RecordName;
+use crate::record::Record;
+use crate::record_codec;
+
+/// How much is gathered before it is written.
+const CHUNK: usize = 1 << 20;
+
+pub(super) struct Output {
+    state: State,
+    pending: Vec<u8>,
+    /// Where in the file `pending` begins.
+    written: u64,
+}
+
+impl Output {
+    /// A file of which nothing is written yet; `header` goes first.
+    pub(super) fn new(state: State, header: Vec<u8>) -> Self {
+        Self { state, pending: header, written: 0 }
+    }
+
+    /// Copies every live record of `old`, in the order of the file, but for those that `changes` replace.
+    pub(super) fn copy_live(&mut self, old: &State, changes: &[Change]) -> Result<()> {
+        let replaced: HashSet<RecordName> = changes.iter().map(|change| change.name).collect();
+        let mut scanner = Scanner::new(&*old.file, &old.key, &old.header.vault_id, old.first_position())?;
+        while let Some(opened) = scanner.next()? {
+            for part in frame::parts(opened.plaintext)? {
+                let Some(body) = part.body else { continue };
+                let is_live = old.directory.get(part.name).is_some_and(|entry| entry.place.is(opened.at, &body));
+                if is_live && !replaced.contains(&part.name) {
+                    let bytes = opened.plaintext.get(body).unwrap_or_default();
+                    let record = record_codec::decode(part.name, bytes)?;
+                    self.append(&record, Zeroizing::new(bytes.to_vec()))?;
+                }
+            }
+        }
+        old.check_whole(scanner.position())
+    }
+
+    /// Writes a record.
+    pub(super) fn write(&mut self, record: &Record) -> Result<()> {
+        self.append(record, record_codec::encode(record))
+    }
+
+    fn append(&mut self, record: &Record, bytes: Zeroizing<Vec<u8>>) -> Result<()> {
+        let mut builder = PlaintextBuilder::new();
+        builder.put(record.name, record.saved_at, bytes);
+        let mut plaintext = builder.finish()?;
+        let body = frame::parts(&plaintext)?.pop().and_then(|part| part.body).unwrap_or_default();
+        let at = self.state.position;
+        let vault_id = &self.state.header.vault_id;
+        let (sealed, tag) = frame::seal(&self.state.key, vault_id, at.number, &at.tag_before, &mut plaintext)?;
+        self.state.place(record, Place::new(at, sealed.len(), tag, &body)?);
+        self.state.advance(sealed.len(), tag);
+        self.pending.extend_from_slice(&sealed);
+        if self.pending.len() >= CHUNK { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.state.file.write_at(&self.pending, self.written).map_err(|e| io_error("write the new vault file", e))?;
+        self.written += self.pending.len() as u64;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Writes what is left and makes the file durable. It is not in place yet.
+    pub(super) fn finish(mut self) -> Result<State> {
+        self.flush()?;
+        self.state.file.sync().map_err(|error| io_error("sync the new vault file", error))?;
+        Ok(self.state)
+    }
+}

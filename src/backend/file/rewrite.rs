@@ -1,0 +1,169 @@
+//! Writing the vault anew beside itself and putting it in its place: for rotation, for large commits, for deleting
+//! everything, and to be rid of dead bytes. Every rewrite draws a new data key, so there is one path for all of them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::backend::Change;
+use crate::backend::file::core::{Core, Locked};
+use crate::backend::file::disk::{DiskFile, LockKind};
+use crate::backend::file::header::{Header, KeyDerivation};
+use crate::backend::file::key_source::KeySource;
+use crate::backend::file::opening::{self, io_error};
+use crate::backend::file::output::Output;
+use crate::backend::file::state::State;
+use crate::clock::Timestamp;
+use crate::crypto::keys::{KeyEncryptionKey, random_key};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Dead bytes below this are not worth a rewrite.
+const MIN_DEAD: u64 = 1 << 20;
+
+/// A vault smaller than this is rewritten at once after a delete: it costs less than a millisecond or two.
+const SMALL: u64 = 256 * 1024;
+
+/// A deleted record's bytes are removed within a day; half of it is left for a process to come by.
+const TOMBSTONE_AGE: Duration = Duration::from_hours(12);
+
+/// Seals under one key stay far below the 2^32 of NIST SP 800-38D, section 8.3.
+const MAX_FRAMES: u64 = 1 << 31;
+
+/// What is different in the new file, beside its data key.
+#[derive(Default)]
+pub(super) struct Rewrite {
+    changes: Vec<Change>,
+    clear: bool,
+    new_key: Option<(KeySource, KeyDerivation)>,
+    /// Nothing is done unless the file holds too much that is dead.
+    only_if_due: bool,
+}
+
+impl Rewrite {
+    pub(super) fn with(changes: Vec<Change>) -> Self {
+        Self { changes, ..Self::default() }
+    }
+
+    pub(super) fn if_still_due() -> Self {
+        Self { only_if_due: true, ..Self::default() }
+    }
+
+    pub(super) fn without_records() -> Self {
+        Self { clear: true, ..Self::default() }
+    }
+
+    pub(super) fn under(source: KeySource, derivation: KeyDerivation) -> Self {
+        Self { new_key: Some((source, derivation)), ..Self::default() }
+    }
+}
+
+/// Rewrites the vault. Answers how many records it had before.
+///
+/// # Errors
+/// Before the new file is in place, everything is as it was.
+pub(super) fn run(core: &Core, locked: &Locked<'_>, work: Rewrite) -> Result<usize> {
+    if work.only_if_due {
+        if_due(core, locked);
+        return Ok(0);
+    }
+    let path = opening::beside(&core.options.path, TEMPORARY)?;
+    remove_left_over(core);
+    let had = core.state().directory.len();
+    let built = build(core, &path, work);
+    let built = built.and_then(|new| put_in_place(core, locked, &path, new));
+    if let Err(error) = built {
+        let _ = core.disk.remove(&path);
+        return Err(error);
+    }
+    Ok(had)
+}
+
+/// Rewrites the vault if it holds too much that is dead. The caller's own work is done; a failure is only reported.
+pub(super) fn if_due(core: &Core, locked: &Locked<'_>) {
+    if !is_due(&core.state(), core.options.clock.now()) {
+        return;
+    }
+    if let Err(error) = run(core, locked, Rewrite::default()) {
+        tracing::warn!(%error, "the vault could not be rewritten; it will be tried again at the next write");
+    }
+}
+
+/// Whether a file holds too much that is dead.
+pub(super) fn is_due(state: &State, now: Timestamp) -> bool {
+    let (dead, used) = (state.dead_bytes(), state.position.offset);
+    let is_wasteful = dead > MIN_DEAD && dead * 2 > used;
+    let holds_deleted = state.oldest_tombstone.is_some_and(|at| used < SMALL || now.since(at) >= TOMBSTONE_AGE);
+    is_wasteful || holds_deleted || state.position.number >= MAX_FRAMES
+}
+
+/// What `beside` calls a file that is being written.
+const TEMPORARY: &str = "rewrite";
+
+/// Removes what a killed rewrite left. Whoever has the vault's lock knows that nobody is writing one.
+fn remove_left_over(core: &Core) {
+    let folder = opening::folder(&core.options.path);
+    let start = format!(".{}.{TEMPORARY}-", core.options.path.file_name().unwrap_or_default().to_string_lossy());
+    for name in core.disk.names(folder).unwrap_or_default() {
+        if name.to_string_lossy().starts_with(&start) {
+            let _ = core.disk.remove(&folder.join(name));
+        }
+    }
+}
+
+/// A file that is complete, durable and locked, and not yet in place.
+struct NewFile {
+    state: State,
+    key: Option<(KeySource, Arc<KeyEncryptionKey>)>,
+}
+
+fn build(core: &Core, path: &Path, work: Rewrite) -> Result<NewFile> {
+    let old = core.state();
+    let held = core.held_key();
+    let (source, derivation, kek) = match work.new_key {
+        None => (None, *held.derivation(), held.key()),
+        Some((source, derivation)) => {
+            let kek = Arc::new(source.derive(&derivation)?);
+            (Some(source), derivation, kek)
+        }
+    };
+    drop(held);
+    let generation =
+        old.header.generation.checked_add(1).ok_or_else(|| Error::new(ErrorKind::Internal, "generations ran out"))?;
+    let data_key = random_key()?;
+    let header = Header::create(old.header.vault_id, generation, derivation, &kek, &old.root, &data_key)?;
+    let file: Arc<dyn DiskFile> =
+        Arc::from(core.disk.create_new(path).map_err(|e| io_error("make a new file beside the vault", e))?);
+    let parsed = Header::parse(&header)?;
+    let (root, key) = parsed.unlock(&kek)?;
+    let mut output = Output::new(State::new(file, parsed, root, key)?, header);
+    if !work.clear {
+        output.copy_live(&old, &work.changes)?;
+    }
+    for record in work.changes.iter().filter_map(|change| change.value.as_deref()) {
+        output.write(record)?;
+    }
+    Ok(NewFile { state: output.finish()?, key: source.map(|source| (source, kek)) })
+}
+
+/// Puts a new file in the vault's place. It is locked before it can be seen under the path, so that nobody writes to it
+/// before this process has made the rename durable.
+fn put_in_place(core: &Core, locked: &Locked<'_>, path: &Path, new: NewFile) -> Result<()> {
+    let file = Arc::clone(&new.state.file);
+    if !file.try_lock(LockKind::Exclusive).map_err(|error| io_error("lock the new vault file", error))? {
+        return Err(Error::new(ErrorKind::Busy, "another process has locked the new vault file"));
+    }
+    core.disk.rename(path, &core.options.path).map_err(|error| io_error("put the new vault file in place", error))?;
+    let derivation = new.state.header.derivation;
+    core.change_state(|state| *state = new.state);
+    if let Some((source, key)) = new.key {
+        core.held_key().replace(source, key, &derivation);
+    }
+    locked.moved_to(Arc::clone(&file));
+    let synced = core.sync_folder();
+    if synced.is_err() {
+        // Which of the two files a power loss would leave is open: nothing is acknowledged on top of that.
+        core.must_reload.store(true, Ordering::SeqCst);
+    }
+    synced
+}

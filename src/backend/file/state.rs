@@ -1,0 +1,221 @@
+//! What a handle knows of its file: the keys, where each record lies, and where the file ends.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::backend::directory::Directory;
+use crate::backend::file::disk::{DiskFile, Identity, read_exact_at};
+use crate::backend::file::frame::{self, HEAD_LEN, PART_LEN};
+use crate::backend::file::header::Header;
+use crate::backend::file::opening::io_error;
+use crate::backend::file::scan::{Opened, Position, Scanner, Tail};
+use crate::clock::Timestamp;
+use crate::crypto::aead::{DataKey, TAG_LEN};
+use crate::crypto::keys::RootKey;
+use crate::error::{Error, Result};
+use crate::identity::RecordName;
+use crate::record::Record;
+use crate::record_codec;
+
+/// Where a record lies: a frame, told by its tag, and a part of what it holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    offset: u64,
+    number: u64,
+    tag_before: [u8; 16],
+    tag: [u8; 16],
+    frame_len: u32,
+    body_start: u32,
+    body_len: u32,
+}
+
+impl Place {
+    /// The part `body` of what a frame holds.
+    pub(super) fn new(at: Position, frame_len: usize, tag: [u8; 16], body: &std::ops::Range<usize>) -> Result<Self> {
+        let short =
+            |number: usize| u32::try_from(number).map_err(|_| Error::damaged("a frame is longer than any can be"));
+        Ok(Self {
+            offset: at.offset,
+            number: at.number,
+            tag_before: at.tag_before,
+            tag,
+            frame_len: short(frame_len)?,
+            body_start: short(body.start)?,
+            body_len: short(body.len())?,
+        })
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(super) fn is(&self, at: Position, body: &std::ops::Range<usize>) -> bool {
+        self.offset == at.offset && self.body_start as usize == body.start
+    }
+
+    /// What the record takes up in the file, as far as it can be told apart from its neighbours.
+    pub(super) fn bytes(&self) -> u64 {
+        u64::from(self.body_len) + (HEAD_LEN + PART_LEN + TAG_LEN) as u64
+    }
+}
+
+/// What is known of one file (one inode) up to `position`.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) identity: Identity,
+    pub(super) header: Header,
+    pub(super) root: RootKey,
+    pub(super) key: Arc<DataKey>,
+    pub(super) directory: Directory<Place>,
+    /// Behind the last frame.
+    pub(super) position: Position,
+    pub(super) live_bytes: u64,
+    /// When the longest-deleted record was deleted whose bytes are still in the file.
+    pub(super) oldest_tombstone: Option<Timestamp>,
+    /// A tail that was judged to be torn, and is ignored until a writer cuts it: the file's length then.
+    pub(super) ignored_tail: Option<(u64, Vec<u8>)>,
+    /// A frame that this process has seen in this generation, and that must still be there: its number and tag.
+    must_hold: Option<(u64, [u8; 16])>,
+}
+
+impl State {
+    /// A file of which only the header has been read.
+    pub(super) fn new(file: Arc<dyn DiskFile>, header: Header, root: RootKey, key: DataKey) -> Result<Self> {
+        let identity = file.metadata().map_err(|error| io_error("look at the vault", error))?.identity;
+        let position = first_position(&header);
+        Ok(Self {
+            file,
+            identity,
+            header,
+            root,
+            key: Arc::new(key),
+            directory: Directory::new(),
+            position,
+            live_bytes: 0,
+            oldest_tombstone: None,
+            ignored_tail: None,
+            must_hold: None,
+        })
+    }
+
+    /// The state of a file that came in the place of `earlier`'s. Of the same generation, it must hold all that was seen.
+    pub(super) fn that_follows(mut self, earlier: &Self) -> Self {
+        let is_same = self.header.generation == earlier.header.generation;
+        let last = earlier.position.number.checked_sub(1).map(|number| (number, earlier.position.tag_before));
+        self.must_hold = last.filter(|_| is_same);
+        self
+    }
+
+    /// Takes in every frame behind the known ones, and judges the tail. The file must be locked.
+    pub(super) fn catch_up(&mut self) -> Result<Tail> {
+        let (file, key, vault_id) = (Arc::clone(&self.file), Arc::clone(&self.key), self.header.vault_id);
+        let mut scanner = Scanner::new(&*file, &key, &vault_id, self.position)?;
+        while let Some(opened) = scanner.next()? {
+            if self
+                .must_hold
+                .take_if(|(number, _)| *number == opened.at.number)
+                .is_some_and(|(_, tag)| tag != opened.tag)
+            {
+                return Err(set_back());
+            }
+            self.take_in(&opened)?;
+        }
+        if self.must_hold.is_some() {
+            return Err(set_back());
+        }
+        self.position = scanner.position();
+        scanner.tail()
+    }
+
+    fn take_in(&mut self, opened: &Opened<'_>) -> Result<()> {
+        for part in frame::parts(opened.plaintext)? {
+            let Some(body) = part.body else {
+                self.forget(part.name, part.time);
+                continue;
+            };
+            let bytes = opened.plaintext.get(body.clone()).ok_or_else(not_there)?;
+            let record = record_codec::decode(part.name, bytes)?;
+            self.place(&record, Place::new(opened.at, opened.len, opened.tag, &body)?);
+        }
+        Ok(())
+    }
+
+    /// A record now lies at `place`.
+    pub(super) fn place(&mut self, record: &Record, place: Place) {
+        self.live_bytes += place.bytes();
+        let old = self.directory.put(record.name, record.version, &record.lookup_keys(), place);
+        self.live_bytes -= old.map_or(0, |old| old.bytes());
+    }
+
+    /// A record is deleted.
+    pub(super) fn forget(&mut self, name: RecordName, at: Timestamp) {
+        let old = self.directory.remove(name);
+        self.live_bytes -= old.map_or(0, |old| old.bytes());
+        self.oldest_tombstone = Some(self.oldest_tombstone.map_or(at, |oldest| oldest.min(at)));
+    }
+
+    /// A frame of `len` bytes has been appended.
+    pub(super) fn advance(&mut self, len: usize, tag: [u8; 16]) {
+        let Position { offset, number, .. } = self.position;
+        self.position = Position { offset: offset + len as u64, number: number + 1, tag_before: tag };
+    }
+
+    /// Where the first frame begins.
+    pub(super) fn first_position(&self) -> Position {
+        first_position(&self.header)
+    }
+
+    /// A walk over the frames under the lock must come to the end that is known: the chain of tags makes it the same
+    /// frames.
+    pub(super) fn check_whole(&self, reached: Position) -> Result<()> {
+        if reached == self.position { Ok(()) } else { Err(not_there()) }
+    }
+
+    /// Bytes that no live record needs.
+    pub(super) fn dead_bytes(&self) -> u64 {
+        (self.position.offset - self.header.len() as u64).saturating_sub(self.live_bytes)
+    }
+
+    /// Reads every record.
+    pub(super) fn read_all(&self) -> Result<Vec<Arc<Record>>> {
+        let mut names: Vec<(u64, RecordName)> =
+            self.directory.iter().map(|(name, entry)| (entry.place.offset(), name)).collect();
+        names.sort_unstable();
+        names.into_iter().filter_map(|(_, name)| self.read(name).transpose()).collect()
+    }
+
+    /// Reads a record: one positioned read, one open.
+    pub(super) fn read(&self, name: RecordName) -> Result<Option<Arc<Record>>> {
+        let Some(entry) = self.directory.get(name) else {
+            return Ok(None);
+        };
+        let place = entry.place;
+        let mut bytes = Zeroizing::new(vec![0; place.frame_len as usize]);
+        read_exact_at(&*self.file, &mut bytes, place.offset).map_err(|error| io_error("read the vault", error))?;
+        if frame::tag(&bytes) != place.tag {
+            return Err(not_there());
+        }
+        let plaintext = frame::open(&self.key, &self.header.vault_id, place.number, &place.tag_before, &mut bytes)
+            .map_err(|_| not_there())?;
+        let start = place.body_start as usize;
+        let body = plaintext.get(start..start + place.body_len as usize).ok_or_else(not_there)?;
+        Ok(Some(Arc::new(record_codec::decode(name, body)?)))
+    }
+}
+
+fn first_position(header: &Header) -> Position {
+    Position { offset: header.len() as u64, number: 0, tag_before: header.tag() }
+}
+
+pub(super) fn set_back() -> Error {
+    Error::damaged("the vault holds less than this process has seen of it: it was set back to an earlier state")
+        .with_hint("if you restored a backup on purpose, start this program anew; else find out who replaced the file")
+}
+
+fn not_there() -> Error {
+    Error::damaged("a frame that opened before does not open any more").with_hint(
+        "restore the last backup; the file was changed by something other than tokenvault, or the disk failed",
+    )
+}

@@ -1,0 +1,103 @@
+//! Writing: commits that wait together become one frame, one append, one sync.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::backend::Commit;
+use crate::backend::file::core::{Core, Locked};
+use crate::backend::file::disk::LockKind;
+use crate::backend::file::joined::Joined;
+use crate::backend::file::queue::{Queue, Request, Work};
+use crate::backend::file::rewrite::{self, Rewrite};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A caller writes a commit of this many changes itself; more are left to the background thread.
+pub(super) const MAX_LED: usize = 4;
+
+/// More commits than this wait for the next frame: whoever reads a record opens the whole frame it lies in.
+const MAX_JOINED: usize = 32;
+
+type Waiting = (Commit, oneshot::Sender<Result<usize>>);
+
+/// The background thread.
+pub(super) fn run(core: &Core, queue: &Queue) {
+    while let Some(requests) = queue.take() {
+        let mut batch: Vec<Waiting> = Vec::new();
+        let mut longest = Duration::ZERO;
+        for Request { work, wait, reply } in requests {
+            match work {
+                Work::Commit(commit) => {
+                    longest = longest.max(wait);
+                    batch.push((commit, reply));
+                    if batch.len() == MAX_JOINED {
+                        commit_all(core, std::mem::take(&mut batch), longest);
+                    }
+                }
+                Work::Rewrite(work) => {
+                    commit_all(core, std::mem::take(&mut batch), longest);
+                    let done =
+                        core.lock(LockKind::Exclusive, wait).and_then(|locked| rewrite::run(core, &locked, work));
+                    let _ = reply.send(done);
+                }
+            }
+        }
+        commit_all(core, batch, longest);
+        queue.done(None);
+    }
+}
+
+/// Writes one commit on the caller's thread. Gives back what is better done in the background: the commit, where the
+/// lock is not to be had at once, or a rewrite that is due after it.
+pub(super) fn lead(core: &Core, request: Request) -> Option<Request> {
+    let Request { work: Work::Commit(commit), wait, reply } = request else { return Some(request) };
+    let locked = match core.lock(LockKind::Exclusive, Duration::ZERO) {
+        Ok(locked) => locked,
+        Err(error) if error.kind() == ErrorKind::Busy => {
+            return Some(Request { work: Work::Commit(commit), wait, reply });
+        }
+        Err(error) => {
+            let _ = reply.send(Err(error));
+            return None;
+        }
+    };
+    commit_under(core, &locked, vec![(commit, reply)]);
+    let is_due = rewrite::is_due(&core.state(), core.options.clock.now());
+    // Nobody waits for it, so nobody is told.
+    is_due.then(|| Request { work: Work::Rewrite(Rewrite::if_still_due()), wait, reply: oneshot::channel().0 })
+}
+
+fn commit_all(core: &Core, batch: Vec<Waiting>, wait: Duration) {
+    if batch.is_empty() {
+        return;
+    }
+    match core.lock(LockKind::Exclusive, wait) {
+        Ok(locked) => {
+            commit_under(core, &locked, batch);
+            rewrite::if_due(core, &locked);
+        }
+        Err(error) => answer_all(batch.into_iter().map(|(_, reply)| reply), &Err(error)),
+    }
+}
+
+fn commit_under(core: &Core, locked: &Locked<'_>, batch: Vec<Waiting>) {
+    let mut joined = Joined::new(batch.len() > 1, core.options.clock.now());
+    let mut replies = Vec::with_capacity(batch.len());
+    for (commit, reply) in batch {
+        match joined.add(&core.state(), commit) {
+            Ok(()) => replies.push(reply),
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+    answer_all(replies, &joined.write(core, locked));
+}
+
+fn answer_all(replies: impl IntoIterator<Item = oneshot::Sender<Result<usize>>>, outcome: &Result<()>) {
+    for reply in replies {
+        // An error cannot be copied with its cause; who waited together is told the same kind, words and remedy.
+        let _ = reply.send(outcome.as_ref().map(|()| 0).map_err(|error| {
+            let again = Error::new(error.kind(), error.message());
+            error.hint().map_or_else(|| Error::new(error.kind(), error.message()), |hint| again.with_hint(hint))
+        }));
+    }
+}

@@ -1,0 +1,15 @@
+//! Reading the SDKs' own token stores into a vault: their CSV files and the SQLite table, all or nothing.
+//!
+//! [`csv`] and [`sqlite`] make [`Rows`](row::Rows) of a file; [`import`] decides what each row means, by the same rules
+//! as every save, and writes all of it in one commit.
+
+pub mod csv;
+mod input;
+mod overlay;
+mod plan;
+pub mod row;
+mod scan;
+pub mod sqlite;
+pub mod summary;
+
+pub use plan::{Ids, ImportOptions, import};

@@ -1,0 +1,119 @@
+//! The records that an import deals with: those of the vault, and over them what the import makes of them. By lookup
+//! key, so that ten thousand rows are ten thousand look-ups and no scan.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::backend::Change;
+use crate::error::Result;
+use crate::fields::{Field, Fields};
+use crate::identity::RecordName;
+use crate::lookup::{LookupKey, LookupKind};
+use crate::matching;
+use crate::record::Record;
+
+/// A record as it is after the rows so far.
+pub(super) struct Entry {
+    stored: Option<Arc<Record>>,
+    pub(super) record: Arc<Record>,
+    /// The last row that this record is.
+    pub(super) line: Option<usize>,
+}
+
+impl Entry {
+    /// Whether there is something to write: rows can also undo each other.
+    pub(super) fn is_changed(&self) -> bool {
+        self.stored.as_ref().is_none_or(|stored| stored.fields != self.record.fields || stored.ids != self.record.ids)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Overlay {
+    entries: HashMap<RecordName, Entry>,
+    keys: HashMap<LookupKey, Vec<RecordName>>,
+}
+
+impl Overlay {
+    pub(super) fn new(stored: Vec<Arc<Record>>) -> Self {
+        let mut overlay = Self::default();
+        for record in stored {
+            let entry = Entry { stored: Some(Arc::clone(&record)), record, line: None };
+            overlay.insert(entry);
+        }
+        overlay
+    }
+
+    pub(super) fn get(&self, name: RecordName) -> Option<&Entry> {
+        self.entries.get(&name)
+    }
+
+    /// The record that `id` leads to.
+    pub(super) fn by_id(&self, id: &str) -> Option<&Entry> {
+        let own = RecordName::parse(id).and_then(|name| self.get(name));
+        own.or_else(|| self.at(LookupKey::new(LookupKind::Id, id)).find(|entry| entry.record.has_id(id)))
+    }
+
+    /// The record of this user and client.
+    pub(super) fn by_owner(&self, fields: &Fields) -> Option<&Entry> {
+        let user = fields.text(Field::UserName)?;
+        self.at(LookupKey::new(LookupKind::User, user))
+            .find(|entry| matching::is_same_owner(&entry.record.fields, fields))
+    }
+
+    /// The record that a save of `fields` would mean.
+    ///
+    /// # Errors
+    /// `Ambiguous`, as a save.
+    pub(super) fn for_save(&self, fields: &Fields) -> Result<Option<&Entry>> {
+        let keys = matching::keys(fields);
+        let candidates: Vec<Arc<Record>> =
+            keys.iter().flat_map(|key| self.at(*key)).map(|entry| Arc::clone(&entry.record)).collect();
+        Ok(matching::for_save(fields, &candidates)?.and_then(|record| self.get(record.name)))
+    }
+
+    /// Puts a row's record over the one of its name, if there is one.
+    pub(super) fn put(&mut self, record: Record, line: Option<usize>) {
+        let old = self.entries.remove(&record.name);
+        let old_line = old.as_ref().and_then(|old| old.line);
+        for key in old.iter().flat_map(|old| old.record.lookup_keys()) {
+            if let Some(names) = self.keys.get_mut(&key) {
+                names.retain(|name| *name != record.name);
+            }
+        }
+        let stored = old.and_then(|old| old.stored);
+        self.insert(Entry { stored, record: Arc::new(record), line: line.or(old_line) });
+    }
+
+    /// The line of the last row that the record of this name is.
+    pub(super) fn set_line(&mut self, name: RecordName, line: usize) {
+        if let Some(entry) = self.entries.get_mut(&name) {
+            entry.line = Some(line);
+        }
+    }
+
+    /// What there is to write, in the order of the rows.
+    pub(super) fn into_changes(self) -> Vec<Change> {
+        let mut changed: Vec<Entry> = self.entries.into_values().filter(Entry::is_changed).collect();
+        changed.sort_unstable_by_key(|entry| (entry.record.saved_at, entry.record.name));
+        let change = |entry: Entry| Change {
+            name: entry.record.name,
+            expected: entry.stored.map(|stored| stored.version),
+            value: Some(entry.record),
+        };
+        changed.into_iter().map(change).collect()
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        for key in entry.record.lookup_keys() {
+            let names = self.keys.entry(key).or_default();
+            if !names.contains(&entry.record.name) {
+                names.push(entry.record.name);
+            }
+        }
+        self.entries.insert(entry.record.name, entry);
+    }
+
+    fn at(&self, key: LookupKey) -> impl Iterator<Item = &Entry> {
+        self.keys.get(&key).into_iter().flatten().filter_map(|name| self.get(*name))
+    }
+}
