@@ -14,14 +14,20 @@ use tokenvault::vault::Vault;
 
 #[path = "support/life.rs"]
 mod life;
+#[path = "support/life_import.rs"]
+mod life_import;
 #[path = "support/model.rs"]
 mod model;
+#[path = "support/model_import.rs"]
+mod model_import;
 #[path = "support/pair.rs"]
 mod pair;
 #[path = "support/witness.rs"]
 mod witness;
 #[path = "support/words.rs"]
 mod words;
+
+use life::Handle;
 
 const STEPS: usize = 300;
 
@@ -33,7 +39,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Lives `lives` random lives on fresh handles each, and says by which seeds.
-fn live(lives: u64, handles: impl Fn(Arc<dyn Clock>) -> Vec<Arc<dyn TokenStore>>) {
+fn live(lives: u64, handles: impl Fn(Arc<dyn Clock>) -> Vec<Handle>) {
     let (first, lives) = match number("TOKENVAULT_SEED") {
         Some(seed) => (seed, 1),
         None => (fastrand::u64(..u64::MAX / 2), lives * number("TOKENVAULT_SOAK").unwrap_or(1)),
@@ -56,24 +62,69 @@ fn live(lives: u64, handles: impl Fn(Arc<dyn Clock>) -> Vec<Arc<dyn TokenStore>>
     }
 }
 
-fn vault(backend: &Arc<dyn Backend>, clock: &Arc<dyn Clock>) -> Arc<dyn TokenStore> {
-    Arc::new(Vault::with_clock(Arc::clone(backend), Arc::clone(clock)))
+fn vault(backend: Arc<dyn Backend>, clock: &Arc<dyn Clock>) -> Handle {
+    let vault = Arc::new(Vault::with_clock(backend, Arc::clone(clock)));
+    Handle { store: Arc::clone(&vault) as Arc<dyn TokenStore>, vault }
 }
 
 #[test]
 fn a_vault_in_memory_lives_as_the_model_does() {
-    live(100, |clock| {
-        let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-        vec![vault(&backend, &clock)]
-    });
+    live(100, |clock| vec![vault(Arc::new(MemoryBackend::new()), &clock)]);
 }
 
 #[test]
 fn two_vaults_on_one_memory_live_as_the_model_does() {
     live(100, |clock| {
         let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-        vec![vault(&backend, &clock), vault(&backend, &clock)]
+        vec![vault(Arc::clone(&backend), &clock), vault(backend, &clock)]
     });
 }
 
-// The file backend belongs here: one handle, two handles of one file, and two processes, by the same `live`.
+#[cfg(feature = "file")]
+mod file {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use tempfile::TempDir;
+    use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
+    use tokenvault::crypto::kdf::KdfCost;
+
+    use super::{Arc, live, vault};
+
+    fn options(folder: &Path) -> FileOptions {
+        FileOptions::new(folder.join("vault.tv"), KeySource::KeyFile(folder.join("key")))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+    fn folder() -> TempDir {
+        let folder = TempDir::new().unwrap();
+        let key = folder.path().join("key");
+        std::fs::write(&key, [7; 32]).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        folder
+    }
+
+    /// Lives on so many handles of one file.
+    fn live_on_a_file(lives: u64, handles: usize) {
+        // One folder for all lives, one file for each: a life outlives the closure that makes its handles.
+        let folder = folder();
+        live(lives, |clock| {
+            let _ = std::fs::remove_file(folder.path().join("vault.tv"));
+            drop(FileBackend::create(options(folder.path()), KdfCost::default()).unwrap());
+            let open = |_| Arc::new(FileBackend::open(options(folder.path())).unwrap());
+            (0..handles).map(open).map(|backend| vault(backend, &clock)).collect()
+        });
+    }
+
+    #[test]
+    fn a_vault_in_a_file_lives_as_the_model_does() {
+        live_on_a_file(10, 1);
+    }
+
+    #[test]
+    fn two_vaults_on_one_file_live_as_the_model_does() {
+        live_on_a_file(10, 2);
+    }
+}
+
+// Two processes on one file belong here: handles whose stores ask another process.

@@ -11,10 +11,11 @@ use tokenvault::fields::Field::{AccessToken, GrantToken, RefreshToken, UserName}
 use tokenvault::operation::Context;
 use tokenvault::store::{Outcome, TokenStore};
 use tokenvault::token::OAuthToken;
+use tokenvault::vault::Vault;
 
 use crate::model::{Held, Model};
 use crate::pair::{Pair, texts};
-use crate::witness::{Witness, Wrote};
+use crate::witness::{Deed, Save, Witness};
 use crate::words;
 
 /// How many tokens are held at once, old reads among them.
@@ -25,12 +26,18 @@ pub(crate) fn birth() -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000)
 }
 
-struct Life<'a> {
-    random: Rng,
-    stores: &'a [Arc<dyn TokenStore>],
-    clock: &'a ManualClock,
-    model: Model,
-    witness: Witness,
+/// One way in: a store, which may be wrapped in layers, and the vault below it, which imports go to.
+pub(crate) struct Handle {
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) vault: Arc<Vault>,
+}
+
+pub(crate) struct Life<'a> {
+    pub(crate) random: Rng,
+    handles: &'a [Handle],
+    pub(crate) clock: &'a ManualClock,
+    pub(crate) model: Model,
+    pub(crate) witness: Witness,
     held: Vec<Pair>,
     step: u64,
     story: Vec<String>,
@@ -40,20 +47,15 @@ struct Life<'a> {
 /// How a save ended.
 pub(crate) type Ended = Result<Outcome, ErrorKind>;
 
-/// Lives `steps` steps of the life that `seed` names, on fresh stores that are handles of the same records. Answers how
+/// Lives `steps` steps of the life that `seed` names, on fresh handles of the same records. Answers how
 /// often saves ended in which way.
 ///
 /// # Panics
 /// Where a store and the model disagree, with the seed and the last operations.
-pub(crate) async fn run(
-    seed: u64,
-    steps: usize,
-    stores: &[Arc<dyn TokenStore>],
-    clock: &ManualClock,
-) -> HashMap<Ended, usize> {
+pub(crate) async fn run(seed: u64, steps: usize, handles: &[Handle], clock: &ManualClock) -> HashMap<Ended, usize> {
     let mut life = Life {
         random: Rng::with_seed(seed),
-        stores,
+        handles,
         clock,
         model: Model::default(),
         witness: Witness::default(),
@@ -105,7 +107,8 @@ impl Life<'_> {
             }
             78..86 => self.find_by_id().await,
             86..92 => self.keep_one_of_the_list().await,
-            92..99 => self.delete().await,
+            92..95 => self.delete().await,
+            95..99 => self.import().await,
             _ => self.delete_all().await,
         }
         self.compare_all().await;
@@ -115,16 +118,25 @@ impl Life<'_> {
     fn pass_time(&mut self) {
         let millis = [1, 1000, 60_000, 3_600_000][self.random.usize(0..4)];
         self.clock.advance(Duration::from_millis(millis));
-        if self.stores.len() == 1 && self.random.u32(0..50) == 0 {
+        if self.handles.len() == 1 && self.random.u32(0..50) == 0 {
             self.clock.set(birth());
         }
     }
 
-    fn store(&mut self) -> Arc<dyn TokenStore> {
-        Arc::clone(&self.stores[self.random.usize(0..self.stores.len())])
+    pub(crate) fn handle(&mut self) -> &Handle {
+        &self.handles[self.random.usize(0..self.handles.len())]
     }
 
-    fn newcomer(&mut self) -> Pair {
+    fn store(&mut self) -> Arc<dyn TokenStore> {
+        Arc::clone(&self.handle().store)
+    }
+
+    /// The model's time: later than every step before, with room for the rows of an import.
+    pub(crate) fn now(&self) -> u64 {
+        self.step * 100
+    }
+
+    pub(crate) fn newcomer(&mut self) -> Pair {
         let mut pair = Pair::default();
         words::partly(&mut self.random, |field, text| pair.set(field, text));
         if self.random.u32(0..100) < 15 {
@@ -133,9 +145,14 @@ impl Life<'_> {
         pair
     }
 
-    fn some_id(&mut self) -> String {
-        let stored = self.random.choice(&self.model.rows).map(|row| row.id.clone());
+    pub(crate) fn some_id(&mut self) -> String {
+        let stored = self.random.choice(&self.model.rows).map(|row| row.id().to_owned());
         stored.filter(|_| self.random.bool()).unwrap_or_else(|| words::id(&mut self.random))
+    }
+
+    /// The id under which the list has what `id` leads to.
+    fn listed_id(&self, id: &str) -> String {
+        self.model.with_id(id).map(|at| self.model.rows[at].id().to_owned()).unwrap_or_default()
     }
 
     /// A copy: the original stays, and gets older.
@@ -166,15 +183,16 @@ impl Life<'_> {
         let has_base = pair.twin.base.is_some();
         let answer = self.store().save_token(&Context::new(), &mut pair.token).await;
         let made = pair.token.id().unwrap_or_default().to_owned();
-        let expected = self.model.save(&mut pair.twin, &made, self.step);
+        let expected = self.model.save(&mut pair.twin, &made, self.now());
         *self.ended.entry(expected).or_default() += 1;
         let ended = answer.map(|answer| answer.value.outcome).map_err(|error| error.kind());
         self.check(ended == expected, || format!("the save ended as {ended:?}, the model's as {expected:?}"));
         self.check_pair(&pair);
-        let wrote = Wrote { is_done: ended.is_ok(), read: pair.read.filter(|_| has_base), has_base, id: &made };
-        self.look(Some(wrote)).await;
+        let id = self.listed_id(&made);
+        let saved = Save { is_done: ended.is_ok(), read: pair.read.filter(|_| has_base), has_base, id: &id };
+        self.look(Deed::Saved(saved)).await;
         if ended.is_ok() {
-            pair.read = self.witness.read(&made);
+            pair.read = self.witness.read(&id);
         }
         self.keep(pair);
     }
@@ -186,7 +204,7 @@ impl Life<'_> {
         self.check(matches!(answer, Ok(found) if found == expected), || format!("found {answer:?}, not {expected}"));
         self.check_pair(&pair);
         if expected {
-            pair.read = self.witness.read(pair.token.id().unwrap_or_default());
+            pair.read = self.witness.read(&self.listed_id(&pair.twin.id));
             self.keep(pair);
         }
     }
@@ -197,7 +215,8 @@ impl Life<'_> {
         let answer = self.store().find_token_by_id(&Context::new(), &id).await.map(|answer| answer.value);
         match (answer, self.model.find_by_id(&id)) {
             (Ok(Some(token)), Some(twin)) => {
-                let pair = Pair { token: OAuthToken::clone(&token), twin, read: self.witness.read(&id) };
+                let pair =
+                    Pair { token: OAuthToken::clone(&token), twin, read: self.witness.read(&self.listed_id(&id)) };
                 self.check_pair(&pair);
                 self.keep(pair);
             }
@@ -225,7 +244,7 @@ impl Life<'_> {
         let answer = self.store().delete_token(&Context::new(), &id).await.map(|answer| answer.value);
         let expected = self.model.delete(&id);
         self.check(matches!(answer, Ok(done) if done == expected), || format!("deleted {answer:?}, not {expected}"));
-        self.look(None).await;
+        self.look(Deed::Deleted).await;
     }
 
     async fn delete_all(&mut self) {
@@ -233,21 +252,21 @@ impl Life<'_> {
         let answer = self.store().delete_tokens(&Context::new()).await.map(|answer| answer.value);
         let expected = self.model.delete_all();
         self.check(matches!(answer, Ok(count) if count == expected), || format!("deleted {answer:?}, not {expected}"));
-        self.look(None).await;
+        self.look(Deed::Deleted).await;
     }
 
-    async fn list(&mut self) -> Vec<Arc<OAuthToken>> {
+    pub(crate) async fn list(&mut self) -> Vec<Arc<OAuthToken>> {
         match self.store().get_tokens(&Context::new()).await {
             Ok(answer) => answer.value,
             Err(error) => self.fail(&format!("the list failed: {error}")),
         }
     }
 
-    /// Lets the witness see what stands now, and judge the write that led there.
-    async fn look(&mut self, wrote: Option<Wrote<'_>>) {
+    /// Lets the witness see what stands now, and judge the deed that led there.
+    pub(crate) async fn look(&mut self, deed: Deed<'_>) {
         let listed = self.list().await;
         let listed = listed.iter().map(|token| (token.id().unwrap_or_default().to_owned(), texts(token))).collect();
-        if let Err(broken) = self.witness.look(listed, wrote) {
+        if let Err(broken) = self.witness.look(listed, deed) {
             self.fail(broken);
         }
     }
@@ -256,7 +275,7 @@ impl Life<'_> {
         let listed = self.list().await;
         let seen: Vec<_> =
             listed.iter().map(|token| (token.id().unwrap_or_default().to_owned(), texts(token))).collect();
-        let expected: Vec<_> = self.model.rows.iter().map(|row| (row.id.clone(), row.texts.clone())).collect();
+        let expected: Vec<_> = self.model.rows.iter().map(|row| (row.id().to_owned(), row.texts.clone())).collect();
         self.check(seen == expected, || format!("the store holds\n{seen:?}\nthe model\n{expected:?}"));
         if self.random.u32(0..4) == 0 {
             self.ask_every_question().await;
@@ -283,17 +302,17 @@ impl Life<'_> {
         });
     }
 
-    fn tell(&mut self, line: String) {
+    pub(crate) fn tell(&mut self, line: String) {
         self.story.push(format!("{}: {line}", self.step));
     }
 
-    fn check(&self, is_true: bool, broken: impl FnOnce() -> String) {
+    pub(crate) fn check(&self, is_true: bool, broken: impl FnOnce() -> String) {
         if !is_true {
             self.fail(&broken());
         }
     }
 
-    fn fail(&self, broken: &str) -> ! {
+    pub(crate) fn fail(&self, broken: &str) -> ! {
         let from = self.story.len().saturating_sub(25);
         panic!("{broken}\n{}\n...\n{}", self.story[0], self.story[from..].join("\n"))
     }

@@ -25,7 +25,7 @@ impl Texts {
         self.0[field as usize] = text.to_owned();
     }
 
-    fn fill_from(&mut self, other: &Self) {
+    pub(crate) fn fill_from(&mut self, other: &Self) {
         for field in Field::ALL {
             if !self.has(field) {
                 self.set(field, other.at(field));
@@ -54,14 +54,18 @@ pub(crate) struct Base {
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     /// Never used twice: what a base names.
-    number: u64,
-    pub(crate) id: String,
+    pub(crate) number: u64,
+    /// The id of the vault's making, where it was ever seen.
+    pub(crate) made: String,
+    /// Those that were brought; the first is the one handed out.
+    pub(crate) ids: Vec<String>,
     pub(crate) texts: Texts,
     /// Counts the row's sign-ins.
-    sign_in: u64,
+    pub(crate) sign_in: u64,
     /// The refresh token that the sign-in began with, once there is one.
-    first_refresh: String,
-    saved: u64,
+    pub(crate) first_refresh: String,
+    pub(crate) saved: u64,
+    pub(crate) is_imported: bool,
 }
 
 /// Every row, in the order of the first saves.
@@ -71,7 +75,8 @@ pub(crate) struct Model {
     made: u64,
 }
 
-type At = usize;
+/// A row's place in the list.
+pub(crate) type At = usize;
 
 impl Model {
     /// Answers whether something was found.
@@ -99,30 +104,33 @@ impl Model {
 
     /// `made` is the id that the vault makes where a new row has none; `now` is later than every moment before.
     pub(crate) fn save(&mut self, held: &mut Held, made: &str, now: u64) -> Result<Outcome, ErrorKind> {
-        if held.id.len() > 256 || held.id.chars().any(char::is_control) {
-            return Err(ErrorKind::InvalidInput);
-        }
+        refuse_unusable(&held.id)?;
         let (at, outcome) = match self.meant_by_save(held)? {
             Some(at) => (at, self.update(at, held, now)?),
-            None => (self.insert(held, made, now)?, Outcome::Inserted),
+            None => (self.insert(held, now)?, Outcome::Inserted),
         };
+        if self.rows[at].id().is_empty() {
+            self.rows[at].made = made.to_owned();
+        }
         held.base = None;
         self.rows[at].hand_out(held);
         Ok(outcome)
     }
 
-    fn insert(&mut self, held: &Held, made: &str, now: u64) -> Result<At, ErrorKind> {
+    pub(crate) fn insert(&mut self, held: &Held, now: u64) -> Result<At, ErrorKind> {
         if ![GrantToken, RefreshToken, AccessToken].into_iter().any(|field| held.texts.has(field)) {
             return Err(ErrorKind::InvalidInput);
         }
         self.made += 1;
         let row = Row {
             number: self.made,
-            id: if held.id.is_empty() { made.to_owned() } else { held.id.clone() },
+            made: String::new(),
+            ids: Some(held.id.clone()).filter(|id| !id.is_empty()).into_iter().collect(),
             texts: held.texts.clone(),
             sign_in: 1,
             first_refresh: held.texts.at(RefreshToken).to_owned(),
             saved: now,
+            is_imported: false,
         };
         self.refuse_twins(&row)?;
         self.rows.push(row);
@@ -134,6 +142,7 @@ impl Model {
         let is_kept = row.take(held);
         if !(is_kept && row.texts == self.rows[at].texts) {
             row.saved = now;
+            row.is_imported = false;
         }
         self.refuse_twins(&row)?;
         self.rows[at] = row;
@@ -141,7 +150,7 @@ impl Model {
     }
 
     /// One row for one user and client.
-    fn refuse_twins(&self, row: &Row) -> Result<(), ErrorKind> {
+    pub(crate) fn refuse_twins(&self, row: &Row) -> Result<(), ErrorKind> {
         let is_twin = |other: &Row| {
             other.number != row.number
                 && row.texts.has(UserName)
@@ -150,8 +159,8 @@ impl Model {
         if self.rows.iter().any(is_twin) { Err(ErrorKind::InvalidInput) } else { Ok(()) }
     }
 
-    fn with_id(&self, id: &str) -> Option<At> {
-        self.rows.iter().position(|row| row.id == id && !id.is_empty())
+    pub(crate) fn with_id(&self, id: &str) -> Option<At> {
+        self.rows.iter().position(|row| row.has_id(id) && !id.is_empty())
     }
 
     fn last_saved(&self, is_meant: impl Fn(&Row) -> bool) -> Option<At> {
@@ -178,10 +187,10 @@ impl Model {
         meant.or_else(|| self.last_saved(|row| is_refresh(row) && is_client(row)))
     }
 
-    fn meant_by_save(&self, held: &Held) -> Result<Option<At>, ErrorKind> {
+    pub(crate) fn meant_by_save(&self, held: &Held) -> Result<Option<At>, ErrorKind> {
         if let Some(base) = &held.base {
             let at = self.rows.iter().position(|row| row.number == base.row).ok_or(ErrorKind::Gone)?;
-            let is_another = !held.id.is_empty() && held.id != self.rows[at].id;
+            let is_another = !held.id.is_empty() && !self.rows[at].has_id(&held.id);
             if is_another || self.rows[at].is_contradicted_by(&held.texts) {
                 return Err(ErrorKind::InvalidInput);
             }
@@ -204,11 +213,20 @@ impl Model {
 }
 
 impl Row {
+    /// The id that is handed out.
+    pub(crate) fn id(&self) -> &str {
+        self.ids.first().unwrap_or(&self.made)
+    }
+
+    pub(crate) fn has_id(&self, id: &str) -> bool {
+        self.made == id || self.ids.iter().any(|own| own == id)
+    }
+
     fn found_by(&self) -> &str {
         if self.first_refresh.is_empty() { self.texts.at(RefreshToken) } else { &self.first_refresh }
     }
 
-    fn is_contradicted_by(&self, given: &Texts) -> bool {
+    pub(crate) fn is_contradicted_by(&self, given: &Texts) -> bool {
         let differs = |field| given.has(field) && self.texts.has(field) && given.at(field) != self.texts.at(field);
         differs(UserName) || differs(ClientId)
     }
@@ -234,14 +252,14 @@ impl Row {
             }
         }
         if held.id.is_empty() {
-            held.id.clone_from(&self.id);
+            self.id().clone_into(&mut held.id);
         }
         let (row, sign_in) = (self.number, self.sign_in);
         held.base = Some(Base { row, sign_in, handed_out, seen: self.texts.clone() });
     }
 
     /// Takes what `held` brings. Answers whether its grants were overtaken, and so left out.
-    fn take(&mut self, held: &Held) -> bool {
+    pub(crate) fn take(&mut self, held: &Held) -> bool {
         let own = self.texts.clone();
         let sign_in = held.base.as_ref().map_or(self.sign_in, |base| base.sign_in);
         let (handed_out, seen) = match &held.base {
@@ -274,15 +292,16 @@ impl Row {
         for field in Field::GRANTED.into_iter().filter(|field| !set(*field).is_empty()) {
             self.texts.set(field, set(field));
         }
-        if is_sign_in {
-            self.sign_in += 1;
-            self.first_refresh.clear();
-        }
-        if self.first_refresh.is_empty() && brings(RefreshToken) {
+        self.sign_in += u64::from(is_sign_in);
+        if is_sign_in || (self.first_refresh.is_empty() && brings(RefreshToken)) {
             self.first_refresh = held.texts.at(RefreshToken).to_owned();
         }
         false
     }
+}
+
+pub(crate) fn refuse_unusable(id: &str) -> Result<(), ErrorKind> {
+    if id.len() > 256 || id.chars().any(char::is_control) { Err(ErrorKind::InvalidInput) } else { Ok(()) }
 }
 
 /// Whether one expiry is later than another by so many milliseconds. A missing one loses.

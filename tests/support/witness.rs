@@ -13,6 +13,8 @@ struct Seen {
     /// Counts what appeared: an id that vanished and came back is another one.
     appeared: u64,
     sign_ins: u64,
+    /// Whether a save put these texts there, not an import.
+    is_saved: bool,
     texts: Texts,
 }
 
@@ -23,8 +25,18 @@ pub(crate) struct Witness {
     appeared: u64,
 }
 
+/// What was done since the last look.
+pub(crate) enum Deed<'a> {
+    Saved(Save<'a>),
+    /// An import, told to overwrite or not.
+    Imported {
+        is_overwriting: bool,
+    },
+    Deleted,
+}
+
 /// A save, as its caller sees it.
-pub(crate) struct Wrote<'a> {
+pub(crate) struct Save<'a> {
     pub(crate) is_done: bool,
     /// What the witness answered when the token was read.
     pub(crate) read: Option<(u64, u64)>,
@@ -38,29 +50,50 @@ impl Witness {
         self.standing.get(id).map(|seen| (seen.appeared, seen.sign_ins))
     }
 
-    pub(crate) fn look(&mut self, listed: Vec<(String, Texts)>, wrote: Option<Wrote<'_>>) -> Result<(), &'static str> {
-        self.owners_are_single(&listed)?;
+    /// A token is handed out under another id from now on: an import brought it one.
+    pub(crate) fn rename(&mut self, old: &str, new: &str) {
+        if let Some(seen) = self.standing.remove(old) {
+            self.standing.insert(new.to_owned(), seen);
+        }
+    }
+
+    pub(crate) fn look(&mut self, listed: Vec<(String, Texts)>, deed: Deed<'_>) -> Result<(), &'static str> {
+        owners_are_single(&listed)?;
         let before = std::mem::take(&mut self.standing);
         for (id, texts) in listed {
-            let seen = match before.get(&id) {
-                Some(old) => {
-                    let is_new =
-                        [GrantToken, RefreshToken].into_iter().any(|field| old.texts.at(field) != texts.at(field));
-                    let is_sign_in = is_new && wrote.as_ref().is_some_and(|wrote| !wrote.has_base && wrote.id == id);
-                    Seen { sign_ins: old.sign_ins + u64::from(is_sign_in), texts, ..*old }
-                }
-                None => {
-                    self.appeared += 1;
-                    Seen { appeared: self.appeared, sign_ins: 1, texts }
-                }
-            };
-            self.standing.insert(id, seen);
+            let now = self.see(before.get(&id), &id, texts, &deed);
+            self.standing.insert(id, now);
         }
-        match wrote {
-            Some(Wrote { is_done: true, read: Some(read), id, .. }) => self.judge(&before, read, id),
-            Some(Wrote { is_done: false, .. }) => self.nothing_changed(&before),
-            _ => Ok(()),
+        match deed {
+            Deed::Saved(Save { is_done: true, read: Some(read), id, .. }) => self.judge(&before, read, id),
+            Deed::Saved(Save { is_done: false, .. }) => self.nothing_changed(&before),
+            Deed::Imported { is_overwriting: false } => self.saves_stand(&before),
+            Deed::Saved(_) | Deed::Imported { .. } | Deed::Deleted => Ok(()),
         }
+    }
+
+    fn see(&mut self, old: Option<&Seen>, id: &str, texts: Texts, deed: &Deed<'_>) -> Seen {
+        let is_import = matches!(deed, Deed::Imported { .. });
+        let Some(old) = old else {
+            self.appeared += 1;
+            return Seen { appeared: self.appeared, sign_ins: 1, is_saved: !is_import, texts };
+        };
+        let is_new = [GrantToken, RefreshToken].into_iter().any(|field| old.texts.at(field) != texts.at(field));
+        let is_baseless = is_import || matches!(deed, Deed::Saved(save) if !save.has_base && save.id == id);
+        let is_saved = match deed {
+            // It may have written the same texts, and that counts.
+            Deed::Imported { is_overwriting: true } => false,
+            _ if old.texts == texts => old.is_saved,
+            _ => !is_import,
+        };
+        Seen { sign_ins: old.sign_ins + u64::from(is_new && is_baseless), is_saved, texts, ..*old }
+    }
+
+    /// An import puts nothing over what a save has put there.
+    fn saves_stand(&self, before: &HashMap<String, Seen>) -> Result<(), &'static str> {
+        let mut saved = before.iter().filter(|(_, seen)| seen.is_saved);
+        let is_same = saved.all(|(id, seen)| self.standing.get(id).is_some_and(|now| now.texts == seen.texts));
+        if is_same { Ok(()) } else { Err("an import put something over what a save had put there") }
     }
 
     /// A save that rested on what was read at `read` succeeded.
@@ -84,14 +117,14 @@ impl Witness {
             && before.iter().all(|(id, seen)| self.standing.get(id).is_some_and(|now| now.texts == seen.texts));
         if is_same { Ok(()) } else { Err("a refused save changed the store") }
     }
+}
 
-    fn owners_are_single(&self, listed: &[(String, Texts)]) -> Result<(), &'static str> {
-        let owner = |texts: &Texts| (texts.at(UserName).to_owned(), texts.at(ClientId).to_owned());
-        let mut owners: Vec<_> =
-            listed.iter().map(|(_, texts)| owner(texts)).filter(|(user, _)| !user.is_empty()).collect();
-        let count = owners.len();
-        owners.sort_unstable();
-        owners.dedup();
-        if owners.len() == count { Ok(()) } else { Err("two records of one user and client") }
-    }
+fn owners_are_single(listed: &[(String, Texts)]) -> Result<(), &'static str> {
+    let owner = |texts: &Texts| (texts.at(UserName).to_owned(), texts.at(ClientId).to_owned());
+    let mut owners: Vec<_> =
+        listed.iter().map(|(_, texts)| owner(texts)).filter(|(user, _)| !user.is_empty()).collect();
+    let count = owners.len();
+    owners.sort_unstable();
+    owners.dedup();
+    if owners.len() == count { Ok(()) } else { Err("two records of one user and client") }
 }
