@@ -5,6 +5,8 @@
 //! - [`backend::memory`], [`backend::file`]: what records are kept in.
 
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -14,6 +16,8 @@ pub mod error;
 #[cfg(feature = "import")]
 pub mod export;
 pub mod fields;
+#[cfg(all(fuzzing, feature = "cli", feature = "import"))]
+pub mod fuzzing;
 pub mod identity;
 #[cfg(feature = "import")]
 pub mod import;
@@ -21,6 +25,8 @@ pub mod intake;
 pub mod lookup;
 mod matching;
 mod merging;
+#[cfg(feature = "file")]
+pub mod open;
 pub mod operation;
 pub mod record;
 pub mod record_codec;

@@ -105,10 +105,14 @@ impl Names {
     }
 
     fn add(&mut self, name: RecordName) {
-        let mut names = self.as_slice().to_vec();
-        if let Err(at) = names.binary_search(&name) {
-            names.insert(at, name);
-            *self = Self::Many(names);
+        match self {
+            Self::One(own) if *own == name => {}
+            Self::One(own) => *self = Self::Many(vec![name.min(*own), name.max(*own)]),
+            Self::Many(names) => {
+                if let Err(at) = names.binary_search(&name) {
+                    names.insert(at, name);
+                }
+            }
         }
     }
 

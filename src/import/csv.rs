@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn more_fields_than_columns_are_refused() {
         let nine = &NODE[..NODE.len() - ",api_domain".len()];
-        assert_eq!(refused(&lines(nine, "1,u,v,c,s,r,a,g,1,x\n")), [2]);
+        assert_eq!(refused(&lines(nine, "1,u,v,c,s,r,a,g,,x\n")), [2]);
         assert_eq!(refused(&lines(NODE, "1,u,v,c,s,r,a,g,1,x,y\n")), [2]);
     }
 

@@ -71,17 +71,12 @@ impl Overlay {
         Ok(matching::for_save(fields, &candidates)?.and_then(|record| self.get(record.name)))
     }
 
-    /// Puts a row's record over the one of its name, if there is one.
+    /// Puts a row's record over the one of its name, if there is one. The old one's keys go on leading to it: a hit is
+    /// a hint, and each rule looks at the record itself.
     pub(super) fn put(&mut self, record: Record, line: Option<usize>) {
         let old = self.entries.remove(&record.name);
-        let old_line = old.as_ref().and_then(|old| old.line);
-        for key in old.iter().flat_map(|old| old.record.lookup_keys()) {
-            if let Some(names) = self.keys.get_mut(&key) {
-                names.retain(|name| *name != record.name);
-            }
-        }
-        let stored = old.and_then(|old| old.stored);
-        self.insert(Entry { stored, record: Arc::new(record), line: line.or(old_line) });
+        let line = line.or(old.as_ref().and_then(|old| old.line));
+        self.insert(Entry { stored: old.and_then(|old| old.stored), record: Arc::new(record), line });
     }
 
     /// The line of the last row that the record of this name is.
@@ -91,16 +86,14 @@ impl Overlay {
         }
     }
 
-    /// What there is to write, in the order of the rows.
+    /// What there is to write.
     pub(super) fn into_changes(self) -> Vec<Change> {
-        let mut changed: Vec<Entry> = self.entries.into_values().filter(Entry::is_changed).collect();
-        changed.sort_unstable_by_key(|entry| (entry.record.saved_at, entry.record.name));
         let change = |entry: Entry| Change {
             name: entry.record.name,
             expected: entry.stored.map(|stored| stored.version),
             value: Some(entry.record),
         };
-        changed.into_iter().map(change).collect()
+        self.entries.into_values().filter(Entry::is_changed).map(change).collect()
     }
 
     fn insert(&mut self, entry: Entry) {

@@ -267,8 +267,8 @@ impl<'a> Planner<'a> {
     }
 
     fn check_owner(&self, old: &Record, next: &Record) -> Result<()> {
-        let is_taken = !matching::is_same_owner(&old.fields, &next.fields)
-            && self.overlay.by_owner(&next.fields).is_some_and(|other| other.record.name != old.name);
+        let is_taken =
+            !matching::is_same_owner(&old.fields, &next.fields) && self.overlay.by_owner(&next.fields).is_some();
         if is_taken { Err(Error::invalid("another token is of this user and client already")) } else { Ok(()) }
     }
 }

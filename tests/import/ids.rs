@@ -134,6 +134,12 @@ async fn an_ambiguous_row_is_refused() {
 }
 
 #[tokio::test]
+async fn refusals_are_listed_in_the_order_of_the_file() {
+    let summary = import(&vault(), &["1,u,A,s,,,,,,", "broken", "3,v,A,s,,,,,,"], &KEEP).await;
+    assert_eq!(refused(&summary).into_iter().map(|(line, _)| line).collect::<Vec<_>>(), [2, 3, 4]);
+}
+
+#[tokio::test]
 async fn rows_that_no_save_would_take_are_refused() {
     let vault = vault();
     let long = format!("{},u,A,s,r,,,,,", "x".repeat(257));

@@ -84,6 +84,14 @@ async fn a_user_who_signs_in_meanwhile_is_not_doubled() {
 }
 
 #[tokio::test]
+async fn an_import_with_nothing_to_write_does_not_touch_the_backend() {
+    let rows = ["1,alice,A,s,r,a1,,,,"];
+    let (vault, backend) = interrupted(&rows, alice()).await;
+    assert_eq!(import(&vault, &rows, &KEEP).await.unchanged, [2]);
+    assert_eq!(backend.commits.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
 async fn an_id_that_is_taken_meanwhile_is_not_taken_twice() {
     let (vault, _) = interrupted(&[], alice().with_id("1")).await;
     let summary = import(&vault, &["1,bob,A,s,r,,,,,", "2,carl,A,s,r2,,,,,"], &KEEP).await;

@@ -79,6 +79,7 @@ async fn a_newer_sign_in_is_not_overtaken_by_the_first_refresh_token() {
     refresh(&vault, "a2", Some("r2")).await;
     // Written by an import again, but still with the rotated refresh token.
     seed(&vault, &["1,alice,A,s,,a3,,1800000000000,,"], &OVERWRITE).await;
+    assert_eq!(field(&vault, "1", Field::RefreshToken).await.as_deref(), Some("r2"), "nothing is cleared by absence");
     let before = versions(&vault).await;
     assert_eq!(import(&vault, &ROWS, &KEEP).await.kept, [2]);
     assert_eq!(versions(&vault).await, before);

@@ -3,17 +3,41 @@
 use std::process::ExitCode;
 
 use crate::checkout::{self, Checkout};
+use crate::part::Missing;
+use crate::python;
 
-/// The vault's own benchmark, then its peers in the same run, so that both saw the same disk in the same mood.
+const REQUIREMENTS: &str = "benches/requirements.txt";
+
+/// The vault's peers and the vault, one behind the other, so that both see the same disk in the same mood; then the
+/// table and the plot.
 pub(crate) fn bench(checkout: &Checkout, arguments: &[String]) -> ExitCode {
-    let vault = checkout::run(checkout.cargo(["bench", "--bench", "speed", "--"]).args(arguments));
-    let peers = vault.and_then(|()| checkout::run(checkout.command("python3").arg("benches/peers.py").args(arguments)));
-    report("bench", peers)
+    let measured = with_python(checkout, |python| {
+        let peers = checkout.target.join("figures/peers.json");
+        checkout::run(checkout.command(python).arg("benches/peers.py").arg("--out").arg(peers))?;
+        checkout::run(checkout.cargo(["bench", "--bench", "speed", "--"]).args(arguments))?;
+        draw(checkout, python, &[])
+    });
+    report("bench", measured)
 }
 
 /// The table and the plot of the README.
 pub(crate) fn figures(checkout: &Checkout, arguments: &[String]) -> ExitCode {
-    report("figures", checkout::run(checkout.command("python3").arg("benches/figures.py").args(arguments)))
+    report("figures", with_python(checkout, |python| draw(checkout, python, arguments)))
+}
+
+fn draw(checkout: &Checkout, python: &str, arguments: &[String]) -> Result<(), String> {
+    let figures = checkout.target.join("figures");
+    let mut command = checkout.command(python);
+    command.arg("benches/figures.py");
+    command.arg("--tokenvault").arg(figures.join("tokenvault.json"));
+    command.arg("--peers").arg(figures.join("peers.json"));
+    checkout::run(command.args(arguments))
+}
+
+fn with_python(checkout: &Checkout, work: impl FnOnce(&str) -> Result<(), String>) -> Result<(), String> {
+    let python = python::environment(checkout, "bench", REQUIREMENTS)
+        .map_err(|Missing { what, remedy }| format!("{what}: {remedy}"))?;
+    work(&python.to_string_lossy())
 }
 
 fn report(command: &str, outcome: Result<(), String>) -> ExitCode {

@@ -26,7 +26,7 @@ cargo xtask test [--only PART,..] [--require all|PART,..] [--list]
 cargo xtask lint [--only PART,..] [--require all|PART,..] [--list]
     format, clippy, each feature alone, dependencies, docs; warnings are errors
 cargo xtask bench [ARGUMENT..]
-    the speed of the vault and of its peers; arguments go to both
+    the speed of the vault and of its peers, then the figures; arguments go to the former
 cargo xtask figures [ARGUMENT..]
     the table and the plot of the README, from what bench measured";
 
