@@ -20,6 +20,8 @@ mod args;
 mod config;
 mod config_file;
 mod demo;
+#[cfg(all(fuzzing, feature = "import"))]
+pub(crate) mod fuzzing;
 #[cfg(feature = "import")]
 mod import_view;
 mod input;
