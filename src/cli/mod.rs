@@ -54,6 +54,20 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Reads tokens as `save` does.
+///
+/// # Errors
+/// `InvalidInput` for whatever is no token.
+#[cfg(fuzzing)]
+pub(crate) fn read_tokens(bytes: &[u8]) -> Result<Vec<crate::token::OAuthToken>> {
+    let mut reader = token_reader::TokenReader::new(input::SecretInput::new(bytes));
+    let mut tokens = Vec::new();
+    while let Some((_, token)) = reader.next()? {
+        tokens.push(token);
+    }
+    Ok(tokens)
+}
+
 /// Tells what clap has to say: help, the version, or what is wrong with the arguments.
 fn refuse(error: &clap::Error) -> ExitCode {
     if quotes_more_than_a_name(error) {
