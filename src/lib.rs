@@ -5,6 +5,8 @@
 //! - [`backend::memory`], [`backend::file`]: what records are kept in.
 
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -21,6 +23,8 @@ pub mod intake;
 pub mod lookup;
 mod matching;
 mod merging;
+#[cfg(feature = "file")]
+pub mod open;
 pub mod operation;
 pub mod record;
 pub mod record_codec;

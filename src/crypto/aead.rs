@@ -12,6 +12,7 @@ use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use zeroize::ZeroizeOnDrop;
 
+use crate::crypto::stack::wiped_after;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes of a nonce.
@@ -22,7 +23,8 @@ pub const TAG_LEN: usize = 16;
 /// A key that seals and opens: a vault file's data key, or the key that wraps it.
 ///
 /// # Security
-/// Wiped on drop. It lies in a box, because a value that is moved about leaves copies behind.
+/// Wiped on drop. It lies in a box, because a value that is moved about leaves copies behind; and what making or using
+/// it leaves on the stack is wiped at once.
 pub struct DataKey(Box<Aes256Gcm>);
 
 /// What was to be opened is not what was sealed under this key, nonce and AAD. There is no more to say about it.
@@ -40,7 +42,7 @@ impl std::error::Error for Refused {}
 impl DataKey {
     /// The key with these bits. Wiping `key` is the caller's business.
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(Box::new(Aes256Gcm::new(key.into())))
+        wiped_after(|| Self(Box::new(Aes256Gcm::new(key.into()))))
     }
 
     /// Seals `buffer` where it lies, bound to `aad`, and answers the tag.
@@ -51,8 +53,7 @@ impl DataKey {
     /// # Errors
     /// `Internal` beyond the 64 GiB that one nonce can seal.
     pub fn seal_in_place(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> Result<[u8; TAG_LEN]> {
-        self.0
-            .encrypt_inout_detached(nonce.into(), aad, InOutBuf::from(buffer))
+        wiped_after(|| self.0.encrypt_inout_detached(nonce.into(), aad, InOutBuf::from(buffer)))
             .map(Into::into)
             .map_err(|_| Error::new(ErrorKind::Internal, "more was to be sealed at once than AES-GCM can seal"))
     }
@@ -68,7 +69,8 @@ impl DataKey {
         buffer: &mut [u8],
         tag: &[u8; TAG_LEN],
     ) -> Result<(), Refused> {
-        self.0.decrypt_inout_detached(nonce.into(), aad, InOutBuf::from(buffer), tag.into()).map_err(|_| Refused)
+        wiped_after(|| self.0.decrypt_inout_detached(nonce.into(), aad, InOutBuf::from(buffer), tag.into()))
+            .map_err(|_| Refused)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Passphrase to key: Argon2id (RFC 9106), version 0x13.
 //!
 //! ```text
-//! derive(passphrase, salt, cost) = Argon2id(P = passphrase, S = salt 32, m = memory KiB, t = passes, p = lanes) -> 32 bytes
+//! derive(passphrase, salt, cost) = Argon2id(P = passphrase, S = salt, m = memory KiB, t = passes, p = lanes) -> 32 bytes
 //! ```
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};

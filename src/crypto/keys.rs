@@ -18,9 +18,10 @@ use std::fmt;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::crypto::aead::{DataKey, NONCE_LEN, Refused, TAG_LEN};
+use crate::crypto::stack::wiped_after;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::fill_random;
 
@@ -105,12 +106,12 @@ impl KeyEncryptionKey {
     /// # Errors
     /// None that can be met: the lengths are constants.
     pub fn header_mac(&self, bytes: &[u8]) -> Result<[u8; MAC_LEN]> {
-        Ok(self.header_mac_of(bytes)?.finalize().into_bytes().into())
+        wiped_after(|| Ok(self.header_mac_of(bytes)?.finalize().into_bytes().into()))
     }
 
     /// Whether `mac` is [`header_mac`](Self::header_mac) of `bytes`, in constant time.
     pub fn header_mac_is(&self, bytes: &[u8], mac: &[u8; MAC_LEN]) -> bool {
-        self.header_mac_of(bytes).is_ok_and(|computed| computed.verify_slice(mac).is_ok())
+        wiped_after(|| self.header_mac_of(bytes).is_ok_and(|computed| computed.verify_slice(mac).is_ok()))
     }
 
     fn header_mac_of(&self, bytes: &[u8]) -> Result<Hmac<Sha256>> {
@@ -140,11 +141,11 @@ fn copied(key: &[u8; KEY_LEN]) -> KeyBytes {
 }
 
 fn hkdf(key: &[u8], label: &[u8]) -> Result<KeyBytes> {
-    let (mut extracted, expander) = Hkdf::<Sha256>::extract(None, key);
-    extracted.as_mut_slice().zeroize();
-    let mut derived = empty_key();
-    expander.expand(label, derived.as_mut_slice()).map_err(impossible)?;
-    Ok(derived)
+    wiped_after(|| {
+        let mut derived = empty_key();
+        Hkdf::<Sha256>::new(None, key).expand(label, derived.as_mut_slice()).map_err(impossible)?;
+        Ok(derived)
+    })
 }
 
 fn impossible(cause: impl fmt::Display) -> Error {

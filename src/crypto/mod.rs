@@ -3,3 +3,4 @@
 pub mod aead;
 pub mod kdf;
 pub mod keys;
+pub(crate) mod stack;

@@ -43,8 +43,10 @@ def header(label, generation, kind, source, kek):
     out = bound + nonce + AESGCM(hkdf(kek, b"tokenvault/1/wrap")).encrypt(nonce, root_key + data_key, bound)
     out += hashlib.sha256(out).digest()
     out += hmac.digest(hkdf(kek, b"tokenvault/1/header-mac"), out, "sha256")
-    said = {"vault_id": vault_id.hex(), "generation": generation, "root_key": root_key.hex(),
-            "data_key": data_key.hex()}
+    said = {"vault_id": vault_id.hex(), "generation": generation, "key_encryption_key": kek.hex(),
+            "wrapping_key": hkdf(kek, b"tokenvault/1/wrap").hex(),
+            "header_mac_key": hkdf(kek, b"tokenvault/1/header-mac").hex(),
+            "root_key": root_key.hex(), "data_key": data_key.hex()}
     return out, said
 
 

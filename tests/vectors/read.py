@@ -70,7 +70,7 @@ def without_line_end(passphrase):
 
 
 def read_header(file, key):
-    """`key` is the key file's bytes, or the passphrase's. Answers what the header says, its keys, and its length."""
+    """`key` is the key file's bytes, or the passphrase's. Answers what the header says and holds, and its length."""
     require(file[:8] == b"tknvault", "not a vault")
     head = Bytes(file)
     head.take(8)
@@ -94,10 +94,13 @@ def read_header(file, key):
         said["argon2id"] = {"memory_kib": memory, "passes": passes, "lanes": lanes, "salt": salt.hex()}
         kek = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory).derive(key)
     require(source.left() == 0, "key source length does not fit")
-    mac = hmac.digest(hkdf(kek, b"tokenvault/1/header-mac"), file[:-32], "sha256")
+    wrapping_key, mac_key = hkdf(kek, b"tokenvault/1/wrap"), hkdf(kek, b"tokenvault/1/header-mac")
+    mac = hmac.digest(mac_key, file[:-32], "sha256")
     require(hmac.compare_digest(mac, file[-32:]), "MAC of the header: wrong key, or changed")
-    keys = unseal(hkdf(kek, b"tokenvault/1/wrap"), nonce, bound, wrapped, "the wrapped keys")
-    return said, keys[:32], keys[32:], length
+    keys = unseal(wrapping_key, nonce, bound, wrapped, "the wrapped keys")
+    said |= {"key_encryption_key": kek.hex(), "wrapping_key": wrapping_key.hex(), "header_mac_key": mac_key.hex(),
+             "root_key": keys[:32].hex(), "data_key": keys[32:].hex()}
+    return said, length
 
 
 def read_record(name, data):
@@ -142,10 +145,10 @@ def read_changes(plaintext, records, deleted):
 
 
 def read_vault(file, key):
-    said, root_key, data_key, at = read_header(file, key)
+    said, at = read_header(file, key)
     tag, number, records, deleted = hashlib.sha256(file[:at]).digest()[:16], 0, {}, {}
     closed = False
-    vault_id = bytes.fromhex(said["vault_id"])
+    vault_id, data_key = bytes.fromhex(said["vault_id"]), bytes.fromhex(said["data_key"])
     while any(file[at:]):
         head = Bytes(file[at:at + 44])
         require(head.take(4) == MARKER, f"marker of frame {number}")
@@ -162,7 +165,7 @@ def read_vault(file, key):
     require(closed, "the file ends before the frame that closes what it was made with")
     names = ["tv" + base64.b32encode(name).decode().rstrip("=").lower() for name in deleted]
     return said | {
-        "root_key": root_key.hex(), "data_key": data_key.hex(), "frames": number, "bytes": at,
+        "frames": number, "bytes": at,
         "records": sorted(records.values(), key=lambda record: record["name"]),
         "deleted": dict(sorted(zip(names, deleted.values()))),
     }

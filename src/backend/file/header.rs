@@ -6,8 +6,8 @@
 //! | wrap nonce 12 | wrapped root key and data key 80 | checksum 32 | MAC 32
 //! key source: kind 0 (key file) empty; kind 1 (Argon2id) memory KiB u32 | passes u32 | lanes u32 | salt 32
 //! ```
-//! Integers are big-endian. The wrapped keys are bound to all bytes before the wrap nonce, the checksum (SHA-256) covers
-//! all before it, the MAC all before it.
+//! Integers are big-endian. The wrapped keys are bound to all bytes before the wrap nonce; the checksum (SHA-256) and the
+//! MAC cover all before them.
 
 use sha2::{Digest, Sha256};
 

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::backend::file::header::KeyDerivation;
 use crate::crypto::kdf::{self, KdfCost};
 use crate::crypto::keys::{KEY_LEN, KeyEncryptionKey};
+use crate::crypto::stack::wiped_after;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::random_bytes;
 use crate::secret::SecretText;
@@ -56,6 +57,10 @@ impl KeySource {
     /// `WrongKey` where the vault wants the other kind; `InvalidInput` for a file that is not there or not in form;
     /// `PermissionDenied` for one whose mode is too wide, or that may not be read.
     pub(super) fn derive(&self, derivation: &KeyDerivation) -> Result<KeyEncryptionKey> {
+        wiped_after(|| self.derive_on_stack(derivation))
+    }
+
+    fn derive_on_stack(&self, derivation: &KeyDerivation) -> Result<KeyEncryptionKey> {
         match (self, derivation) {
             (Self::KeyFile(path), KeyDerivation::KeyFile) => key_from_file(path),
             (Self::Passphrase(text), KeyDerivation::Argon2id { cost, salt }) => {

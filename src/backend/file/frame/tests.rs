@@ -55,11 +55,11 @@ fn nothing_of_the_plaintext_stays_behind_a_sealing() {
 }
 
 #[test]
-fn every_change_of_every_byte_is_refused() {
+fn every_bit_counts() {
     let frame = sealed();
     assert!(opens(&frame));
     for at in 0..frame.len() {
-        for change in 1..=255 {
+        for change in (0..8).map(|bit| 1 << bit) {
             let mut changed = frame.clone();
             changed[at] ^= change;
             assert!(!opens(&changed), "byte {at} ^ {change}");

@@ -59,10 +59,10 @@ fn the_keys_come_out_as_they_went_in() {
 }
 
 #[test]
-fn every_change_of_every_byte_is_refused() {
+fn every_bit_counts() {
     let bytes = header(ARGON2ID);
     for at in 0..bytes.len() {
-        for change in 1..=255 {
+        for change in (0..8).map(|bit| 1 << bit) {
             let mut changed = bytes.clone();
             changed[at] ^= change;
             if let Ok(parsed) = Header::parse(&changed) {
@@ -74,7 +74,7 @@ fn every_change_of_every_byte_is_refused() {
 }
 
 #[test]
-fn every_change_of_every_byte_is_refused_also_under_a_right_checksum() {
+fn every_byte_counts_also_under_a_right_checksum() {
     let bytes = header(ARGON2ID);
     for at in 0..bytes.len() - CHECKSUM_LEN - MAC_LEN {
         for change in [0x01, 0x02, 0x10, 0x80, 0xFF] {

@@ -1,0 +1,278 @@
+//! The raw arguments, as clap reads them. Nothing here is checked beyond its form; nothing here can hold a secret.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::cli::report::EXIT_CODES;
+use crate::cli::text;
+use crate::fields::Field;
+
+/// A vault for OAuth tokens
+///
+/// Keeps the tokens of Zoho CRM SDK users in an encrypted file. Secrets are read from standard input, from files or
+/// from a terminal, never from arguments, and are shown as short fingerprints unless --reveal is given.
+///
+/// What can be set is taken from the flag, else from the environment, else from the configuration file.
+#[derive(Parser)]
+#[command(name = "tokenvault", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Default)]
+pub(super) struct GlobalArgs {
+    /// The vault: file:PATH, or memory: [TOKENVAULT_STORE; default: vault.tv in the user's data directory]
+    #[arg(long, global = true, value_name = "STORE")]
+    pub(super) store: Option<OsString>,
+    /// A configuration file in TOML: store, key-file, passphrase-file, format, lock-wait, quiet, log [TOKENVAULT_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The file with the 32 bytes that open the vault [TOKENVAULT_KEY_FILE]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "passphrase_file")]
+    pub(super) key_file: Option<PathBuf>,
+    /// The file with the passphrase that opens the vault [TOKENVAULT_PASSPHRASE_FILE; the passphrase itself:
+    /// TOKENVAULT_PASSPHRASE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// How to show tokens: a table for people, or JSON [TOKENVAULT_FORMAT; default: table]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+    /// How long another process may hold the vault before this one gives up [TOKENVAULT_LOCK_WAIT; default: 10s]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = text::parse_duration)]
+    pub(super) lock_wait: Option<Duration>,
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+}
+
+/// How tokens are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs: the SDKs' field names, and id.
+    Json,
+}
+
+impl Format {
+    /// The format with this name.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::from_str(name, false).ok()
+    }
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a new vault
+    Init(InitArgs),
+    /// Save tokens from standard input, and print their ids
+    ///
+    /// Reads one JSON object, or several after one another (JSON lines), with the fields id, user_name, client_id,
+    /// client_secret, grant_token, refresh_token, access_token, expires_in (milliseconds since 1970), redirect_url and
+    /// api_domain. Each is saved as soon as it is read; its id is printed once it is safely stored. A token that means
+    /// a stored one updates it.
+    Save,
+    /// Find the token of a user, or of a refresh, access or grant token
+    Find(FindArgs),
+    /// Show the token with an id
+    Get(GetArgs),
+    /// Show all tokens
+    List(ListArgs),
+    /// Delete the token with an id: log it out
+    Delete {
+        /// The token's id
+        id: String,
+    },
+    /// Delete every token: log everybody out
+    DeleteAll {
+        /// Really
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Import the tokens that an SDK's own store keeps
+    #[cfg(feature = "import")]
+    Import(ImportArgs),
+    /// Write all tokens, in the clear, in the format of an SDK's file store
+    #[cfg(feature = "import")]
+    Export(ExportArgs),
+    /// Make a consistent, sealed copy of the vault, also while others write
+    Backup {
+        /// The new file
+        to: PathBuf,
+    },
+    /// Seal everything anew under a new data key
+    RotateKey,
+    /// Change the passphrase or key file, and seal everything anew under a new data key
+    ChangePassphrase(ChangeArgs),
+    /// Read everything and check that it is whole
+    Verify,
+    /// Watch the whole life of a vault, explained line by line, on a temporary one
+    Demo,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write a page for every command into this folder instead
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct InitArgs {
+    /// Make the key file as well: 32 random bytes, readable by you only
+    #[arg(long)]
+    pub(super) make_key_file: bool,
+    #[command(flatten)]
+    pub(super) cost: CostArgs,
+}
+
+/// What a passphrase costs to try: more makes guessing dearer, and opening slower.
+#[derive(Args, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CostArgs {
+    /// Memory that opening by passphrase takes, in MiB [default: 64; less for small containers]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(19..=1024))]
+    pub(super) kdf_memory_mib: Option<u32>,
+    /// Passes over that memory [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(super) kdf_passes: Option<u32>,
+    /// Lanes that may run at once [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(super) kdf_lanes: Option<u32>,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true))]
+pub(super) struct FindArgs {
+    /// The user
+    #[arg(long, value_name = "NAME", group = "what")]
+    pub(super) user: Option<String>,
+    /// The OAuth client; no secret is needed
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+    /// Read a refresh token from standard input
+    #[arg(long, group = "what", group = "stdin")]
+    pub(super) refresh_token_stdin: bool,
+    /// Read an access token from standard input
+    #[arg(long, group = "what", group = "stdin")]
+    pub(super) access_token_stdin: bool,
+    /// Read a grant token from standard input
+    #[arg(long, group = "what", group = "stdin")]
+    pub(super) grant_token_stdin: bool,
+    #[command(flatten)]
+    pub(super) reveal: RevealArgs,
+}
+
+#[derive(Args, Clone, Copy)]
+pub(super) struct RevealArgs {
+    /// Show secrets in the clear
+    #[arg(long)]
+    pub(super) reveal: bool,
+}
+
+#[derive(Args)]
+pub(super) struct GetArgs {
+    /// The token's id
+    pub(super) id: String,
+    /// Print this field's text and nothing else, secret or not: for scripts
+    #[arg(long, value_name = "NAME", value_parser = field_names())]
+    pub(super) field: Option<String>,
+    #[command(flatten)]
+    pub(super) reveal: RevealArgs,
+}
+
+fn field_names() -> clap::builder::PossibleValuesParser {
+    std::iter::once("id").chain(Field::ALL.map(Field::name)).collect::<Vec<_>>().into()
+}
+
+#[derive(Args)]
+pub(super) struct ListArgs {
+    /// Only this user's
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// Only those whose access token has ended, or ends within this time
+    #[arg(long, value_name = "DURATION", value_parser = text::parse_duration)]
+    pub(super) expiring: Option<Duration>,
+    #[command(flatten)]
+    pub(super) reveal: RevealArgs,
+}
+
+#[cfg(feature = "import")]
+#[derive(Args)]
+pub(super) struct ImportArgs {
+    /// A CSV file of the Python, Node or TypeScript SDK, or sqlite:FILE with a table oauthtoken
+    #[arg(long, value_name = "FILE")]
+    pub(super) from: OsString,
+    /// Keep the ids of the file, or match by user and client and make new ones
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) ids: Ids,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Import the other rows where some are refused
+    #[arg(long)]
+    pub(super) skip_refused: bool,
+    /// Also write over tokens that were saved here since
+    #[arg(long)]
+    pub(super) overwrite: bool,
+}
+
+/// What becomes of the ids in an imported file.
+#[cfg(feature = "import")]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Ids {
+    /// They stay the tokens' ids.
+    #[default]
+    Keep,
+    /// They are left behind.
+    New,
+}
+
+#[cfg(feature = "import")]
+#[derive(Args)]
+pub(super) struct ExportArgs {
+    /// Which SDK's file store is to read it
+    #[arg(long, value_enum, value_name = "SDK")]
+    pub(super) format_of: Sdk,
+    /// Write into this new file, readable by you only, instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reveal: RevealArgs,
+}
+
+/// An SDK with a file store.
+#[cfg(feature = "import")]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Sdk {
+    /// Python.
+    Python,
+    /// Node.
+    Node,
+    /// TypeScript.
+    Typescript,
+}
+
+#[derive(Args)]
+pub(super) struct ChangeArgs {
+    /// The file with the new passphrase [TOKENVAULT_NEW_PASSPHRASE_FILE; default: asked for on the terminal]
+    #[arg(long, value_name = "FILE", conflicts_with = "new_key_file")]
+    pub(super) new_passphrase_file: Option<PathBuf>,
+    /// Open the vault by this key file from now on
+    #[arg(long, value_name = "FILE")]
+    pub(super) new_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) cost: CostArgs,
+}

@@ -1,0 +1,181 @@
+//! The configuration file: TOML, with the names of the flags.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::{Spanned, Value};
+
+use crate::cli::args::Format;
+use crate::cli::text;
+use crate::error::{Error, ErrorKind, Result};
+use crate::open::StoreLocation;
+use crate::secret::SecretText;
+
+/// The largest configuration that is read.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Where the key to the vault comes from.
+pub(super) enum KeyChoice {
+    KeyFile(PathBuf),
+    PassphraseFile(PathBuf),
+    Passphrase(SecretText),
+    /// None is named: ask for a passphrase.
+    Ask,
+}
+
+/// What a configuration file sets.
+#[derive(Default)]
+pub(super) struct ConfigFile {
+    pub(super) store: Option<StoreLocation>,
+    key_file: Option<PathBuf>,
+    passphrase_file: Option<PathBuf>,
+    pub(super) format: Option<Format>,
+    pub(super) lock_wait: Option<Duration>,
+    pub(super) quiet: bool,
+    pub(super) log: Option<String>,
+}
+
+impl ConfigFile {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// `InvalidInput`, naming the line and key, for unknown keys and unusable values; what the file says is not
+    /// repeated, since somebody may have put a passphrase there.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = read_text(path)?;
+        let place = |offset: usize| {
+            let line = text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
+            format!("{}, line {line}", path.display())
+        };
+        let table: BTreeMap<Spanned<String>, Spanned<Value>> = toml::from_str(&text).map_err(|error| {
+            let at = place(error.span().map_or(0, |span| span.start));
+            Error::invalid(format!("{at}: this is not TOML"))
+                .with_hint("write a line for each key, as in: store = 'file:/srv/app/vault.tv'")
+        })?;
+        let mut config = Self::default();
+        for (key, value) in &table {
+            config.set(path, key.get_ref(), value.get_ref()).map_err(|problem| {
+                let at = place(key.span().start);
+                let key = text::printable(&text::shortened(key.get_ref(), 40));
+                match problem {
+                    Problem::UnknownKey => Error::invalid(format!("{at}: unknown key {key}"))
+                        .with_hint("the keys are store, key-file, passphrase-file, format, lock-wait, quiet and log"),
+                    Problem::Value(wanted) => {
+                        Error::invalid(format!("{at}: {key} has no usable value")).with_hint(wanted)
+                    }
+                }
+            })?;
+        }
+        if config.key_file.is_some() && config.passphrase_file.is_some() {
+            return Err(Error::invalid(format!("{} names a key file and a passphrase file", path.display()))
+                .with_hint("name only the one that opens the vault"));
+        }
+        Ok(config)
+    }
+
+    fn set(&mut self, path: &Path, key: &str, value: &Value) -> Result<(), Problem> {
+        let wanted = |wanted| move || Problem::Value(wanted);
+        let file =
+            || value.as_str().map(|text| beside(path, Path::new(text))).ok_or(Problem::Value("give a path in quotes"));
+        match key {
+            "store" => {
+                let store = value.as_str().and_then(|text| StoreLocation::parse(OsStr::new(text)).ok());
+                self.store = Some(match store.ok_or_else(wanted("give 'file:PATH' or 'memory:'"))? {
+                    StoreLocation::File(file) => StoreLocation::File(beside(path, &file)),
+                    other => other,
+                });
+            }
+            "key-file" => self.key_file = Some(file()?),
+            "passphrase-file" => self.passphrase_file = Some(file()?),
+            "format" => {
+                let format = value.as_str().and_then(Format::parse);
+                self.format = Some(format.ok_or_else(wanted("give 'table' or 'json'"))?);
+            }
+            "lock-wait" => {
+                let wait = value.as_str().and_then(|text| text::parse_duration(text).ok());
+                self.lock_wait = Some(wait.ok_or_else(wanted("give a duration in quotes, such as '10s'"))?);
+            }
+            "quiet" => self.quiet = value.as_bool().ok_or_else(wanted("give true or false"))?,
+            "log" => {
+                self.log =
+                    Some(value.as_str().ok_or_else(wanted("give a filter in quotes, such as 'info'"))?.to_owned());
+            }
+            _ => return Err(Problem::UnknownKey),
+        }
+        Ok(())
+    }
+
+    /// The key that the file names.
+    pub(super) fn key(&self) -> Option<KeyChoice> {
+        let key_file = self.key_file.clone().map(KeyChoice::KeyFile);
+        key_file.or_else(|| self.passphrase_file.clone().map(KeyChoice::PassphraseFile))
+    }
+}
+
+/// What is wrong with a key of the file.
+enum Problem {
+    UnknownKey,
+    Value(&'static str),
+}
+
+/// A path in a configuration file is seen from that file's folder, wherever the command runs.
+fn beside(config: &Path, path: &Path) -> PathBuf {
+    config.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    let unreadable = |cause| {
+        Error::new(ErrorKind::InvalidInput, format!("the configuration {} cannot be read", path.display()))
+            .with_source(cause)
+            .with_hint("check the path given by --config or TOKENVAULT_CONFIG")
+    };
+    let mut text = String::new();
+    fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text)).map_err(unreadable)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(Error::invalid(format!("the configuration {} is longer than {MAX_BYTES} bytes", path.display()))
+            .with_hint("check the path given by --config or TOKENVAULT_CONFIG"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<ConfigFile> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        fs::write(&path, text).unwrap();
+        ConfigFile::read(&path)
+    }
+
+    #[test]
+    fn an_error_names_line_and_key_and_never_the_value() {
+        for (text, said) in [
+            ("quiet = true\npassphrase = 'canary'", "line 2: unknown key passphrase"),
+            ("store = 'canary'", "line 1: store has no usable value"),
+            ("format = 'canary'", "line 1: format has no usable value"),
+            ("\nquiet = 'canary'", "line 2: quiet has no usable value"),
+            ("quiet = true\n\nlock-wait = 7", "line 3: lock-wait has no usable value"),
+            ("[store]\ncanary = 1", "store has no usable value"),
+            ("quiet = true\ncanary", "line 2: this is not TOML"),
+            ("quiet = true\nquiet = true", "line 2: this is not TOML"),
+            ("key-file = 'canary'\npassphrase-file = 'canary'", "names a key file and a passphrase file"),
+        ] {
+            let error = read(text).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.message().contains(said), "{text}: {error}");
+            assert!(!format!("{error:?} {:?}", error.hint()).contains("canary"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_file_is_refused() {
+        let error = read(&format!("# {}", "x".repeat(70_000))).err().unwrap();
+        assert!(error.message().contains("longer than"), "{error}");
+    }
+}

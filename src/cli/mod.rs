@@ -1,0 +1,141 @@
+//! The command line: words in, words out.
+//!
+//! A command goes from raw arguments ([`args`]) over checked settings ([`config`]) to calls of the library, and its
+//! errors become words and an exit code in [`report`].
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind as UsageKind};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::args::{Arguments, Command};
+use crate::cli::config::{Environment, Settings};
+use crate::cli::report::{Done, Stop};
+use crate::cli::session::Session;
+use crate::error::{Error, ErrorKind, Result};
+
+mod args;
+mod config;
+mod config_file;
+mod demo;
+#[cfg(feature = "import")]
+mod import_view;
+mod input;
+mod key;
+mod manual;
+mod output;
+mod report;
+mod session;
+mod text;
+mod token_json;
+mod token_reader;
+mod token_view;
+mod tokens;
+#[cfg(feature = "import")]
+mod transfer;
+mod upkeep;
+
+/// Runs the command that this process was started with. Answers the exit code.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    match execute(arguments) {
+        Ok(()) | Err(Stop::OutputClosed) => ExitCode::SUCCESS,
+        Err(Stop::Failed(error)) => {
+            report::print(&error);
+            ExitCode::from(report::exit_code(error.kind()))
+        }
+    }
+}
+
+/// Tells what clap has to say: help, the version, or what is wrong with the arguments.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if quotes_more_than_a_name(error) {
+        report::print(
+            &Error::invalid("an argument is out of place (it is not repeated here: it may be a secret)")
+                .with_hint("pass secrets through standard input or files; `tokenvault help` lists the commands"),
+        );
+        return ExitCode::from(report::exit_code(ErrorKind::InvalidInput));
+    }
+    // Where nobody reads it, the exit code has to do.
+    let _ = error.print();
+    let _ = std::io::stdout().flush();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Whether the message would repeat an argument that looks like anything but a misspelt name: somebody who puts a token
+/// on the command line by mistake should not find it in the log of a build server as well.
+fn quotes_more_than_a_name(error: &clap::Error) -> bool {
+    let kinds = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue];
+    let is_about_an_argument = matches!(
+        error.kind(),
+        UsageKind::UnknownArgument
+            | UsageKind::InvalidSubcommand
+            | UsageKind::InvalidValue
+            | UsageKind::ValueValidation
+    );
+    let looks_like_a_name = |text: &str| {
+        text.split([' ', '=']).next().is_some_and(|word| word.len() <= 32)
+            && !text.contains(|c: char| c.is_ascii_digit() && text.len() > 16)
+    };
+    is_about_an_argument
+        && kinds.into_iter().filter_map(|kind| error.get(kind)).any(|value| match value {
+            ContextValue::String(text) => !looks_like_a_name(text),
+            _ => false,
+        })
+}
+
+fn execute(arguments: Arguments) -> Done {
+    let settings = match Environment::read().and_then(|environment| Settings::resolve(arguments.global, environment)) {
+        Ok(settings) => settings,
+        // These need no settings, and help to get them right.
+        Err(_) if matches!(arguments.command, Command::Completions { .. } | Command::Man { .. } | Command::Demo) => {
+            Settings::for_the_manual()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    start_log(&settings)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|cause| Error::new(ErrorKind::Internal, "the runtime did not start").with_source(cause))?;
+    let mut session = Session::new(settings)?;
+    runtime.block_on(dispatch(arguments.command, &mut session))
+}
+
+fn start_log(settings: &Settings) -> Result<()> {
+    let default = if settings.quiet { "error" } else { "warn" };
+    let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default)).map_err(|_| {
+        Error::invalid("TOKENVAULT_LOG, or log in the configuration, is not a filter")
+            .with_hint("set it for example to info, or to tokenvault=debug")
+    })?;
+    // Fails only where a log is there already, in a process that is not ours alone.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    Ok(())
+}
+
+async fn dispatch(command: Command, session: &mut Session) -> Done {
+    match command {
+        Command::Init(args) => upkeep::init(session, &args),
+        Command::Save => tokens::save(session).await,
+        Command::Find(args) => tokens::find(session, &args).await,
+        Command::Get(args) => tokens::get(session, &args).await,
+        Command::List(args) => tokens::list(session, &args).await,
+        Command::Delete { id } => tokens::delete(session, &id).await,
+        Command::DeleteAll { yes } => tokens::delete_all(session, yes).await,
+        #[cfg(feature = "import")]
+        Command::Import(args) => transfer::import(session, &args).await,
+        #[cfg(feature = "import")]
+        Command::Export(args) => transfer::export(session, &args).await,
+        Command::Backup { to } => upkeep::backup(session, &to).await,
+        Command::RotateKey => upkeep::rotate_key(session).await,
+        Command::ChangePassphrase(args) => upkeep::change_passphrase(session, &args).await,
+        Command::Verify => upkeep::verify(session).await,
+        Command::Demo => demo::run(session).await,
+        Command::Completions { shell } => manual::completions(session, shell),
+        Command::Man { to } => manual::pages(session, to.as_deref()),
+    }
+}

@@ -1,0 +1,107 @@
+//! The commands that bring tokens in and out: import, export.
+
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::args::{ExportArgs, Ids, ImportArgs, Sdk};
+use crate::cli::import_view::SummaryView;
+use crate::cli::report::Done;
+use crate::cli::session::Session;
+use crate::error::{Error, ErrorKind, Result};
+use crate::export::{self, CsvFormat};
+use crate::import::row::Rows;
+use crate::import::{self, ImportOptions, csv, sqlite};
+use crate::store::TokenStore;
+
+/// Below this an import is over before a bar could be read.
+const WORTH_A_BAR: usize = 2000;
+
+pub(super) async fn import(session: &mut Session, args: &ImportArgs) -> Done {
+    let rows = read(&args.from)?;
+    let opened = session.open()?;
+    let bar = bar(session, rows.rows.len());
+    let progress = |done: usize, _: usize| bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+    let options = ImportOptions {
+        ids: match args.ids {
+            Ids::Keep => import::Ids::Keep,
+            Ids::New => import::Ids::New,
+        },
+        overwrite: args.overwrite,
+        dry_run: args.dry_run,
+        skip_refused: args.skip_refused,
+        progress: Some(&progress),
+    };
+    let summary = import::import(&opened.vault, &session.context, &rows, &options).await;
+    bar.finish_and_clear();
+    let summary = summary?;
+    let view = SummaryView(&summary);
+    if session.out.is_json() {
+        session.out.json(&view)?;
+    }
+    for line in view.lines() {
+        session.out.remark(&line)?;
+    }
+    for warning in view.warnings() {
+        session.out.note(&warning);
+    }
+    Ok(summary
+        .check()
+        .map_err(|error| error.with_hint("correct these rows, or add --skip-refused to import the others"))?)
+}
+
+fn read(from: &OsStr) -> Result<Rows> {
+    match from.as_bytes().strip_prefix(b"sqlite:") {
+        Some(path) => sqlite::read(Path::new(OsStr::from_bytes(path))),
+        None => csv::read(Path::new(from)),
+    }
+}
+
+fn bar(session: &Session, rows: usize) -> ProgressBar {
+    if rows < WORTH_A_BAR || !session.out.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} rows").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(u64::try_from(rows).unwrap_or(u64::MAX)).with_style(style)
+}
+
+pub(super) async fn export(session: &mut Session, args: &ExportArgs) -> Done {
+    if !args.reveal.reveal {
+        return Err(Error::invalid("an export holds every secret in the clear; nothing was written")
+            .with_hint("say --reveal if you mean it")
+            .into());
+    }
+    let opened = session.open()?;
+    let tokens = opened.vault.get_tokens(&session.context).await?.value;
+    let format = match args.format_of {
+        Sdk::Python => CsvFormat::Python,
+        Sdk::Node => CsvFormat::Node,
+        Sdk::Typescript => CsvFormat::Typescript,
+    };
+    let bytes = export::to_csv(&tokens, format)?;
+    let Some(path) = &args.to else {
+        return session.out.write(&bytes);
+    };
+    write_new(path, &bytes)?;
+    session.out.remark(&format!("wrote {} tokens in the clear to {}", tokens.len(), path.display()))
+}
+
+/// Never over a file that is there, and for nobody else to read from the first byte on.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|cause| match cause.kind() {
+        io::ErrorKind::AlreadyExists => Error::invalid(format!("there is something under {} already", path.display()))
+            .with_hint("choose another path, or move it away first"),
+        io::ErrorKind::StorageFull => Error::new(ErrorKind::StorageFull, "the export does not fit on the disk"),
+        _ => Error::new(ErrorKind::Io, format!("{} could not be written", path.display())).with_source(cause),
+    })
+}

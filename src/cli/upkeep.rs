@@ -1,0 +1,150 @@
+//! The commands for the vault as a whole: init, backup, rotate-key, change-passphrase, verify.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::backend::file::{KeySource, Verification};
+use crate::cli::args::{ChangeArgs, CostArgs, InitArgs};
+use crate::cli::config_file::KeyChoice;
+use crate::cli::key;
+use crate::cli::report::Done;
+use crate::cli::session::Session;
+use crate::crypto::kdf::KdfCost;
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::random_bytes;
+use crate::open::{self, StoreLocation};
+
+pub(super) fn init(session: &mut Session, args: &InitArgs) -> Done {
+    let settings = &session.settings;
+    let made_key = match (&settings.key, args.make_key_file) {
+        (KeyChoice::KeyFile(path), true) => Some(path.clone()),
+        (_, true) => {
+            return Err(Error::invalid("the key file to make is not named").with_hint("add --key-file FILE").into());
+        }
+        (_, false) => None,
+    };
+    refuse_cost(matches!(settings.key, KeyChoice::KeyFile(_)), args.cost)?;
+    if let (StoreLocation::File(path), true) = (&settings.store, settings.is_default_store) {
+        make_folder(path)?;
+    }
+    let key = || {
+        if let Some(path) = &made_key {
+            make_key_file(path)?;
+        }
+        key::of_new_vault(&settings.key)
+    };
+    open::create(&settings.store, key, cost(args.cost))?;
+    let store = settings.store.to_string();
+    session.out.remark(&format!("made a vault: {store}"))?;
+    match made_key {
+        Some(path) => session
+            .out
+            .remark(&format!("made its key: {} (keep a copy: nothing opens the vault without it)", path.display())),
+        None => Ok(()),
+    }
+}
+
+fn cost(args: CostArgs) -> KdfCost {
+    let default = KdfCost::default();
+    KdfCost {
+        memory_kib: args.kdf_memory_mib.map_or(default.memory_kib, |mib| mib.saturating_mul(1024)),
+        passes: args.kdf_passes.unwrap_or(default.passes),
+        lanes: args.kdf_lanes.unwrap_or(default.lanes),
+    }
+}
+
+/// A key file's key is not derived, so a cost would be promised and not paid.
+fn refuse_cost(is_key_file: bool, args: CostArgs) -> Result<()> {
+    if is_key_file && args != CostArgs::default() {
+        return Err(Error::invalid("a key file has no cost to set").with_hint("leave out the --kdf options"));
+    }
+    Ok(())
+}
+
+fn make_folder(vault: &Path) -> Result<()> {
+    let Some(folder) = vault.parent() else {
+        return Ok(());
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|cause| {
+        Error::new(ErrorKind::Io, format!("the folder {} could not be made", folder.display()))
+            .with_source(cause)
+            .with_hint("name a vault elsewhere by --store file:PATH")
+    })
+}
+
+fn make_key_file(path: &Path) -> Result<()> {
+    let bytes = Zeroizing::new(random_bytes::<32>()?);
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
+        file.write_all(&*bytes)?;
+        file.sync_all()
+    });
+    made.map_err(|cause| {
+        if cause.kind() == io::ErrorKind::AlreadyExists {
+            return Error::invalid(format!("there is something under {} already", path.display()))
+                .with_hint("leave out --make-key-file to use it as the key, or choose another path");
+        }
+        Error::new(ErrorKind::Io, format!("the key file {} could not be made", path.display())).with_source(cause)
+    })
+}
+
+pub(super) async fn backup(session: &mut Session, to: &Path) -> Done {
+    let opened = session.open()?;
+    let count = opened.file()?.backup(&session.context, to).await?;
+    session.out.remark(&format!("copied {count} tokens to {}; the same key opens it", to.display()))
+}
+
+pub(super) async fn rotate_key(session: &mut Session) -> Done {
+    let opened = session.open()?;
+    let generation = opened.file()?.rotate_key(&session.context).await?;
+    session.out.remark(&format!("sealed everything anew under a new data key (generation {generation})"))
+}
+
+pub(super) async fn change_passphrase(session: &mut Session, args: &ChangeArgs) -> Done {
+    refuse_cost(args.new_key_file.is_some(), args.cost)?;
+    let opened = session.open()?;
+    let file = opened.file()?;
+    let new = key::to_change_to(args, &session.settings)?;
+    let opens_by = match &new {
+        KeySource::KeyFile(path) => format!("the key file {}", path.display()),
+        KeySource::PassphraseFile(path) => format!("the passphrase in {}", path.display()),
+        KeySource::Passphrase(_) => "the new passphrase".to_owned(),
+    };
+    let generation = file.change_key(&session.context, new, cost(args.cost)).await?;
+    session.out.remark(&format!("the vault opens by {opens_by} from now on (generation {generation})"))
+}
+
+/// [`Verification`] for programs.
+#[derive(Serialize)]
+struct VerificationView {
+    generation: u64,
+    records: usize,
+    frames: u64,
+    bytes: u64,
+    dead_bytes: u64,
+    torn_bytes: u64,
+}
+
+pub(super) async fn verify(session: &mut Session) -> Done {
+    let opened = session.open()?;
+    let Verification { generation, records, frames, bytes, dead_bytes, torn_bytes } =
+        opened.file()?.verify(&session.context).await?;
+    if session.out.is_json() {
+        session.out.json(&VerificationView { generation, records, frames, bytes, dead_bytes, torn_bytes })?;
+    }
+    session.out.remark(&format!(
+        "whole: {records} tokens in {frames} frames, {bytes} bytes ({dead_bytes} of them no longer needed), \
+         generation {generation}"
+    ))?;
+    if torn_bytes > 0 {
+        session.out.note(&format!(
+            "the last {torn_bytes} bytes do not open: a write that was cut off before it was acknowledged, or a change \
+             by somebody else; the next write keeps them beside the vault"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! From the text that names a store to the vault over it. The only file that knows every backend.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::Backend;
+use crate::backend::file::{FileBackend, FileOptions, KeySource};
+use crate::backend::memory::MemoryBackend;
+use crate::clock::{Clock, SystemClock};
+use crate::crypto::kdf::KdfCost;
+use crate::error::{Error, ErrorKind, Result};
+use crate::vault::Vault;
+
+/// Where a vault keeps its tokens: `file:PATH`, or `memory:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreLocation {
+    /// An encrypted file.
+    File(PathBuf),
+    /// This process's memory: gone when it ends.
+    Memory,
+}
+
+impl StoreLocation {
+    /// Reads a location as users write it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for anything but `file:PATH` and `memory:`. A bare path is refused too: a misspelt scheme would
+    /// quietly become a file of that name.
+    pub fn parse(text: &OsStr) -> Result<Self> {
+        if text == "memory:" {
+            return Ok(Self::Memory);
+        }
+        match after_scheme(text) {
+            Some(path) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
+            _ => Err(Error::invalid("the store is named neither file:PATH nor memory:")
+                .with_hint("write file: before the path, as in file:/srv/app/vault.tv")),
+        }
+    }
+}
+
+/// What follows `file:`. A path need not be UTF-8.
+fn after_scheme(text: &OsStr) -> Option<&OsStr> {
+    use std::os::unix::ffi::OsStrExt;
+    text.as_bytes().strip_prefix(b"file:").map(OsStr::from_bytes)
+}
+
+impl fmt::Display for StoreLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Memory => f.write_str("memory:"),
+        }
+    }
+}
+
+/// A vault that is open, and what its backend can do beyond keeping records.
+#[derive(Debug)]
+pub struct Opened {
+    /// The vault.
+    pub vault: Vault,
+    file: Option<Arc<FileBackend>>,
+}
+
+impl Opened {
+    /// The file under the vault, for what only a file can do: key rotation, backup, verification.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the vault is not kept in a file.
+    pub fn file(&self) -> Result<&FileBackend> {
+        self.file.as_deref().ok_or_else(|| {
+            Error::invalid("this store keeps nothing on a disk, and so has no key, backup or check of its own")
+                .with_store(&self.vault)
+                .with_hint("name a vault file by --store file:PATH")
+        })
+    }
+}
+
+/// Opens the store at `location`. `key` is asked for only where there is a store that has one, and `lock_wait` is how
+/// long other processes may hold the store before this one gives up.
+///
+/// # Errors
+/// `NotFound` where there is no such store; those of `key`; those of the backend.
+pub fn open(location: &StoreLocation, key: impl FnOnce() -> Result<KeySource>, lock_wait: Duration) -> Result<Opened> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (backend, file): (Arc<dyn Backend>, _) = match location {
+        StoreLocation::Memory => (Arc::new(MemoryBackend::new()), None),
+        StoreLocation::File(path) => {
+            if is_free(path) {
+                return Err(Error::new(ErrorKind::NotFound, "there is no vault")
+                    .with_store(location)
+                    .with_hint("make one with `tokenvault init`, or check the path"));
+            }
+            let options = FileOptions { lock_wait, ..FileOptions::new(path, key()?) };
+            let file = Arc::new(FileBackend::open(options).map_err(|error| error.with_store(location))?);
+            (Arc::clone(&file) as Arc<dyn Backend>, Some(file))
+        }
+    };
+    Ok(Opened { vault: Vault::with_clock(backend, clock), file })
+}
+
+/// Makes a new store at `location`. `cost` is what a passphrase costs to try.
+///
+/// # Errors
+/// `InvalidInput` where there is something already, or where nothing can be made; those of `key`; those of the backend.
+pub fn create(location: &StoreLocation, key: impl FnOnce() -> Result<KeySource>, cost: KdfCost) -> Result<()> {
+    let StoreLocation::File(path) = location else {
+        return Err(Error::invalid("a vault in memory is there without being made").with_store(location));
+    };
+    if !is_free(path) {
+        // Seen again by the backend, for certain; said here before anybody is asked for a new passphrase.
+        return Err(Error::invalid("there is something under the vault's path already")
+            .with_store(location)
+            .with_hint("use it as it is, choose another path, or move it away first"));
+    }
+    FileBackend::create(FileOptions::new(path, key()?), cost).map_err(|error| error.with_store(location))?;
+    Ok(())
+}
+
+fn is_free(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Option<StoreLocation> {
+        StoreLocation::parse(OsStr::new(text)).ok()
+    }
+
+    #[test]
+    fn a_location_reads_back_as_it_is_shown() {
+        for text in ["memory:", "file:/srv/vault.tv", "file:vault.tv", "file:a:b"] {
+            assert_eq!(parse(text).map(|location| location.to_string()).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["", "vault.tv", "/srv/vault.tv", "file:", "memory:x", "File:x", "s3:bucket"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}
