@@ -48,6 +48,8 @@ mod reader;
 mod rewrite;
 mod scan;
 mod state;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod writer;
 
