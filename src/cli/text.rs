@@ -35,7 +35,10 @@ const FINGERPRINT_PREFIX: &str = "sha256:";
 /// and is the same in every vault and after every rotation. What a provider makes is random and long, so eight digits
 /// of its digest neither lead back to it nor tell it from the four billion others of that fingerprint.
 pub(super) fn fingerprint(secret: &SecretText) -> String {
-    let digest = Sha256::digest(secret.expose());
+    // In place: a hash that is handed on leaves the end of the secret on the stack.
+    let mut hash = Sha256::new();
+    hash.update(secret.expose());
+    let digest = hash.finalize_reset();
     let start = digest.first_chunk::<4>().copied().unwrap_or_default();
     format!("{FINGERPRINT_PREFIX}{}", HEXLOWER.encode(&start))
 }
