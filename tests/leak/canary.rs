@@ -68,7 +68,8 @@ fn a_secret_is_found_in_every_form() {
     let secret = secret(&mut fastrand::Rng::with_seed(1));
     let wanted = Wanted::new([&*secret]);
     let url: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let mixed: String = secret.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { "%20".into() }).collect();
+    let mixed: String =
+        secret.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { "%20".into() }).collect();
     for (form, text) in [
         ("debug", format!("{secret:?}")),
         ("json", serde_json::to_string(&secret).unwrap()),

@@ -170,7 +170,8 @@ struct Sought {
 impl Sought {
     fn new(seed: u64) -> Self {
         let all = (0..SECRETS).flat_map(|secret| (0..PIECES).map(move |number| (secret, number)));
-        let start = |(secret, number)| piece(seed, secret, number).take(2).fold(0, |pair, byte| pair << 8 | u16::from(byte));
+        let start =
+            |(secret, number)| piece(seed, secret, number).take(2).fold(0, |pair, byte| pair << 8 | u16::from(byte));
         let pieces: Vec<_> = all.map(|piece| (piece, start(piece))).collect();
         let mut starts = vec![false; 1 << 16];
         pieces.iter().for_each(|(_, start)| starts[usize::from(*start)] = true);

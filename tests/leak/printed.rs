@@ -121,7 +121,8 @@ impl Scene {
 #[tokio::test]
 async fn nothing_that_is_printed_logged_or_written_holds_a_secret() {
     let scene = Scene::new();
-    let (file, cx) = (Arc::new(FileBackend::create(scene.options(&scene.passphrases[0]), CHEAP).unwrap()), Context::new());
+    let (file, cx) =
+        (Arc::new(FileBackend::create(scene.options(&scene.passphrases[0]), CHEAP).unwrap()), Context::new());
     let memory = Arc::new(MemoryBackend::new());
     for backend in [Arc::clone(&file) as Arc<dyn Backend>, memory] {
         let vault = Vault::new(Arc::clone(&backend));
