@@ -16,6 +16,8 @@ pub mod error;
 #[cfg(feature = "import")]
 pub mod export;
 pub mod fields;
+#[cfg(all(fuzzing, feature = "cli", feature = "import"))]
+pub mod fuzzing;
 pub mod identity;
 #[cfg(feature = "import")]
 pub mod import;

@@ -72,7 +72,8 @@ pub(crate) fn next_state(
     let is_void = is_superseded && fields == *record.fields;
     let lineage = if verdict == Verdict::NewLineage { record.lineage.next()? } else { record.lineage };
     let first_refresh = match verdict {
-        Verdict::NewLineage => changes.granted_text(Field::RefreshToken).cloned(),
+        // Also one that the record holds already: beside a new grant, it is what this sign-in began with.
+        Verdict::NewLineage => given.get(Field::RefreshToken).cloned(),
         Verdict::Take if record.first_refresh.is_none() => changes.granted_text(Field::RefreshToken).cloned(),
         _ => record.first_refresh.clone(),
     };
@@ -103,10 +104,8 @@ pub(crate) fn overwritten_state(given: &Fields, record: &Record, writer: Writer,
     Ok(Record {
         version: record.version.next()?,
         lineage: if is_new_sign_in { record.lineage.next()? } else { record.lineage },
-        first_refresh: match &record.first_refresh {
-            Some(first) if !is_new_sign_in => Some(first.clone()),
-            _ => fields.get(Field::RefreshToken).cloned(),
-        },
+        first_refresh: if is_new_sign_in { given.get(Field::RefreshToken) } else { record.first_refresh.as_ref() }
+            .cloned(),
         fields: Arc::new(fields),
         saved_at: now.max(record.saved_at),
         writer,

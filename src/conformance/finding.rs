@@ -127,6 +127,14 @@ pub async fn find_by_access_token_is_none_where_the_record_has_a_refresh_token(s
     assert!(find(store, &token([(AccessToken, "a2")])).await.is_none());
 }
 
+/// Rule 3 again: nor beside a refresh token that leads to that record; the grant goes before it.
+pub async fn find_takes_the_grant_before_an_access_token_beside_a_refresh_token(store: &Store) {
+    let one = save(store, &token([(UserName, "alice"), (GrantToken, "g")])).await;
+    save(store, &token([(UserName, "bob"), (AccessToken, "a"), (RefreshToken, "r")])).await;
+    let wanted = token([(AccessToken, "a"), (GrantToken, "g"), (RefreshToken, "r")]);
+    assert_eq!(found_id(store, &wanted).await, Some(id(&one)));
+}
+
 /// Rule 3: of several records, the one saved last.
 pub async fn find_by_access_token_prefers_last_saved(store: &Store) {
     let one = save(store, &token([(UserName, "alice"), (AccessToken, "a")])).await;

@@ -7,7 +7,7 @@ use super::backend::{
     user_key, versions,
 };
 use super::overtaken::{refreshed, signed_in};
-use super::races::{assert_one_record, save_at_once};
+use super::races::{assert_one_record, save_at_once, save_at_once_beside};
 use super::steps::{Store, all, assert_holds, by_id, delete, delete_all, found_id, id, refused, save, save_for, token};
 use crate::error::ErrorKind;
 use crate::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
@@ -125,11 +125,11 @@ pub async fn a_delete_beside_saves_through_the_other_handle_is_final(handles: &H
         let saved = save(one, &token([(UserName, "alice"), (RefreshToken, "r")]).with_id("1")).await;
         let deleting = {
             let two = Arc::clone(two);
-            tokio::spawn(async move { delete(&two, "1").await })
+            async move { delete(&two, "1").await }
         };
         let late = |number: u64| refreshed(&saved, &number.to_string(), HOUR * number);
-        let ended = save_at_once(&stores, (1..=8).map(late).collect()).await;
-        assert!(deleting.await.is_ok_and(|deleted| deleted));
+        let (ended, is_deleted) = save_at_once_beside(&stores, (1..=8).map(late).collect(), deleting).await;
+        assert!(is_deleted, "the record was there");
         assert!(ended.iter().all(|ended| matches!(ended, Ok(_) | Err(ErrorKind::Gone))), "{ended:?}");
         assert!(all(one).await.is_empty() && all(two).await.is_empty(), "no save undid the log-out");
     }

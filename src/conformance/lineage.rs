@@ -155,6 +155,19 @@ pub async fn a_new_sign_in_is_found_by_its_own_refresh_token(store: &Store) {
     assert_ne!(saved.id(), old.id(), "the old token is nobody's now");
 }
 
+/// A new grant beside a refresh token that the record holds: a new sign-in, that began with that refresh token.
+pub async fn a_sign_in_by_grant_is_found_by_the_refresh_token_it_brings(store: &Store) {
+    let held = signed_in(store).await;
+    save(store, &with(&refreshed(&held, "a2", HOUR), [(RefreshToken, "r2")])).await;
+    for (brought, rotated) in [("r1", "r3"), ("r3", "r4")] {
+        let given = [(UserName, "alice"), (ClientId, "app"), (GrantToken, brought), (RefreshToken, brought)];
+        let next = save(store, &token(given)).await;
+        assert_eq!(save_for(store, &with(&held, [(AccessToken, "late")])).await.0, Outcome::Superseded);
+        save(store, &with(&refreshed(&next, "a3", HOUR), [(RefreshToken, rotated)])).await;
+        assert_eq!(found_id(store, &token([(ClientId, "app"), (RefreshToken, brought)])).await, Some(id(&held)));
+    }
+}
+
 /// A grant that is exchanged: the refresh token that comes back is the one its sign-in began with.
 pub async fn an_exchanged_grant_is_found_by_its_refresh_token(store: &Store) {
     let held = save(store, &token([(UserName, "alice"), (ClientId, "app"), (GrantToken, "g")])).await;

@@ -23,6 +23,7 @@ macro_rules! conformance_tests {
                 find_by_access_token_without_client
                 find_by_access_token_is_none_with_a_client
                 find_by_access_token_is_none_where_the_record_has_a_refresh_token
+                find_takes_the_grant_before_an_access_token_beside_a_refresh_token
                 find_by_access_token_prefers_last_saved
                 find_by_grant_or_refresh_token
                 find_by_grant_or_refresh_token_takes_only_the_given_client
@@ -121,6 +122,7 @@ macro_rules! conformance_tests {
                 a_refresh_of_the_configured_token_keeps_the_rotated_one
                 the_rotated_refresh_token_is_no_sign_in
                 a_new_sign_in_is_found_by_its_own_refresh_token
+                a_sign_in_by_grant_is_found_by_the_refresh_token_it_brings
                 an_exchanged_grant_is_found_by_its_refresh_token
                 of_two_exchanges_of_one_grant_the_later_expiry_stays
                 a_sign_in_of_another_client_touches_no_lineage;

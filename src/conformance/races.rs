@@ -19,7 +19,16 @@ type Ended = Result<(Outcome, OAuthToken), ErrorKind>;
 
 /// Saves all these tokens at once. Answers how each save ended, in the order given.
 pub(super) async fn save_at_once(stores: &[Store], tokens: Vec<OAuthToken>) -> Vec<Ended> {
-    let start = Arc::new(Barrier::new(tokens.len()));
+    save_at_once_beside(stores, tokens, async {}).await.0
+}
+
+/// The same, while something else begins together with them. Answers that, too.
+pub(super) async fn save_at_once_beside<T: Send + 'static>(
+    stores: &[Store],
+    tokens: Vec<OAuthToken>,
+    other: impl Future<Output = T> + Send + 'static,
+) -> (Vec<Ended>, T) {
+    let start = Arc::new(Barrier::new(tokens.len() + 1));
     let mut running = Vec::new();
     for (mut token, store) in tokens.into_iter().zip(stores.iter().cycle()) {
         let (store, start) = (Arc::clone(store), Arc::clone(&start));
@@ -29,11 +38,15 @@ pub(super) async fn save_at_once(stores: &[Store], tokens: Vec<OAuthToken>) -> V
             saved.map(|saved| (saved.value.outcome, token)).map_err(|error| error.kind())
         }));
     }
+    let other = tokio::spawn(async move {
+        start.wait().await;
+        other.await
+    });
     let mut ended = Vec::new();
     for save in running {
         ended.push(save.await.expect("a save does not panic"));
     }
-    ended
+    (ended, other.await.expect("what is done beside does not panic"))
 }
 
 async fn save_all_at_once(store: &Store, tokens: Vec<OAuthToken>) -> Vec<Ended> {
@@ -154,11 +167,12 @@ pub async fn a_delete_beside_saves_is_final(store: &Store) {
         let first = save(store, &token([(UserName, "alice"), (RefreshToken, "r")]).with_id(brought)).await;
         let deleting = {
             let (store, id) = (Arc::clone(store), id(&first));
-            tokio::spawn(async move { delete(&store, &id).await })
+            async move { delete(&store, &id).await }
         };
         let late = |number: u64| refreshed(&first, &number.to_string(), HOUR * number);
-        let ended = save_all_at_once(store, (1..=8).map(late).collect()).await;
-        assert!(deleting.await.expect("a delete does not panic"), "the record was there");
+        let late = (1..=8).map(late).collect();
+        let (ended, is_deleted) = save_at_once_beside(std::slice::from_ref(store), late, deleting).await;
+        assert!(is_deleted, "the record was there");
         for ended in ended {
             assert!(matches!(ended, Ok(_) | Err(ErrorKind::Gone)), "{ended:?}");
         }
@@ -175,11 +189,11 @@ pub async fn a_delete_of_all_beside_saves_is_final(store: &Store) {
         }
         let deleting = {
             let store = Arc::clone(store);
-            tokio::spawn(async move { delete_all(&store).await })
+            async move { delete_all(&store).await }
         };
         let late = held.iter().map(|token| refreshed(token, "late", HOUR * (round + 1))).collect();
-        let ended = save_all_at_once(store, late).await;
-        assert_eq!(deleting.await.expect("a delete does not panic"), 8);
+        let (ended, deleted) = save_at_once_beside(std::slice::from_ref(store), late, deleting).await;
+        assert_eq!(deleted, 8);
         assert!(ended.iter().all(|ended| matches!(ended, Ok(_) | Err(ErrorKind::Gone))), "{ended:?}");
         assert!(all(store).await.is_empty(), "no save undid the log-out");
     }

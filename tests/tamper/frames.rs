@@ -128,7 +128,7 @@ async fn junk_behind_the_end_changes_no_answer() {
             let seen = story.look_at(&bytes).await;
             match seen {
                 Ok((held, verified)) => {
-                    assert_eq!((&held, verified.torn_bytes), (story.last(), (at - end + len) as u64))
+                    assert_eq!((&held, verified.torn_bytes), (story.last(), (at - end + len) as u64));
                 }
                 Err(kind) => assert!(kind == ErrorKind::Damaged && at - end + len > layout::LONGEST, "{len} bytes"),
             }

@@ -147,8 +147,8 @@ def read_changes(plaintext, records, deleted):
 def read_vault(file, key):
     said, at = read_header(file, key)
     tag, number, records, deleted = hashlib.sha256(file[:at]).digest()[:16], 0, {}, {}
-    closed = False
     vault_id, data_key = bytes.fromhex(said["vault_id"]), bytes.fromhex(said["data_key"])
+    closed = False
     while any(file[at:]):
         head = Bytes(file[at:at + 44])
         require(head.take(4) == MARKER, f"marker of frame {number}")

@@ -32,6 +32,8 @@ mod core;
 mod create;
 mod disk;
 mod frame;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod handle;
 mod header;
 mod held_key;

@@ -56,7 +56,7 @@ impl Place {
 
     /// What the record takes up in the file, as far as it can be told apart from its neighbours.
     pub(super) fn bytes(&self) -> u64 {
-        u64::from(self.body_len) + (HEAD_LEN + PART_LEN + TAG_LEN) as u64
+        u64::from(self.body_len) + (HEAD_LEN + 2 + PART_LEN + TAG_LEN) as u64
     }
 }
 
