@@ -1,5 +1,7 @@
 //! Lookup keys: hashes of the values by which a record is found.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 /// What a lookup key is made from.
@@ -24,8 +26,9 @@ pub enum LookupKind {
 /// costs a look, and nothing else.
 ///
 /// # Security
-/// User names can be guessed and compared with a key; a store keeps keys as carefully as the tokens themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// User names can be guessed and compared with a key; a store keeps keys as carefully as the tokens themselves, and
+/// `Debug` does not show them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LookupKey([u8; 16]);
 
 impl LookupKey {
@@ -41,6 +44,12 @@ impl LookupKey {
     /// The key's bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+}
+
+impl fmt::Debug for LookupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LookupKey").finish_non_exhaustive()
     }
 }
 

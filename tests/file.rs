@@ -209,8 +209,10 @@ async fn a_backup_is_a_vault_of_that_moment() {
 async fn another_vault_in_the_same_place_is_noticed() {
     let (scene, other) = (Scene::new(), Scene::new());
     let cx = Context::new();
-    let (_, vault) = scene.open();
+    let (file, vault) = scene.open();
     vault.save_token(&cx, &mut token("u")).await.unwrap();
+    // Waits until the writer has given the lock back: while it holds it, nobody else's file is looked for.
+    file.verify(&cx).await.unwrap();
     let own = std::fs::read(scene.path("vault.tv")).unwrap();
     std::fs::rename(other.path("vault.tv"), scene.path("vault.tv")).unwrap();
     assert_eq!(kind(vault.get_tokens(&cx).await), ErrorKind::Damaged);
@@ -228,6 +230,8 @@ async fn a_file_set_back_under_a_running_process_is_noticed() {
     vault.save_token(&cx, &mut token("u")).await.unwrap();
     let early = std::fs::read(scene.path("vault.tv")).unwrap();
     vault.save_token(&cx, &mut token("v")).await.unwrap();
+    // As above.
+    file.verify(&cx).await.unwrap();
     let put_back = || {
         write(&scene.path("early"), &early);
         std::fs::rename(scene.path("early"), scene.path("vault.tv")).unwrap();
@@ -237,6 +241,7 @@ async fn a_file_set_back_under_a_running_process_is_noticed() {
     drop((file, vault));
     let (file, vault) = scene.open();
     file.rotate_key(&cx).await.unwrap();
+    file.verify(&cx).await.unwrap();
     put_back();
     assert_eq!(kind(vault.get_tokens(&cx).await), ErrorKind::Damaged, "a lower generation");
 }

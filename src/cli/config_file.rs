@@ -143,6 +143,7 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the files are a test's own")]
 mod tests {
     use super::*;
 

@@ -1,7 +1,7 @@
 //! The command line: words in, words out.
 //!
-//! A command goes from raw arguments ([`args`]) over checked settings ([`config`]) to calls of the library, and its
-//! errors become words and an exit code in [`report`].
+//! A command goes from raw arguments (`args`) over checked settings (`config`) to calls of the library, and its
+//! errors become words and an exit code in `report`.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -83,6 +83,11 @@ fn span(duration: Duration) -> String {
     }
 }
 
+/// A number of things: `1 token`, `2 tokens`.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `text` cut to `limit` characters.
 pub(super) fn shortened(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {

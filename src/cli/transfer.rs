@@ -13,6 +13,7 @@ use crate::cli::args::{ExportArgs, Ids, ImportArgs, Sdk};
 use crate::cli::import_view::SummaryView;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
+use crate::cli::text::counted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::{self, CsvFormat};
 use crate::import::row::Rows;
@@ -89,7 +90,7 @@ pub(super) async fn export(session: &mut Session, args: &ExportArgs) -> Done {
         return session.out.write(&bytes);
     };
     write_new(path, &bytes)?;
-    session.out.remark(&format!("wrote {} tokens in the clear to {}", tokens.len(), path.display()))
+    session.out.remark(&format!("wrote {} in the clear to {}", counted(tokens.len(), "token"), path.display()))
 }
 
 /// Never over a file that is there, and for nobody else to read from the first byte on.

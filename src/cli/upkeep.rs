@@ -1,6 +1,7 @@
 //! The commands for the vault as a whole: init, backup, rotate-key, change-passphrase, verify.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::cell::Cell;
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
+use crate::cli::text::counted;
 use crate::crypto::kdf::KdfCost;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::random_bytes;
@@ -29,16 +31,24 @@ pub(super) fn init(session: &mut Session, args: &InitArgs) -> Done {
         (_, false) => None,
     };
     refuse_cost(matches!(settings.key, KeyChoice::KeyFile(_)), args.cost)?;
-    if let (StoreLocation::File(path), true) = (&settings.store, settings.is_default_store) {
-        make_folder(path)?;
-    }
+    let has_made_key = Cell::new(false);
     let key = || {
+        let key = key::of_new_vault(&settings.key)?;
+        if let (StoreLocation::File(path), true) = (&settings.store, settings.is_default_store) {
+            make_folder(path)?;
+        }
         if let Some(path) = &made_key {
             make_key_file(path)?;
+            has_made_key.set(true);
         }
-        key::of_new_vault(&settings.key)
+        Ok(key)
     };
-    open::create(&settings.store, key, cost(args.cost))?;
+    let made = open::create(&settings.store, key, cost(args.cost));
+    if let (Err(_), Some(path), true) = (&made, &made_key, has_made_key.get()) {
+        // A key without a vault opens nothing.
+        let _ = fs::remove_file(path);
+    }
+    made?;
     let store = settings.store.to_string();
     session.out.remark(&format!("made a vault: {store}"))?;
     match made_key {
@@ -95,7 +105,7 @@ fn make_key_file(path: &Path) -> Result<()> {
 pub(super) async fn backup(session: &mut Session, to: &Path) -> Done {
     let opened = session.open()?;
     let count = opened.file()?.backup(&session.context, to).await?;
-    session.out.remark(&format!("copied {count} tokens to {}; the same key opens it", to.display()))
+    session.out.remark(&format!("copied {} to {}; the same key opens it", counted(count, "token"), to.display()))
 }
 
 pub(super) async fn rotate_key(session: &mut Session) -> Done {
@@ -137,8 +147,9 @@ pub(super) async fn verify(session: &mut Session) -> Done {
         session.out.json(&VerificationView { generation, records, frames, bytes, dead_bytes, torn_bytes })?;
     }
     session.out.remark(&format!(
-        "whole: {records} tokens in {frames} frames, {bytes} bytes ({dead_bytes} of them no longer needed), \
-         generation {generation}"
+        "whole: {} in {}, {bytes} bytes ({dead_bytes} of them no longer needed), generation {generation}",
+        counted(records, "token"),
+        counted(usize::try_from(frames).unwrap_or(usize::MAX), "frame"),
     ))?;
     if torn_bytes > 0 {
         session.out.note(&format!(

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 HERE = pathlib.Path(__file__).parent
 TAGS = {"user_name": 1, "client_id": 2, "client_secret": 3, "grant_token": 4, "refresh_token": 5, "access_token": 6,
         "expires_in": 7, "redirect_url": 8, "api_domain": 9}
+CLOSING = []  # the frame without changes behind what the file was made with
 START = 1_795_311_652_000_000  # a day in November 2026, in microseconds
 
 
@@ -144,6 +145,7 @@ def keyfile_vector():
     deleted_at = START + 7_200_000_000
     out, said = frames(label, head, said, [
         [put(ada), put(bob), put(unicode)],
+        CLOSING,
         [put(ada_2), tombstone(bob["name"], deleted_at)],
         [put(eve)],
         [put(eve_2), put(eve_3)],
@@ -163,7 +165,7 @@ def passphrase_vector():
     dan = record("dan", 0, full_fields("dan@example.com", "1000.d1", "1000.da1", 60), [], "1000.d1")
     finn = record("finn", 1, {"user_name": "finn", "client_id": "c", "refresh_token": "1000.f1"}, ["42"])
     deleted_at = START + 60_000_000
-    out, said = frames(label, head, said, [[put(dan)], [put(finn)], [tombstone(dan["name"], deleted_at)]])
+    out, said = frames(label, head, said, [CLOSING, [put(dan)], [put(finn)], [tombstone(dan["name"], deleted_at)]])
     write(f"{name}.tv", out)
     about = "Passphrase, Argon2id at its least cost; the last frame is a tombstone; nothing behind it."
     cost = {"memory_kib": 19 * 1024, "passes": 1, "lanes": 1, "salt": salt.hex()}

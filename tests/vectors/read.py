@@ -148,6 +148,7 @@ def read_vault(file, key):
     said, at = read_header(file, key)
     tag, number, records, deleted = hashlib.sha256(file[:at]).digest()[:16], 0, {}, {}
     vault_id, data_key = bytes.fromhex(said["vault_id"]), bytes.fromhex(said["data_key"])
+    closed = False
     while any(file[at:]):
         head = Bytes(file[at:at + 44])
         require(head.take(4) == MARKER, f"marker of frame {number}")
@@ -157,8 +158,11 @@ def read_vault(file, key):
         sealed = file[at + 44:at + 44 + length]
         require(len(sealed) == length, f"frame {number} ends too early")
         aad = (1).to_bytes(2, "big") + vault_id + number.to_bytes(8, "big") + tag
-        read_changes(unseal(data_key, head.take(12), aad, sealed, f"frame {number}"), records, deleted)
+        plaintext = unseal(data_key, head.take(12), aad, sealed, f"frame {number}")
+        read_changes(plaintext, records, deleted)
+        closed = closed or plaintext == bytes(2)
         at, tag, number = at + 44 + length, sealed[-16:], number + 1
+    require(closed, "the file ends before the frame that closes what it was made with")
     names = ["tv" + base64.b32encode(name).decode().rstrip("=").lower() for name in deleted]
     return said | {
         "frames": number, "bytes": at,

@@ -113,7 +113,7 @@ impl Core {
             return Ok(false);
         }
         let state = self.state();
-        if metadata.identity != state.identity || metadata.len < state.position.offset {
+        if !state.is_closed || metadata.identity != state.identity || metadata.len < state.position.offset {
             return Ok(false);
         }
         if metadata.len == state.position.offset {

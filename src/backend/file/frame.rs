@@ -7,6 +7,9 @@
 //!   kind u8 (1 put, 2 tombstone) | record name 16 | time u64 (microseconds) | length u32 | record
 //! ```
 //! Integers are big-endian. A tombstone's length is 0. For the first frame the tag before is the header's.
+//!
+//! A frame without changes closes what was written at once, when the file was made or rewritten: a file that has none
+//! was cut to less than a commit.
 
 use std::ops::Range;
 

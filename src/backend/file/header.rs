@@ -127,6 +127,11 @@ impl Header {
         Some(derivation.map(|derivation| Self { vault_id, generation, derivation, bytes }))
     }
 
+    /// Whether these are the header's bytes.
+    pub(super) fn is(&self, bytes: &[u8]) -> bool {
+        self.bytes == bytes
+    }
+
     /// Bytes of the header: the first frame begins behind them.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()

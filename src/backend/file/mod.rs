@@ -77,16 +77,17 @@ impl FileBackend {
     pub fn create(options: FileOptions, cost: KdfCost) -> Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(OsDisk::default());
         create::create(&*disk, &options, cost)?;
-        Self::on(options, disk)
+        Self::on(options.resolved(), disk)
     }
 
-    /// Opens a vault.
+    /// Opens a vault. A symbolic link is followed now and not again: what is written anew takes the place of the file,
+    /// not of the link.
     ///
     /// # Errors
     /// `NotFound` where there is none, `WrongKey`, `PermissionDenied`, `Damaged`, `Unsupported` for a newer format;
     /// the file is left as it is.
     pub fn open(options: FileOptions) -> Result<Self> {
-        Self::on(options, Arc::new(OsDisk::default()))
+        Self::on(options.resolved(), Arc::new(OsDisk::default()))
     }
 
     fn on(options: FileOptions, disk: Arc<dyn Disk>) -> Result<Self> {

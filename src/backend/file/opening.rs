@@ -1,5 +1,6 @@
 //! The vault's place: what may lie under its path, and how its lock is waited for.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,14 @@ pub(super) fn beside(path: &Path, what: &str) -> Result<PathBuf> {
     Ok(folder(path).join(format!(".{name}.{what}-{}", HEXLOWER.encode(&random))))
 }
 
+/// Whether `name` is one that [`beside`] made.
+pub(super) fn is_beside(path: &Path, what: &str, name: &OsStr) -> bool {
+    let start = format!(".{}.{what}-", path.file_name().unwrap_or_default().to_string_lossy());
+    let name = name.to_string_lossy();
+    // To the last digit: another vault's name may begin like this.
+    name.strip_prefix(&start).is_some_and(|rest| rest.len() == 16 && HEXLOWER.decode(rest.as_bytes()).is_ok())
+}
+
 /// Refuses a place where a vault is not safe.
 pub(super) fn check(disk: &dyn Disk, path: &Path) -> Result<()> {
     match disk.is_local(folder(path)) {
@@ -36,13 +45,15 @@ pub(super) fn check(disk: &dyn Disk, path: &Path) -> Result<()> {
 
 /// Opens the file under `path` and reads its header, without any key.
 pub(super) fn open_header(disk: &dyn Disk, path: &Path) -> Result<(Arc<dyn DiskFile>, Header)> {
+    // Looked at before it is opened, since opening a device may do something, and after, since it may be another then.
     if disk.metadata(path).is_ok_and(|metadata| !metadata.is_file) {
-        return Err(
-            Error::invalid("the vault's path is not a file").with_hint("give the path of a file, not of a folder")
-        );
+        return Err(not_a_file());
     }
     let file: Arc<dyn DiskFile> = Arc::from(disk.open(path).map_err(|error| io_error("open the vault", error))?);
     let metadata = file.metadata().map_err(|error| io_error("look at the vault", error))?;
+    if !metadata.is_file {
+        return Err(not_a_file());
+    }
     if metadata.mode & 0o077 != 0 {
         return Err(Error::new(
             ErrorKind::PermissionDenied,
@@ -54,6 +65,10 @@ pub(super) fn open_header(disk: &dyn Disk, path: &Path) -> Result<(Arc<dyn DiskF
     let count = file.read_at(&mut bytes, 0).map_err(|error| io_error("read the vault", error))?;
     let header = Header::parse(bytes.get(..count).unwrap_or_default())?;
     Ok((file, header))
+}
+
+fn not_a_file() -> Error {
+    Error::invalid("the vault's path is not a file").with_hint("give the path of a file, not of a folder")
 }
 
 /// Takes the file's lock, waiting for at most `wait` less what was `waited` already.

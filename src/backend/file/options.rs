@@ -25,4 +25,14 @@ impl FileOptions {
     pub fn new(path: impl Into<PathBuf>, key: KeySource) -> Self {
         Self { path: path.into(), key, lock_wait: Duration::from_secs(10), clock: Arc::new(SystemClock) }
     }
+
+    /// The same, by the vault's own absolute path: neither a symbolic link nor a change of the working folder leads
+    /// elsewhere afterwards.
+    pub(super) fn resolved(mut self) -> Self {
+        // Where it cannot be followed, opening it says why.
+        if let Ok(path) = self.path.canonicalize() {
+            self.path = path;
+        }
+        self
+    }
 }

@@ -2,14 +2,18 @@
 //! needs.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use crate::backend::Change;
+use crate::backend::file::disk::DiskFile;
 use crate::backend::file::frame::{self, PlaintextBuilder};
+use crate::backend::file::header::Header;
 use crate::backend::file::opening::io_error;
 use crate::backend::file::scan::Scanner;
 use crate::backend::file::state::{Place, State};
+use crate::crypto::keys::KeyEncryptionKey;
 use crate::error::Result;
 use crate::identity::RecordName;
 use crate::record::Record;
@@ -26,9 +30,12 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// A file of which nothing is written yet; `header` goes first.
-    pub(super) fn new(state: State, header: Vec<u8>) -> Self {
-        Self { state, pending: header, written: 0 }
+    /// A file of which nothing is written yet; `header` goes first, and opens with `kek`.
+    pub(super) fn new(file: Arc<dyn DiskFile>, header: Vec<u8>, kek: &KeyEncryptionKey) -> Result<Self> {
+        let parsed = Header::parse(&header)?;
+        let (root, key) = parsed.unlock(kek)?;
+        let state = State::new(file, parsed, root, key)?;
+        Ok(Self { state, pending: header, written: 0 })
     }
 
     /// Copies every live record of `old`, in the order of the file, but for those that `changes` replace.
@@ -60,12 +67,19 @@ impl Output {
         let mut plaintext = builder.finish()?;
         let body = frame::parts(&plaintext)?.pop().and_then(|part| part.body).unwrap_or_default();
         let at = self.state.position;
+        let (len, tag) = self.seal(&mut plaintext)?;
+        self.state.place(record, Place::new(at, len, tag, &body)?);
+        if self.pending.len() >= CHUNK { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds a frame; answers its length and tag.
+    fn seal(&mut self, plaintext: &mut Zeroizing<Vec<u8>>) -> Result<(usize, [u8; 16])> {
+        let at = self.state.position;
         let vault_id = &self.state.header.vault_id;
-        let (sealed, tag) = frame::seal(&self.state.key, vault_id, at.number, &at.tag_before, &mut plaintext)?;
-        self.state.place(record, Place::new(at, sealed.len(), tag, &body)?);
+        let (sealed, tag) = frame::seal(&self.state.key, vault_id, at.number, &at.tag_before, plaintext)?;
         self.state.advance(sealed.len(), tag);
         self.pending.extend_from_slice(&sealed);
-        if self.pending.len() >= CHUNK { self.flush() } else { Ok(()) }
+        Ok((sealed.len(), tag))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -75,8 +89,10 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what is left and makes the file durable. It is not in place yet.
+    /// Closes what was written, and makes the file durable. It is not in place yet.
     pub(super) fn finish(mut self) -> Result<State> {
+        self.seal(&mut PlaintextBuilder::new().finish()?)?;
+        self.state.is_closed = true;
         self.flush()?;
         self.state.file.sync().map_err(|error| io_error("sync the new vault file", error))?;
         Ok(self.state)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::backend::Change;
 use crate::backend::file::core::{Core, Locked};
+use crate::backend::file::create;
 use crate::backend::file::disk::{DiskFile, LockKind};
 use crate::backend::file::header::{Header, KeyDerivation};
 use crate::backend::file::key_source::KeySource;
@@ -100,13 +101,12 @@ pub(super) fn is_due(state: &State, now: Timestamp) -> bool {
 /// What `beside` calls a file that is being written.
 const TEMPORARY: &str = "rewrite";
 
-/// Removes what a killed rewrite left. Whoever has the vault's lock knows that nobody is writing one.
+/// Removes what a killed rewrite left, or a killed `create`: that may be a second name of the vault's first file, which
+/// would keep what is deleted. Whoever has the vault's lock knows that nobody is writing either.
 fn remove_left_over(core: &Core) {
-    let folder = opening::folder(&core.options.path);
-    let start = format!(".{}.{TEMPORARY}-", core.options.path.file_name().unwrap_or_default().to_string_lossy());
-    for name in core.disk.names(folder).unwrap_or_default() {
-        if name.to_string_lossy().starts_with(&start) {
-            let _ = core.disk.remove(&folder.join(name));
+    for name in core.disk.names(opening::folder(&core.options.path)).unwrap_or_default() {
+        if [TEMPORARY, create::TEMPORARY].into_iter().any(|what| opening::is_beside(&core.options.path, what, &name)) {
+            let _ = core.disk.remove(&opening::folder(&core.options.path).join(name));
         }
     }
 }
@@ -134,9 +134,7 @@ fn build(core: &Core, path: &Path, work: Rewrite) -> Result<NewFile> {
     let header = Header::create(old.header.vault_id, generation, derivation, &kek, &old.root, &data_key)?;
     let file: Arc<dyn DiskFile> =
         Arc::from(core.disk.create_new(path).map_err(|e| io_error("make a new file beside the vault", e))?);
-    let parsed = Header::parse(&header)?;
-    let (root, key) = parsed.unlock(&kek)?;
-    let mut output = Output::new(State::new(file, parsed, root, key)?, header);
+    let mut output = Output::new(file, header, &kek)?;
     if !work.clear {
         output.copy_live(&old, &work.changes)?;
     }

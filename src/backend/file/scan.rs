@@ -147,16 +147,17 @@ impl<'a> Scanner<'a> {
         if used == 0 {
             return Ok(Tail::Clean);
         }
-        if self.holds_a_frame(&bytes)? {
+        if self.holds_a_frame(&bytes, used)? {
             return Err(damaged_at(self.position));
         }
         Ok(Tail::Torn(used as u64))
     }
 
-    /// Whether any frame opens in `bytes`, at whichever place and by its own word on where it belongs.
-    fn holds_a_frame(&self, bytes: &[u8]) -> Result<bool> {
+    /// Whether any frame opens in `bytes` that begins in the `used` part, at whichever place and by its own word on
+    /// where it belongs. (Its tag may end in zeros, which do not count as used.)
+    fn holds_a_frame(&self, bytes: &[u8], used: usize) -> Result<bool> {
         let mut tried = 0;
-        for at in 0..bytes.len() {
+        for at in 0..used {
             let Some(head) = bytes.get(at..).and_then(FrameHead::parse) else {
                 continue;
             };

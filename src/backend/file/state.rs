@@ -76,6 +76,8 @@ pub(super) struct State {
     pub(super) oldest_tombstone: Option<Timestamp>,
     /// A tail that was judged to be torn, and is ignored until a writer cuts it: the file's length then.
     pub(super) ignored_tail: Option<(u64, Vec<u8>)>,
+    /// The frame was met that closes what the file was made with: less was never committed.
+    pub(super) is_closed: bool,
     /// A frame that this process has seen in this generation, and that must still be there: its number and tag.
     must_hold: Option<(u64, [u8; 16])>,
 }
@@ -96,6 +98,7 @@ impl State {
             live_bytes: 0,
             oldest_tombstone: None,
             ignored_tail: None,
+            is_closed: false,
             must_hold: None,
         })
     }
@@ -126,11 +129,14 @@ impl State {
             return Err(set_back());
         }
         self.position = scanner.position();
-        scanner.tail()
+        let tail = scanner.tail()?;
+        if self.is_closed { Ok(tail) } else { Err(cut_short()) }
     }
 
     fn take_in(&mut self, opened: &Opened<'_>) -> Result<()> {
-        for part in frame::parts(opened.plaintext)? {
+        let parts = frame::parts(opened.plaintext)?;
+        self.is_closed |= parts.is_empty();
+        for part in parts {
             let Some(body) = part.body else {
                 self.forget(part.name, part.time);
                 continue;
@@ -165,6 +171,18 @@ impl State {
     /// Where the first frame begins.
     pub(super) fn first_position(&self) -> Position {
         first_position(&self.header)
+    }
+
+    /// `file` must begin with the header that was opened.
+    pub(super) fn check_header(&self, file: &dyn DiskFile) -> Result<()> {
+        let mut bytes = vec![0; self.header.len()];
+        read_exact_at(file, &mut bytes, 0).map_err(|error| io_error("read the vault", error))?;
+        if self.header.is(&bytes) {
+            Ok(())
+        } else {
+            Err(Error::damaged("the vault's header was changed since it was opened")
+                .with_hint("rotate-key writes a new one from what this process knows; then find out who changed it"))
+        }
     }
 
     /// A walk over the frames under the lock must come to the end that is known: the chain of tags makes it the same
@@ -212,6 +230,11 @@ fn first_position(header: &Header) -> Position {
 pub(super) fn set_back() -> Error {
     Error::damaged("the vault holds less than this process has seen of it: it was set back to an earlier state")
         .with_hint("if you restored a backup on purpose, start this program anew; else find out who replaced the file")
+}
+
+fn cut_short() -> Error {
+    Error::damaged("the vault ends before the end of what it was made with")
+        .with_hint("restore the last backup; the file was cut or changed by something other than tokenvault")
 }
 
 fn not_there() -> Error {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::backend::file::core::Core;
-use crate::backend::file::disk::LockKind;
+use crate::backend::file::disk::{DiskFile, LockKind, read_exact_at};
 use crate::backend::file::opening::{self, io_error};
 use crate::backend::file::scan::{Position, Scanner, Tail};
 use crate::backend::file::state::State;
@@ -36,10 +36,7 @@ pub struct Verification {
 pub(super) fn verify(core: &Core) -> Result<Verification> {
     let locked = core.lock(LockKind::Shared, core.options.lock_wait)?;
     let state = core.state();
-    let mut scanner = Scanner::new(&*state.file, &state.key, &state.header.vault_id, state.first_position())?;
-    while scanner.next()?.is_some() {}
-    state.check_whole(scanner.position())?;
-    let torn_bytes = match scanner.tail()? {
+    let torn_bytes = match walk(&state, &*state.file)? {
         Tail::Clean => 0,
         Tail::Torn(bytes) => bytes,
     };
@@ -48,6 +45,15 @@ pub(super) fn verify(core: &Core) -> Result<Verification> {
     let Position { offset: bytes, number: frames, .. } = state.position;
     let generation = state.header.generation;
     Ok(Verification { generation, records, frames, bytes, dead_bytes: state.dead_bytes(), torn_bytes })
+}
+
+/// Opens every frame of `file`, which must be the vault as `state` has it.
+fn walk(state: &State, file: &dyn DiskFile) -> Result<Tail> {
+    state.check_header(file)?;
+    let mut scanner = Scanner::new(file, &state.key, &state.header.vault_id, state.first_position())?;
+    while scanner.next()?.is_some() {}
+    state.check_whole(scanner.position())?;
+    scanner.tail()
 }
 
 /// Copies the file's frames, as they are at one moment, to a new file.
@@ -76,9 +82,10 @@ fn copy(core: &Core, state: &State, to: &Path) -> Result<()> {
     while at < end {
         let wanted = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);
         let room = bytes.get_mut(..wanted).unwrap_or_default();
-        crate::backend::file::disk::read_exact_at(&*state.file, room, at).map_err(|e| io_error("read the vault", e))?;
+        read_exact_at(&*state.file, room, at).map_err(|e| io_error("read the vault", e))?;
         file.write_at(room, at).map_err(|error| io_error("write the backup", error))?;
         at += wanted as u64;
     }
-    file.sync().map_err(|error| io_error("sync the backup", error))
+    file.sync().map_err(|error| io_error("sync the backup", error))?;
+    walk(state, &*file).map(drop)
 }
