@@ -59,7 +59,7 @@ impl fmt::Debug for ImportOptions<'_> {
 /// Rows are taken in their order, each as a save of an import. A row with an id that is stored means that token; else
 /// one of a user and client that are stored means theirs, and its id leads there too; else it is a new token. A token
 /// that anything but an import has written since is kept as it is, unless told otherwise: whoever imports at every
-/// start puts no old token back. The second import of a source writes nothing.
+/// start puts no old token back. The second import of a source with `--ids keep` writes nothing.
 ///
 /// Where a row is refused, nothing is imported unless told otherwise; that is the summary's to say, see
 /// [`Summary::check`].

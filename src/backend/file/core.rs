@@ -10,6 +10,7 @@ use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata};
 use crate::backend::file::frame::HEAD_LEN;
 use crate::backend::file::header::Header;
 use crate::backend::file::held_key::HeldKey;
+use crate::backend::file::key_source::KeySource;
 use crate::backend::file::opening::{self, io_error};
 use crate::backend::file::options::FileOptions;
 use crate::backend::file::scan::Tail;
@@ -236,7 +237,7 @@ impl Core {
 
     /// Opens the file that is under the path now, and forgets what was known of the one before.
     fn reopen(&self) -> Result<()> {
-        let (file, header) = opening::open_header(&*self.disk, &self.options.path)?;
+        let (file, header) = opening::open_header(&*self.disk, &self.options.path).map_err(no_longer_a_vault)?;
         let mut held = self.held_key();
         self.check_succession(&header)?;
         let (key, (root, data_key)) = held.unlock(&header)?;
@@ -261,6 +262,12 @@ impl Core {
         Ok(())
     }
 
+    /// What opens the vault now; what opened it first where that cannot be looked at, as in a process that was forked
+    /// while a thread held the lock.
+    pub(super) fn key_source(&self) -> KeySource {
+        self.held.try_lock().map_or_else(|_| self.options.key.clone(), |held| held.source().clone())
+    }
+
     /// The key that opens the vault.
     pub(super) fn held_key(&self) -> MutexGuard<'_, HeldKey> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
@@ -281,4 +288,14 @@ fn ignore_tail(state: &mut State, bytes: u64, len: u64) -> Result<()> {
     state.ignored_tail = Some((len, head));
     tracing::warn!(bytes, "the vault ends in a write that did not come to its end; the next writer cuts it off");
     Ok(())
+}
+
+/// A vault was there: whatever lies in its place now is not a matter of a wrong path.
+fn no_longer_a_vault(error: Error) -> Error {
+    if error.kind() != ErrorKind::InvalidInput {
+        return error;
+    }
+    Error::damaged("what lies under the vault's path is no longer a vault")
+        .with_hint("put the vault back, or restore the last backup; then find out who changed the file")
+        .with_source(error)
 }

@@ -161,7 +161,8 @@ impl FileBackend {
             return Ok(Arc::clone(&handle));
         }
         let disk = handle.core().disk.after_fork();
-        let ours = Arc::new(Handle::new(Core::open(self.options.clone(), disk)?));
+        let options = FileOptions { key: handle.core().key_source(), ..self.options.clone() };
+        let ours = Arc::new(Handle::new(Core::open(options, disk)?));
         let before = self.handle.swap(Arc::clone(&ours));
         if !before.is_ours() {
             forget(before);

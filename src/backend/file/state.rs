@@ -126,21 +126,22 @@ impl State {
         let (file, key, vault_id) = (Arc::clone(&self.file), Arc::clone(&self.key), self.header.vault_id);
         let mut scanner = Scanner::new(&*file, &key, &vault_id, self.position)?;
         while let Some(opened) = scanner.next()? {
-            if self
-                .must_hold
-                .take_if(|(number, _)| *number == opened.at.number)
-                .is_some_and(|(_, tag)| tag != opened.tag)
-            {
+            if self.must_hold.is_some_and(|(number, tag)| number == opened.at.number && tag != opened.tag) {
                 return Err(set_back());
             }
             self.take_in(&opened)?;
         }
-        if self.must_hold.is_some() {
+        let (reached, tail) = (scanner.position(), scanner.tail()?);
+        if self.must_hold.is_some_and(|(number, _)| number >= reached.number) {
             return Err(set_back());
         }
-        self.position = scanner.position();
-        let tail = scanner.tail()?;
-        if self.is_closed { Ok(tail) } else { Err(cut_short()) }
+        if !self.is_closed {
+            return Err(cut_short());
+        }
+        // Only now: whoever asks again after an error is told the same, and taking a frame in twice changes nothing.
+        self.position = reached;
+        self.must_hold = None;
+        Ok(tail)
     }
 
     fn take_in(&mut self, opened: &Opened<'_>) -> Result<()> {
