@@ -34,7 +34,11 @@ pub struct LookupKey([u8; 16]);
 impl LookupKey {
     /// The key of `value` as a `kind`.
     pub fn new(kind: LookupKind, value: &str) -> Self {
-        let digest: [u8; 32] = Sha256::new().chain_update([kind as u8]).chain_update(value).finalize().into();
+        // In place: a hash that is handed on leaves the end of the value on the stack.
+        let mut hash = Sha256::new();
+        hash.update([kind as u8]);
+        hash.update(value);
+        let digest: [u8; 32] = hash.finalize_reset().into();
         let (half, _) = digest.split_at(16);
         let mut key = [0; 16];
         key.copy_from_slice(half);

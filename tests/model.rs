@@ -1,6 +1,7 @@
 //! Long random lives of a store beside a naive model of the rules.
 //!
 //! `TOKENVAULT_SEED=n` lives one life again; `TOKENVAULT_SOAK=n` lives n times as many.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Lives `lives` random lives on fresh handles each, and says by which seeds.
+#[expect(clippy::print_stdout, reason = "the seeds are told always")]
 fn live(lives: u64, handles: impl Fn(Arc<dyn Clock>) -> Vec<Handle>) {
     let (first, lives) = match number("TOKENVAULT_SEED") {
         Some(seed) => (seed, 1),

@@ -1,7 +1,7 @@
 //! The command line: words in, words out.
 //!
-//! A command goes from raw arguments ([`args`]) over checked settings ([`config`]) to calls of the library, and its
-//! errors become words and an exit code in [`report`].
+//! A command goes from raw arguments (`args`) over checked settings (`config`) to calls of the library, and its
+//! errors become words and an exit code in `report`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -52,20 +52,6 @@ pub fn run() -> ExitCode {
             ExitCode::from(report::exit_code(error.kind()))
         }
     }
-}
-
-/// Reads tokens as `save` does.
-///
-/// # Errors
-/// `InvalidInput` for whatever is no token.
-#[cfg(fuzzing)]
-pub(crate) fn read_tokens(bytes: &[u8]) -> Result<Vec<crate::token::OAuthToken>> {
-    let mut reader = token_reader::TokenReader::new(input::SecretInput::new(bytes));
-    let mut tokens = Vec::new();
-    while let Some((_, token)) = reader.next()? {
-        tokens.push(token);
-    }
-    Ok(tokens)
 }
 
 /// Tells what clap has to say: help, the version, or what is wrong with the arguments.

@@ -1,13 +1,12 @@
 //! The commands for the vault as a whole: init, backup, rotate-key, change-passphrase, verify.
 
 use std::cell::Cell;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use crate::backend::file::{KeySource, Verification};
 use crate::cli::args::{ChangeArgs, CostArgs, InitArgs};
@@ -17,8 +16,8 @@ use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
 use crate::crypto::kdf::KdfCost;
+use crate::crypto::keys::random_key;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::random_bytes;
 use crate::open::{self, StoreLocation};
 
 pub(super) fn init(session: &mut Session, args: &InitArgs) -> Done {
@@ -88,10 +87,13 @@ fn make_folder(vault: &Path) -> Result<()> {
 }
 
 fn make_key_file(path: &Path) -> Result<()> {
-    let bytes = Zeroizing::new(random_bytes::<32>()?);
+    let key = random_key()?;
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
-        file.write_all(&*bytes)?;
-        file.sync_all()
+        file.write_all(key.as_slice())?;
+        file.sync_all()?;
+        // Else a power loss may leave the vault and take its key.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     });
     made.map_err(|cause| {
         if cause.kind() == io::ErrorKind::AlreadyExists {
