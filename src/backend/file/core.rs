@@ -2,7 +2,7 @@
 //!
 //! Order of locks: `turn`, then the file's own lock, then `state`. Readers hold `state` only while they read.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(super) struct Core {
     pub(super) must_reload: AtomicBool,
     /// The file and its folder have been synced since this inode was opened.
     is_settled: AtomicBool,
+    /// How many microseconds this process has waited for the file's lock, in all.
+    waited: AtomicU64,
     /// A sync has failed: what reads show may not be on the disk, and no later sync would say so. Only a new file
     /// settles that.
     is_doubtful: AtomicBool,
@@ -87,6 +89,7 @@ impl Core {
             is_writing: AtomicBool::new(false),
             must_reload: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
+            waited: AtomicU64::new(0),
             is_doubtful: AtomicBool::new(false),
         };
         drop(core.lock(LockKind::Shared, core.options.lock_wait)?);
@@ -166,7 +169,10 @@ impl Core {
                 return Err(Error::new(ErrorKind::PermissionDenied, "the vault can be read but not written")
                     .with_hint("check the file's owner and mode, and whether its disk is mounted read-only"));
             }
-            opening::wait_for_lock(&*file, kind, wait, &mut waited)?;
+            let before = waited;
+            let taken = opening::wait_for_lock(&*file, kind, wait, &mut waited);
+            self.add_to_waited(waited.saturating_sub(before));
+            taken?;
             let metadata = self.path_metadata().inspect_err(|_| give_back(&*file))?;
             let is_known = self.state().is_as_known().inspect_err(|_| give_back(&*file))?;
             if metadata.identity == self.state().identity && is_known {
@@ -179,6 +185,20 @@ impl Core {
             give_back(&*file);
             self.reopen()?;
         }
+    }
+
+    fn add_to_waited(&self, time: Duration) {
+        self.waited.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// How long this process has waited for the file's lock, in all.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited.load(Ordering::SeqCst))
+    }
+
+    /// How long somebody may still wait who gives up at that sum of [`waited`](Self::waited).
+    pub(super) fn wait_until(&self, give_up: Duration) -> Duration {
+        give_up.saturating_sub(self.waited())
     }
 
     fn take_turn(&self, wait: Duration) -> Result<MutexGuard<'_, ()>> {

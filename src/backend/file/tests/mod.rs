@@ -1,7 +1,10 @@
 //! The encrypted file on a disk that loses power, fills up and fails, shared by processes that are killed and forked.
 
+mod ageing;
 mod faults;
+mod fork;
 mod freshness;
+mod gated_disk;
 mod placing;
 mod power_loss;
 mod scene;
@@ -10,3 +13,4 @@ mod sim_file;
 mod sim_image;
 mod sim_world;
 mod two_processes;
+mod waiting;

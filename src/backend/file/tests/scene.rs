@@ -127,13 +127,13 @@ impl Scene {
 }
 
 #[allow(clippy::disallowed_methods, reason = "a test's own files")]
-fn write_key(path: &Path, bytes: &[u8]) {
+pub(super) fn write_key(path: &Path, bytes: &[u8]) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(path, bytes).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn token(user: &str, access: &str) -> OAuthToken {
+pub(super) fn token(user: &str, access: &str) -> OAuthToken {
     let token = OAuthToken::new().with(Field::UserName, user).with(Field::ClientId, "client");
     token.with(Field::AccessToken, access)
 }
@@ -201,8 +201,13 @@ impl Process {
     }
 
     pub(super) fn contents(&self) -> Result<Contents> {
-        let tokens = self.run(self.vault.get_tokens(&Context::new()))?.value;
-        let text = |token: &OAuthToken, field| token.get(field).map_or(String::new(), |text| text.expose().to_owned());
-        Ok(tokens.iter().map(|token| (text(token, Field::UserName), text(token, Field::AccessToken))).collect())
+        contents_of(&self.vault)
     }
+}
+
+/// Which access token each user has in a vault.
+pub(super) fn contents_of(vault: &Vault) -> Result<Contents> {
+    let tokens = block_on(vault.get_tokens(&Context::new()))?.value;
+    let text = |token: &OAuthToken, field| token.get(field).map_or(String::new(), |text| text.expose().to_owned());
+    Ok(tokens.iter().map(|token| (text(token, Field::UserName), text(token, Field::AccessToken))).collect())
 }
