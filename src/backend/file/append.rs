@@ -29,10 +29,10 @@ pub(super) fn append(
         // Set aside ahead, so that a sync has no length to write; a file system that cannot is simply slower.
         let _ = file.allocate(end.next_multiple_of(ALLOCATION));
     }
-    let written = file.write_at(&bytes, at.offset).and_then(|()| file.sync());
+    let written = file.write_at(&bytes, at.offset).and_then(|()| core.sync_file(&*file));
     let Err(error) = written else { return Ok((at, bytes.len(), tag)) };
     core.must_reload.store(true, Ordering::SeqCst);
-    let cut = file.set_len(at.offset).and_then(|()| file.sync());
+    let cut = file.set_len(at.offset).and_then(|()| core.sync_file(&*file));
     let mut failure = io_error("write the vault", error);
     if cut.is_err() {
         failure = Error::new(ErrorKind::Io, format!("{}; it may or may not have taken effect", failure.message()))

@@ -30,6 +30,9 @@ pub(super) struct Core {
     pub(super) must_reload: AtomicBool,
     /// The file and its folder have been synced since this inode was opened.
     is_settled: AtomicBool,
+    /// A sync has failed: what reads show may not be on the disk, and no later sync would say so. Only a new file
+    /// settles that.
+    is_doubtful: AtomicBool,
 }
 
 /// The file's lock, and this process's turn to hold it.
@@ -83,6 +86,7 @@ impl Core {
             is_writing: AtomicBool::new(false),
             must_reload: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
+            is_doubtful: AtomicBool::new(false),
         };
         drop(core.lock(LockKind::Shared, core.options.lock_wait)?);
         Ok(core)
@@ -105,6 +109,24 @@ impl Core {
     /// Changes what is known.
     pub(super) fn change_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Syncs the vault's file. Where that fails, nothing more is written through this descriptor, nor into this file.
+    pub(super) fn sync_file(&self, file: &dyn DiskFile) -> std::io::Result<()> {
+        file.sync().inspect_err(|_| {
+            self.is_doubtful.store(true, Ordering::SeqCst);
+            self.must_reload.store(true, Ordering::SeqCst);
+        })
+    }
+
+    /// Whether the next write must be a rewrite, because a sync has failed.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_doubtful.load(Ordering::SeqCst)
+    }
+
+    /// A new file is in place, all of it durable.
+    pub(super) fn settle_doubt(&self) {
+        self.is_doubtful.store(false, Ordering::SeqCst);
     }
 
     /// Whether nothing has been written since the state was brought up to date. `metadata` is the path's.
@@ -144,15 +166,16 @@ impl Core {
                     .with_hint("check the file's owner and mode, and whether its disk is mounted read-only"));
             }
             opening::wait_for_lock(&*file, kind, wait, &mut waited)?;
-            let metadata = self.path_metadata()?;
-            if metadata.identity == self.state().identity {
+            let metadata = self.path_metadata().inspect_err(|_| give_back(&*file))?;
+            let is_known = self.state().is_as_known().inspect_err(|_| give_back(&*file))?;
+            if metadata.identity == self.state().identity && is_known {
                 let locked = Locked { core: self, file: Mutex::new(file), file_len: metadata.len, _turn: turn };
                 self.catch_up(kind, metadata)?;
                 self.is_writing.store(kind == LockKind::Exclusive, Ordering::SeqCst);
                 return Ok(locked);
             }
-            // Somebody rewrote the vault: the lock is on a file that nobody will read again.
-            file.unlock().map_err(|error| io_error("unlock the vault", error))?;
+            // Somebody rewrote the vault, and the lock is on a file that nobody will read again; or copied over it.
+            give_back(&*file);
             self.reopen()?;
         }
     }
@@ -162,7 +185,7 @@ impl Core {
             Ok(turn) => Ok(turn),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) if wait.is_zero() => {
-                Err(Error::new(ErrorKind::Busy, "another thread has the vault locked"))
+                Err(Error::new(ErrorKind::Busy, "another thread has the vault locked").with_hint("try again"))
             }
             Err(TryLockError::WouldBlock) => Ok(self.turn.lock().unwrap_or_else(PoisonError::into_inner)),
         }
@@ -172,7 +195,7 @@ impl Core {
         if kind == LockKind::Exclusive && !self.is_settled.load(Ordering::SeqCst) {
             // A writer that was killed may have left a frame that is read and not yet durable, or a rename.
             let file = Arc::clone(&self.state().file);
-            file.sync().map_err(|error| io_error("sync the vault", error))?;
+            self.sync_file(&*file).map_err(|error| io_error("sync the vault", error))?;
             self.sync_folder()?;
             self.is_settled.store(true, Ordering::SeqCst);
         }
@@ -204,8 +227,9 @@ impl Core {
             file.sync()
         });
         kept.map_err(|error| io_error("keep the torn end of the vault beside it", error))?;
+        self.sync_folder()?;
         state.file.set_len(state.position.offset).map_err(|error| io_error("cut the torn end off", error))?;
-        state.file.sync().map_err(|error| io_error("sync the vault", error))?;
+        self.sync_file(&*state.file).map_err(|error| io_error("sync the vault", error))?;
         tracing::warn!(bytes, kept = %aside.display(), "a write that did not come to its end was cut off the vault");
         Ok(())
     }

@@ -66,7 +66,8 @@ impl Joined {
         if self.changes.is_empty() {
             return Ok(());
         }
-        if self.size > MAX_FRAME_OF_COMMIT && self.changes.len() > 1 {
+        let is_large = self.size > MAX_FRAME_OF_COMMIT && self.changes.len() > 1;
+        if is_large || core.is_doubtful() {
             return rewrite::run(core, locked, Rewrite::with(self.changes)).map(drop);
         }
         let mut builder = PlaintextBuilder::new();

@@ -154,6 +154,7 @@ fn put_in_place(core: &Core, locked: &Locked<'_>, path: &Path, new: NewFile) -> 
     core.disk.rename(path, &core.options.path).map_err(|error| io_error("put the new vault file in place", error))?;
     let derivation = new.state.header.derivation;
     core.change_state(|state| *state = new.state);
+    core.settle_doubt();
     if let Some((source, key)) = new.key {
         core.held_key().replace(source, key, &derivation);
     }

@@ -107,8 +107,18 @@ impl State {
     pub(super) fn that_follows(mut self, earlier: &Self) -> Self {
         let is_same = self.header.generation == earlier.header.generation;
         let last = earlier.position.number.checked_sub(1).map(|number| (number, earlier.position.tag_before));
-        self.must_hold = last.filter(|_| is_same);
+        self.must_hold = last.or(earlier.must_hold).filter(|_| is_same);
         self
+    }
+
+    /// Whether the file still ends its known part with the last known frame. What is copied over it keeps the inode,
+    /// and frames appended to that could never be opened.
+    pub(super) fn is_as_known(&self) -> Result<bool> {
+        let Position { offset, number, tag_before } = self.position;
+        let mut tag = [0; TAG_LEN];
+        let read = self.file.read_at(&mut tag, offset - TAG_LEN as u64);
+        read.map_err(|error| io_error("read the vault", error))?;
+        Ok(number == 0 || tag == tag_before)
     }
 
     /// Takes in every frame behind the known ones, and judges the tail. The file must be locked.
