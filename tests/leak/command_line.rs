@@ -123,6 +123,7 @@ fn no_command_shows_a_secret_that_was_not_asked_for() {
         let id = String::from_utf8(shell.done(&["save"], &shell.json()).stdout).unwrap();
         every_day(&shell, id.trim());
         wrong_input(&shell, id.trim());
+        misplaced(&shell, id.trim());
         in_and_out(&shell);
         upkeep(&shell);
         shell.assert_files_are_sealed();
@@ -143,9 +144,9 @@ fn every_day(shell: &Shell, id: &str) {
             let found = field != Field::AccessToken;
             let args = ["--format", format, "find", flag];
             if found {
-                drop(shell.done(&args, shell.text(field)))
+                shell.done(&args, shell.text(field));
             } else {
-                shell.refused(&args, shell.text(field))
+                shell.refused(&args, shell.text(field));
             }
             shell.refused(&["--format", format, "find", flag, "--client-id", "another"], shell.text(field));
         }
@@ -189,8 +190,19 @@ fn wrong_input(shell: &Shell, id: &str) {
     ] {
         shell.refused(&["save"], &input);
     }
-    // Given where none belongs: on the command line, or in the environment. That is the user's breach, not to be made
-    // worse by a log of ours.
+    let mut command = shell.command(&["list"]);
+    command.env_remove("TOKENVAULT_PASSPHRASE_FILE").env("TOKENVAULT_PASSPHRASE", &shell.passphrases[1]);
+    assert_eq!(shell.run(command, "", false).status.code(), Some(3), "the other passphrase");
+    for text in [format!("passphrase = {quoted}"), format!("store = {quoted}"), format!("{quoted} = 1"), secret.into()]
+    {
+        write(&shell.path("bad.toml"), text.as_bytes());
+        shell.refused(&["--config", "bad.toml", "list"], "");
+    }
+}
+
+/// Secrets on the command line or in the environment: the user's breach, not to be made worse by a log of ours.
+fn misplaced(shell: &Shell, id: &str) {
+    let secret = shell.text(Field::AccessToken);
     for args in [
         &["save", secret][..],
         &["get", secret],
@@ -207,14 +219,6 @@ fn wrong_input(shell: &Shell, id: &str) {
     }
     for variable in ["TOKENVAULT_STORE", "TOKENVAULT_FORMAT", "TOKENVAULT_LOCK_WAIT"] {
         shell.refused_with(variable, secret, &["list"]);
-    }
-    let mut command = shell.command(&["list"]);
-    command.env_remove("TOKENVAULT_PASSPHRASE_FILE").env("TOKENVAULT_PASSPHRASE", &shell.passphrases[1]);
-    assert_eq!(shell.run(command, "", false).status.code(), Some(3), "the other passphrase");
-    for text in [format!("passphrase = {quoted}"), format!("store = {quoted}"), format!("{quoted} = 1"), secret.into()]
-    {
-        write(&shell.path("bad.toml"), text.as_bytes());
-        shell.refused(&["--config", "bad.toml", "list"], "");
     }
 }
 

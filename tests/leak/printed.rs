@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt::{Debug, Write as _};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
 use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::backend::{Backend, Change, Claim, Commit};
 use tokenvault::crypto::kdf::KdfCost;
-use tokenvault::error::{Error, Result};
+use tokenvault::error::Result;
 use tokenvault::fields::Field;
 use tokenvault::identity::RecordName;
 use tokenvault::lookup::{LookupKey, LookupKind};
@@ -51,8 +51,8 @@ impl Printed {
 
     /// An error in every way that there is to print it.
     fn error<T: Debug>(&self, outcome: Result<T>) {
-        let error = outcome.expect_err("this is refused");
-        self.debug(&error);
+        let error = outcome.as_ref().expect_err("this is refused");
+        self.debug(error);
         let mut text = format!("{error} {error:#} {:?} {:?} {:?}\n", error.hint(), error.store(), error.message());
         let mut cause = error.source();
         while let Some(inner) = cause {
@@ -60,7 +60,7 @@ impl Printed {
             cause = inner.source();
         }
         self.0.lock().unwrap().extend_from_slice(text.as_bytes());
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Err::<T, Error>(error).unwrap()));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| outcome.unwrap()));
         assert!(panicked.is_err());
     }
 
@@ -73,7 +73,7 @@ impl Printed {
         let (log, panics) = (self.clone(), self.clone());
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || log.clone()).init();
         std::panic::set_hook(Box::new(move |panic| {
-            eprintln!("{panic}");
+            let _ = writeln!(io::stderr(), "{panic}");
             panics.debug(&(panic.to_string(), panic.payload_as_str()));
         }));
     }
