@@ -224,7 +224,7 @@ impl Core {
             return Ok(());
         }
         let len = metadata.len;
-        self.change_state(|state| {
+        let caught_up = self.change_state(|state| {
             if len < state.position.offset {
                 return Err(set_back());
             }
@@ -234,7 +234,9 @@ impl Core {
                 Tail::Torn(bytes) if kind == LockKind::Exclusive => self.cut_tail(state, bytes),
                 Tail::Torn(bytes) => ignore_tail(state, bytes, len),
             }
-        })
+        });
+        // Frames may have been taken in before the one that failed: what is known is not to be believed.
+        caught_up.inspect_err(|_| self.must_reload.store(true, Ordering::SeqCst))
     }
 
     /// Cuts a torn tail off, and keeps it beside the file.

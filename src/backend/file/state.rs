@@ -138,7 +138,7 @@ impl State {
         if !self.is_closed {
             return Err(cut_short());
         }
-        // Only now: whoever asks again after an error is told the same, and taking a frame in twice changes nothing.
+        // Only now: whoever asks again after an error is told the same.
         self.position = reached;
         self.must_hold = None;
         Ok(tail)
