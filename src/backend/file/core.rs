@@ -157,8 +157,24 @@ impl Core {
     }
 
     /// Takes the lock on the file that is under the path now, and brings the state up to date under it.
+    /// Other threads of this process are waited for in any case; `wait` bounds the wait for other processes.
     pub(super) fn lock(&self, kind: LockKind, wait: Duration) -> Result<Locked<'_>> {
-        let turn = self.take_turn(wait)?;
+        self.lock_in_turn(self.turn.lock().unwrap_or_else(PoisonError::into_inner), kind, wait)
+    }
+
+    /// Takes the lock for writing if nobody has it, in this process or another; else answers `Busy`.
+    pub(super) fn lock_at_once(&self) -> Result<Locked<'_>> {
+        let turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(ErrorKind::Busy, "another thread has the vault locked").with_hint("try again"));
+            }
+        };
+        self.lock_in_turn(turn, LockKind::Exclusive, Duration::ZERO)
+    }
+
+    fn lock_in_turn<'a>(&'a self, turn: MutexGuard<'a, ()>, kind: LockKind, wait: Duration) -> Result<Locked<'a>> {
         if self.must_reload.load(Ordering::SeqCst) {
             self.reopen()?;
         }
@@ -199,17 +215,6 @@ impl Core {
     /// How long somebody may still wait who gives up at that sum of [`waited`](Self::waited).
     pub(super) fn wait_until(&self, give_up: Duration) -> Duration {
         give_up.saturating_sub(self.waited())
-    }
-
-    fn take_turn(&self, wait: Duration) -> Result<MutexGuard<'_, ()>> {
-        match self.turn.try_lock() {
-            Ok(turn) => Ok(turn),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if wait.is_zero() => {
-                Err(Error::new(ErrorKind::Busy, "another thread has the vault locked").with_hint("try again"))
-            }
-            Err(TryLockError::WouldBlock) => Ok(self.turn.lock().unwrap_or_else(PoisonError::into_inner)),
-        }
     }
 
     fn catch_up(&self, kind: LockKind, metadata: Metadata) -> Result<()> {

@@ -51,7 +51,7 @@ pub(super) fn run(core: &Core, queue: &Queue) {
 /// lock is not to be had at once, or a rewrite that is due after it.
 pub(super) fn lead(core: &Core, request: Request) -> Option<Request> {
     let Request { work: Work::Commit(commit), give_up, reply } = request else { return Some(request) };
-    let locked = match core.lock(LockKind::Exclusive, Duration::ZERO) {
+    let locked = match core.lock_at_once() {
         Ok(locked) => locked,
         Err(error) if error.kind() == ErrorKind::Busy => {
             return Some(Request { work: Work::Commit(commit), give_up, reply });

@@ -98,8 +98,12 @@ impl Scene {
     }
 
     pub(super) fn open_as(&self, disk: &Arc<SimDisk>, path: &str, key: &str) -> Result<Process> {
+        self.open_with(disk, self.options(path, key))
+    }
+
+    fn open_with(&self, disk: &Arc<SimDisk>, options: FileOptions) -> Result<Process> {
         let (disk, own) = (Arc::clone(disk) as Arc<dyn Disk>, Arc::clone(disk));
-        let file = Arc::new(FileBackend::on(self.options(path, key), disk)?);
+        let file = Arc::new(FileBackend::on(options, disk)?);
         Ok(Process { disk: own, vault: Vault::with_clock(Arc::clone(&file) as _, Arc::clone(&self.clock) as _), file })
     }
 
@@ -120,9 +124,10 @@ impl Scene {
         World::from_image(&self.image(users))
     }
 
-    /// What another process finds in the vault now.
+    /// What another process finds in the vault now. It waits for whoever is still tidying up in the background.
     pub(super) fn found(&self, world: &World) -> Contents {
-        self.open(&world.process()).unwrap().contents().unwrap()
+        let patient = FileOptions { lock_wait: Duration::from_secs(60), ..self.options(PATH, "old") };
+        self.open_with(&world.process(), patient).unwrap().contents().unwrap()
     }
 }
 
