@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
 use tokenvault::backend::{Backend, Change, Commit};
 use tokenvault::crypto::kdf::{self, KdfCost};
+use tokenvault::export::{self, CsvFormat};
 use tokenvault::fields::Field;
 use tokenvault::identity::RecordName;
 use tokenvault::import::{self, ImportOptions};
@@ -173,25 +174,10 @@ impl Bench {
         let cx = Context::new();
         let mut times = Vec::new();
         for round in 1..=5 {
-            let header = "id,user_name,client_id,client_secret,refresh_token,access_token,grant_token,expiry_time,redirect_url,api_domain";
-            let mut csv = header.to_owned();
-            for number in round * 1_000_000..round * 1_000_000 + 1000 {
-                let token = fields(number);
-                let text = |field| token.text(field).unwrap_or_default();
-                let columns = [
-                    Field::UserName,
-                    Field::ClientId,
-                    Field::ClientSecret,
-                    Field::RefreshToken,
-                    Field::AccessToken,
-                    Field::GrantToken,
-                    Field::ExpiresIn,
-                    Field::RedirectUrl,
-                    Field::ApiDomain,
-                ]
-                .map(text);
-                csv.push_str(&format!("\n{number},{}", columns.join(",")));
-            }
+            let tokens: Vec<Arc<OAuthToken>> = (round * 1_000_000..round * 1_000_000 + 1000)
+                .map(|number| Arc::new(OAuthToken::from_fields(fields(number)).with_id(&number.to_string())))
+                .collect();
+            let csv = export::to_csv(&tokens, CsvFormat::Node).unwrap();
             let path = self.folder.path().join("rows.csv");
             fs::write(&path, csv).unwrap();
             let start = Instant::now();
