@@ -1,4 +1,5 @@
 //! The encrypted file on a disk that loses power, fills up and fails, shared by processes that are killed and forked.
+#![allow(clippy::cast_possible_truncation, reason = "offsets in simulated files of a few kilobytes")]
 
 mod ageing;
 mod faults;

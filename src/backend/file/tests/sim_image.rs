@@ -84,17 +84,6 @@ pub(super) struct Image {
     pub(super) files: BTreeMap<u64, Vec<u8>>,
 }
 
-impl Image {
-    /// One file.
-    pub(super) fn of(path: &Path, bytes: Vec<u8>) -> Self {
-        Self { names: [(path.to_owned(), 1)].into(), files: [(1, bytes)].into() }
-    }
-
-    pub(super) fn bytes(&self, path: &Path) -> Option<&Vec<u8>> {
-        self.names.get(path).and_then(|inode| self.files.get(inode))
-    }
-}
-
 impl World {
     /// What processes see now, as if all of it were durable.
     pub(super) fn seen(&self) -> Image {

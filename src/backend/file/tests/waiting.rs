@@ -21,7 +21,8 @@ fn a_lock_that_is_held_for_too_long_is_busy_at_once_where_nobody_waits() {
     let process = scene.open(&world.process()).unwrap();
     let other = world.process().open(Path::new(PATH)).unwrap();
     assert!(other.try_lock(LockKind::Exclusive).unwrap());
-    let acts: [&dyn Fn(&Process) -> Result<()>; 4] =
+    type Act<'a> = &'a dyn Fn(&Process) -> Result<()>;
+    let acts: [Act<'_>; 4] =
         [&|process| process.save("a", "2"), &Process::clear, &|process| process.rotate().map(drop), &|process| {
             process.backup("/sim/backup.tv").map(drop)
         }];
