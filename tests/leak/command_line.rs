@@ -1,6 +1,7 @@
 //! What every command prints, at every log level, with right and wrong input, and what it leaves on the disk.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -102,6 +103,8 @@ impl Shell {
         let all = Wanted::new(all.iter().chain(&self.passphrases).map(String::as_str));
         let mut seen = 0;
         for path in files(self.folder.path()) {
+            let mode = path.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o600, "{} is for its owner only", path.display());
             if OPEN.iter().any(|name| path.ends_with(name)) {
                 continue;
             }
@@ -126,6 +129,7 @@ fn no_command_shows_a_secret_that_was_not_asked_for() {
         misplaced(&shell, id.trim());
         in_and_out(&shell);
         upkeep(&shell);
+        shell.done(&["--store", "file:keyed.tv", "--key-file", "made.key", "init", "--make-key-file"], "");
         shell.assert_files_are_sealed();
         shell.done(&["delete", id.trim()], "");
         shell.done(&["delete-all", "--yes"], "");
