@@ -18,6 +18,9 @@ use crate::identity::RecordName;
 use crate::record::Record;
 use crate::record_codec;
 
+/// What a frame takes beside its changes: head, count, tag.
+const FRAME_OVERHEAD: u64 = (HEAD_LEN + 2 + TAG_LEN) as u64;
+
 /// Where a record lies: a frame, told by its tag, and a part of what it holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -56,7 +59,7 @@ impl Place {
 
     /// What the record takes up in the file, as far as it can be told apart from its neighbours.
     pub(super) fn bytes(&self) -> u64 {
-        u64::from(self.body_len) + (HEAD_LEN + 2 + PART_LEN + TAG_LEN) as u64
+        u64::from(self.body_len) + PART_LEN as u64 + FRAME_OVERHEAD
     }
 }
 
@@ -202,9 +205,10 @@ impl State {
         if reached == self.position { Ok(()) } else { Err(not_there()) }
     }
 
-    /// Bytes that no live record needs.
+    /// Bytes that no live record needs. (The closing frame is needed.)
     pub(super) fn dead_bytes(&self) -> u64 {
-        (self.position.offset - self.header.len() as u64).saturating_sub(self.live_bytes)
+        let closing = if self.is_closed { FRAME_OVERHEAD } else { 0 };
+        (self.position.offset - self.header.len() as u64).saturating_sub(self.live_bytes + closing)
     }
 
     /// Reads every record.
