@@ -29,7 +29,7 @@ pub(super) struct Core {
     is_writing: AtomicBool,
     /// What is in memory must not be believed any more; the next operation reads the file anew.
     pub(super) must_reload: AtomicBool,
-    /// The file and its folder have been synced since this inode was opened.
+    /// The folder has been synced since this inode was opened.
     is_settled: AtomicBool,
     /// How many microseconds this process has waited for the file's lock, in all.
     waited: AtomicU64,
@@ -219,9 +219,7 @@ impl Core {
 
     fn catch_up(&self, kind: LockKind, metadata: Metadata) -> Result<()> {
         if kind == LockKind::Exclusive && !self.is_settled.load(Ordering::SeqCst) {
-            // A writer that was killed may have left a frame that is read and not yet durable, or a rename.
-            let file = Arc::clone(&self.state().file);
-            self.sync_file(&*file).map_err(|error| io_error("sync the vault", error))?;
+            // A rewriter that was killed may have left a rename that is not durable: a frame's own sync covers only the file.
             self.sync_folder()?;
             self.is_settled.store(true, Ordering::SeqCst);
         }

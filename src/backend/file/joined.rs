@@ -1,10 +1,13 @@
 //! Commits that go into one frame.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::backend::file::append;
 use crate::backend::file::core::{Core, Locked};
 use crate::backend::file::frame::{self, PART_LEN, PlaintextBuilder};
+use crate::backend::file::opening::io_error;
 use crate::backend::file::rewrite::{self, Rewrite};
 use crate::backend::file::state::{Place, State};
 use crate::backend::{Change, Commit};
@@ -83,7 +86,9 @@ impl Joined {
     /// Writes what was added, and takes it into the state once it is durable.
     pub(super) fn write(self, core: &Core, locked: &Locked<'_>) -> Result<()> {
         if self.changes.is_empty() {
-            return Ok(());
+            // Its answer rests on what was read, and that may be a frame of a writer that was killed before its sync.
+            let file = Arc::clone(&core.state().file);
+            return core.sync_file(&*file).map_err(|error| io_error("sync the vault", error));
         }
         let is_large = self.size > MAX_FRAME_OF_COMMIT && self.changes.len() > 1;
         if is_large || core.is_doubtful() {

@@ -92,6 +92,9 @@ fn commit_under(core: &Core, locked: &Locked<'_>, batch: Vec<Waiting>) {
                 Err(error) => drop(reply.send(Err(error))),
             }
         }
+        if replies.is_empty() {
+            continue;
+        }
         let written = joined.write(core, locked);
         answer_all(replies, &written);
         if written.is_err() {

@@ -158,7 +158,7 @@ fn a_child_forked_beside_a_writing_thread_reads_and_writes() {
 fn children_forked_while_a_thread_saves_lose_and_double_nothing() {
     alone("children_forked_while_a_thread_saves_lose_and_double_nothing", |folder| {
         let open = Open::in_folder(folder, Duration::from_secs(30));
-        let (is_over, rounds) = (AtomicBool::new(false), 6 * soak());
+        let (is_over, rounds) = (AtomicBool::new(false), 4 * soak());
         let saved: usize = std::thread::scope(|scope| {
             let saver = scope.spawn(|| {
                 let count = (0..).take_while(|number| {

@@ -1,12 +1,18 @@
 //! Two processes and one vault: the second runs between any two steps of the first.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::backend::file::disk::{Disk, LockKind};
-use crate::backend::file::tests::scene::{PATH, Process, Scene, contents};
+use crate::backend::file::tests::scene::{PATH, Process, Scene, block_on, contents, token};
 use crate::backend::file::tests::sim_world::{Step, Verdict, World};
 use crate::error::{ErrorKind, Result};
+use crate::fields::Field;
+use crate::operation::Context;
+use crate::secret::SecretText;
+use crate::store::{Outcome, TokenStore};
+use crate::token::OAuthToken;
 
 /// Whether it took effect; else it must have been refused because of a lock.
 fn was_done(met: Result<()>) -> bool {
@@ -98,6 +104,27 @@ fn reads_during_a_rotation_see_everything() {
     first.rotate().unwrap();
 }
 
+#[test]
+fn a_new_file_is_locked_before_it_can_be_seen() {
+    let scene = Scene::new();
+    let world = scene.world(&["a"]);
+    let (first, other) = (scene.open(&world.process()).unwrap(), world.process());
+    let (mut is_renamed, met) = (false, Arc::new(Mutex::new(0)));
+    let count = Arc::clone(&met);
+    first.disk.on_each_call(move |_, step| {
+        // The unlocking after the folder's sync is the last.
+        if is_renamed && step == Step::SyncFolder {
+            let new = other.open(Path::new(PATH)).unwrap();
+            assert!(!new.try_lock(LockKind::Shared).unwrap(), "nobody else may touch it before the rename is durable");
+            *count.lock().unwrap() += 1;
+        }
+        is_renamed |= step == Step::Rename;
+        Verdict::Go
+    });
+    first.rotate().unwrap();
+    assert_eq!(*met.lock().unwrap(), 1);
+}
+
 /// Both have the vault open; the first is killed at each of its steps in turn, then the second acknowledges a write,
 /// then the power goes.
 fn survives_the_other_s_death(act: impl Fn(&Process) -> Result<()>, after: &[(&str, &str)]) {
@@ -136,6 +163,29 @@ fn an_acknowledged_write_survives_the_death_of_a_compactor_and_a_power_loss() {
 #[test]
 fn an_acknowledged_write_survives_the_death_of_a_writer_and_a_power_loss() {
     survives_the_other_s_death(|first| first.save("c", "1"), &[("c", "1")]);
+}
+
+#[test]
+fn an_overtaken_save_is_not_answered_before_what_overtook_it_is_durable() {
+    let scene = Scene::new();
+    let world = scene.world(&[]);
+    let (first, second) = (scene.open(&world.process()).unwrap(), scene.open(&world.process()).unwrap());
+    let cx = Context::new();
+    let signed_in =
+        |access: &str, expiry: &str| token("a", access).with(Field::RefreshToken, "r").with(Field::ExpiresIn, expiry);
+    block_on(first.vault.save_token(&cx, &mut signed_in("1", "1700000000000"))).unwrap();
+    second.save("b", "settled").unwrap();
+    let mut overtaken = OAuthToken::new().with(Field::UserName, "a");
+    assert!(block_on(second.vault.find_token(&cx, &mut overtaken)).unwrap().value);
+    first.disk.on_each_call(|_, step| if step == Step::Sync { Verdict::Die } else { Verdict::Go });
+    block_on(first.vault.save_token(&cx, &mut signed_in("3", "1700000900000"))).unwrap_err();
+    overtaken.set(Field::AccessToken, Some(SecretText::new("2")));
+    overtaken.set(Field::ExpiresIn, Some(SecretText::new("1700000800000")));
+    let saved = block_on(second.vault.save_token(&cx, &mut overtaken)).unwrap().value;
+    assert_eq!(saved.outcome, Outcome::Superseded);
+    world.after_power_loss(Path::new(PATH), 1, &mut HashSet::new(), |image| {
+        assert_eq!(scene.found(&World::from_image(image))["a"], "3", "what was answered rests on this");
+    });
 }
 
 #[test]
@@ -223,7 +273,7 @@ fn a_lock_is_given_back_where_the_vault_is_moved_away_meanwhile() {
     let world = scene.world(&["a"]);
     let (process, other) = (scene.open(&world.process()).unwrap(), world.process());
     other.rename(Path::new(PATH), Path::new("/sim/away")).unwrap();
-    assert_eq!(process.save("b", "1").unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(process.rotate().unwrap_err().kind(), ErrorKind::NotFound);
     let away = other.open(Path::new("/sim/away")).unwrap();
     assert!(away.try_lock(LockKind::Exclusive).unwrap(), "nobody holds the lock any more");
     other.rename(Path::new("/sim/away"), Path::new(PATH)).unwrap();
