@@ -203,6 +203,7 @@ impl Vault {
                     let record = plan.record;
                     token.settle(&record.id(), &record.fields, record.name, record.lineage);
                     saved.outcome = plan.outcome;
+                    tracing::debug!(record = %record.name, outcome = ?plan.outcome, "saved a token");
                     return Ok(answer.map(|()| saved));
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -221,7 +222,10 @@ impl Vault {
             };
             let change = Change { name: record.name, expected: Some(record.version), value: None };
             match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
-                Ok(answer) => return Ok(answer.map(|()| true)),
+                Ok(answer) => {
+                    tracing::debug!(record = %record.name, "deleted a token");
+                    return Ok(answer.map(|()| true));
+                }
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 Err(error) => return Err(error),
             }

@@ -1,9 +1,8 @@
 //! The commands for the vault as a whole: init, backup, rotate-key, change-passphrase, verify.
 
 use std::cell::Cell;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -12,6 +11,7 @@ use crate::backend::file::{KeySource, Verification};
 use crate::cli::args::{ChangeArgs, CostArgs, InitArgs};
 use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
+use crate::cli::new_file::{unwritable, write_new};
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
@@ -79,28 +79,20 @@ fn make_folder(vault: &Path) -> Result<()> {
     let Some(folder) = vault.parent() else {
         return Ok(());
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|cause| {
-        Error::new(ErrorKind::Io, format!("the folder {} could not be made", folder.display()))
-            .with_source(cause)
-            .with_hint("name a vault elsewhere by --store file:PATH")
-    })
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|cause| unwritable(folder, cause).with_hint("name a vault elsewhere by --store file:PATH"))
 }
 
 fn make_key_file(path: &Path) -> Result<()> {
     let key = random_key()?;
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
-        file.write_all(key.as_slice())?;
-        file.sync_all()?;
-        // Else a power loss may leave the vault and take its key.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    });
-    made.map_err(|cause| {
-        if cause.kind() == io::ErrorKind::AlreadyExists {
-            return Error::invalid(format!("there is something under {} already", path.display()))
-                .with_hint("leave out --make-key-file to use it as the key, or choose another path");
+    write_new(path, key.as_slice()).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => {
+            error.with_hint("leave out --make-key-file to use it as the key, or choose another path")
         }
-        Error::new(ErrorKind::Io, format!("the key file {} could not be made", path.display())).with_source(cause)
+        _ => error,
     })
 }
 

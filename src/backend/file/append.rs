@@ -37,7 +37,10 @@ pub(super) fn append(
         let _ = file.allocate(end.next_multiple_of(ALLOCATION));
     }
     let written = file.write_at(&bytes, at.offset).and_then(|()| core.sync_file(&*file));
-    let Err(error) = written else { return Ok((at, bytes.len(), tag)) };
+    let Err(error) = written else {
+        tracing::trace!(frame = at.number, bytes = bytes.len(), "appended a frame");
+        return Ok((at, bytes.len(), tag));
+    };
     core.must_reload.store(true, Ordering::SeqCst);
     let cut = file.set_len(at.offset).and_then(|()| core.sync_file(&*file));
     let mut failure = io_error("write the vault", error);

@@ -270,6 +270,7 @@ impl Core {
         held.keep(key, &fresh.header.derivation);
         self.is_settled.store(false, Ordering::SeqCst);
         self.must_reload.store(false, Ordering::SeqCst);
+        tracing::debug!(generation = fresh.header.generation, "opened the file that is under the vault's path now");
         self.change_state(|state| *state = fresh);
         Ok(())
     }

@@ -159,6 +159,7 @@ fn put_in_place(core: &Core, locked: &Locked<'_>, path: &Path, new: NewFile) -> 
         core.held_key().replace(source, key, &derivation);
     }
     locked.moved_to(Arc::clone(&file));
+    tracing::debug!(generation = core.state().header.generation, "wrote the vault anew");
     let synced = core.sync_folder();
     if synced.is_err() {
         // Which of the two files a power loss would leave is open: nothing is acknowledged on top of that.
