@@ -66,7 +66,8 @@ pub(crate) fn is_unproven(given: &Fields, record: &Record) -> bool {
     [Field::UserName, Field::ClientId].into_iter().any(is_one_sided) && !holds_one_given(given, record)
 }
 
-fn holds_one_given(given: &Fields, record: &Record) -> bool {
+/// Whether the record holds a token that is given.
+pub(crate) fn holds_one_given(given: &Fields, record: &Record) -> bool {
     given.get(Field::RefreshToken).is_some_and(|refresh| record.holds_refresh(refresh))
         || [Field::GrantToken, Field::AccessToken]
             .into_iter()

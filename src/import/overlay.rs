@@ -71,6 +71,13 @@ impl Overlay {
         Ok(matching::for_save(fields, &candidates)?.and_then(|record| self.get(record.name)))
     }
 
+    /// The record that a save of `fields` would mean, where the two have a token in common: what else they share does not
+    /// show that they are of one sign-in.
+    pub(super) fn with_common_token(&self, fields: &Fields) -> Option<&Entry> {
+        let meant = self.for_save(fields).ok().flatten()?;
+        matching::holds_one_given(fields, &meant.record).then_some(meant)
+    }
+
     /// Puts a row's record over the one of its name, if there is one. The old one's keys go on leading to it: a hit is
     /// a hint, and each rule looks at the record itself.
     pub(super) fn put(&mut self, record: Record, line: Option<usize>) {

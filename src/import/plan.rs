@@ -58,8 +58,8 @@ impl fmt::Debug for ImportOptions<'_> {
 ///
 /// Rows are taken in their order, each as a save of an import. A row with an id that is stored means that token, unless
 /// only one of the two names a user or client and they have no token in common: a second file has the ids 1, 2, 3 again.
-/// Else the rules of matching decide as for a save without an id, and the row's id leads there too; else it is a new
-/// token. A token that anything but an import has written since is kept as it is, unless told otherwise: whoever imports
+/// Else one of the same user and client means that token, or one that the rules of matching find and that has a token in
+/// common with the row; the row's id leads there too. Else it is a new token. A token that anything but an import has written since is kept as it is, unless told otherwise: whoever imports
 /// at every start puts no old token over a newer one. A token that was deleted since is new again: an import brings in
 /// what the source holds. The second import of a source with `--ids keep` writes nothing.
 ///
@@ -215,7 +215,8 @@ impl<'a> Planner<'a> {
             return self.overlay.for_save(fields);
         };
         let Some(entry) = self.overlay.by_id(id) else {
-            return self.overlay.for_save(fields);
+            let own = self.overlay.by_owner(fields);
+            return Ok(own.or_else(|| self.overlay.with_common_token(fields)));
         };
         if matching::contradicts(fields, &entry.record) {
             return Err(Error::invalid("the row's id belongs to another user or client"));

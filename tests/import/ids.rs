@@ -150,3 +150,29 @@ async fn rows_that_no_save_would_take_are_refused() {
     assert_eq!((lines, summary.new, summary.looks_like_seconds), (vec![2, 3, 4, 5, 6], vec![7], vec![7]));
     assert_eq!(vault.get_tokens(&Context::new()).await.unwrap().value.len(), 1);
 }
+
+#[tokio::test]
+async fn a_known_id_without_a_user_needs_a_token_in_common() {
+    let vault = vault();
+    seed(&vault, &["1,alice,A,s,r-alice,x-alice,,,,"], &KEEP).await;
+    let before = versions(&vault).await;
+    for row in ["1,,A,s,r-bob,x-bob,,,,", "1,,,,,x-carol,,,,", "1,alice,,,r-other,,,,,"] {
+        for options in [KEEP, ImportOptions { overwrite: true, ..KEEP }] {
+            assert_stopped(&import(&vault, &[row], &options).await);
+            assert_eq!(versions(&vault).await, before, "{row}");
+        }
+    }
+    let summary = import(&vault, &["1,,A,s,r-alice,x-new,,,,"], &KEEP).await;
+    assert_eq!(summary.updated, [2]);
+    assert_eq!(field(&vault, "1", Field::UserName).await.as_deref(), Some("alice"));
+}
+
+#[tokio::test]
+async fn an_unknown_id_over_a_token_in_common_is_that_token() {
+    let vault = vault();
+    let owned = token(&[(Field::ClientId, "A"), (Field::RefreshToken, "r"), (Field::AccessToken, "new")]);
+    save(&vault, owned).await;
+    let summary = import(&vault, &["1,,A,s,r,old,,,,"], &KEEP).await;
+    assert_eq!((summary.kept, stored(&vault).await.len()), (vec![2], 1));
+    assert_eq!(field(&vault, "1", Field::AccessToken).await.as_deref(), Some("new"));
+}

@@ -82,25 +82,31 @@ impl Model {
         Ok(if is_kept { Fate::Kept } else { Fate::Taken })
     }
 
-    /// By its id, where nothing speaks against it; else as a save without an id.
+    /// By its id, where nothing speaks against it; else by user and client, both as given; else as a save without an id,
+    /// where a token in common shows that it is right. Without ids, as a save.
     fn meant_by_row(&self, given: &Held) -> Result<Option<At>, ErrorKind> {
-        if !given.id.is_empty()
-            && let Some(at) = self.with_id(&given.id)
-        {
-            let is_another = self.rows[at].is_contradicted_by(&given.texts) || self.may_be_another(at, given);
+        if given.id.is_empty() {
+            return self.meant_by_save(given);
+        }
+        if let Some(at) = self.with_id(&given.id) {
+            let row = &self.rows[at];
+            let is_one_sided = |field| given.texts.has(field) != row.texts.has(field);
+            let is_unproven = (is_one_sided(UserName) || is_one_sided(ClientId)) && !self.share_a_token(at, given);
+            let is_another = row.is_contradicted_by(&given.texts) || is_unproven;
             return if is_another { Err(ErrorKind::InvalidInput) } else { Ok(Some(at)) };
         }
-        self.meant_by_save(&Held { id: String::new(), ..given.clone() })
+        let is_own = |field: Field, at: At| self.rows[at].texts.at(field) == given.texts.at(field);
+        let mut places = 0..self.rows.len();
+        let own = places.find(|at| given.texts.has(UserName) && is_own(UserName, *at) && is_own(ClientId, *at));
+        let as_saved = || self.meant_by_save(&Held { id: String::new(), ..given.clone() }).ok().flatten();
+        Ok(own.or_else(|| as_saved().filter(|at| self.share_a_token(*at, given))))
     }
 
-    /// Only one of the two names a user or client, and they have no token in common.
-    fn may_be_another(&self, at: At, given: &Held) -> bool {
+    fn share_a_token(&self, at: At, given: &Held) -> bool {
         let row = &self.rows[at];
-        let is_one_sided = |field| given.texts.has(field) != row.texts.has(field);
         let is_shared = |field: Field| given.texts.has(field) && given.texts.at(field) == row.texts.at(field);
         let is_first = given.texts.has(RefreshToken) && given.texts.at(RefreshToken) == row.first_refresh;
-        (is_one_sided(UserName) || is_one_sided(ClientId))
-            && !(is_first || is_shared(RefreshToken) || is_shared(GrantToken) || is_shared(AccessToken))
+        is_first || is_shared(RefreshToken) || is_shared(GrantToken) || is_shared(AccessToken)
     }
 }
 

@@ -43,7 +43,8 @@ fn walk(data: &[u8]) {
     let key = DataKey::new(&KEY);
     let (mut file, mut tag_before) = (Vec::new(), [0; 16]);
     for number in 0..2 {
-        let mut plaintext = Zeroizing::new(data.iter().copied().take(64).collect());
+        // A count, as every plaintext has.
+        let mut plaintext = Zeroizing::new([0, 0].into_iter().chain(data.iter().copied()).take(64).collect());
         let Ok((sealed, tag)) = frame::seal(&key, &VAULT, number, &tag_before, &mut plaintext) else { return };
         file.extend_from_slice(&sealed);
         tag_before = tag;
