@@ -22,12 +22,14 @@ mod model;
 mod model_import;
 #[path = "support/pair.rs"]
 mod pair;
+#[path = "support/way.rs"]
+mod way;
 #[path = "support/witness.rs"]
 mod witness;
 #[path = "support/words.rs"]
 mod words;
 
-use life::Handle;
+use way::Handle;
 
 const STEPS: usize = 300;
 
@@ -126,5 +128,3 @@ mod file {
         live_on_a_file(10, 2);
     }
 }
-
-// Two processes on one file belong here: handles whose stores ask another process.
