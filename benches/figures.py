@@ -3,7 +3,7 @@
 Usage: figures.py [--tokenvault target/figures/tokenvault.json] [--peers target/figures/peers.json]
                   [--readme README.md] [--svg docs/figures/speed.svg]
 
-Both inputs are of one schema; benches/speed.rs writes the first, benches/peers.py the second, on one machine:
+Both inputs are of one schema; benches/speed/main.rs writes the first, benches/peers.py the second, on one machine:
 
     {"host": {"cpu": "model name", "cores": 2, "kernel": "Linux 6.1", "measured_at": 1790000000},   # Unix seconds
      "results": [{"store": "tokenvault", "tokens": 1000, "operation": "find by user",

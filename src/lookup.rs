@@ -1,5 +1,7 @@
 //! Lookup keys: hashes of the values by which a record is found.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 /// What a lookup key is made from.
@@ -24,14 +26,19 @@ pub enum LookupKind {
 /// costs a look, and nothing else.
 ///
 /// # Security
-/// User names can be guessed and compared with a key; a store keeps keys as carefully as the tokens themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// User names can be guessed and compared with a key; a store keeps keys as carefully as the tokens themselves, and
+/// `Debug` does not show them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LookupKey([u8; 16]);
 
 impl LookupKey {
     /// The key of `value` as a `kind`.
     pub fn new(kind: LookupKind, value: &str) -> Self {
-        let digest: [u8; 32] = Sha256::new().chain_update([kind as u8]).chain_update(value).finalize().into();
+        // In place: a hash that is handed on leaves the end of the value on the stack.
+        let mut hash = Sha256::new();
+        hash.update([kind as u8]);
+        hash.update(value);
+        let digest: [u8; 32] = hash.finalize_reset().into();
         let (half, _) = digest.split_at(16);
         let mut key = [0; 16];
         key.copy_from_slice(half);
@@ -41,6 +48,12 @@ impl LookupKey {
     /// The key's bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+}
+
+impl fmt::Debug for LookupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LookupKey").finish_non_exhaustive()
     }
 }
 

@@ -45,13 +45,7 @@ pub(crate) fn for_save<'r>(given: &Fields, records: &'r [Arc<Record>]) -> Result
     if of_user.len() <= 1 {
         return Ok(of_user.first().copied());
     }
-    let holds_one_given = |record: &&Arc<Record>| {
-        given.get(Field::RefreshToken).is_some_and(|refresh| record.holds_refresh(refresh))
-            || [Field::GrantToken, Field::AccessToken]
-                .into_iter()
-                .any(|field| given.get(field).is_some() && given.get(field) == record.fields.get(field))
-    };
-    last_saved(of_user.into_iter().filter(holds_one_given)).map(Some).ok_or_else(|| {
+    last_saved(of_user.into_iter().filter(|record| holds_one_given(given, record))).map(Some).ok_or_else(|| {
         Error::new(ErrorKind::Ambiguous, "the user has tokens with several clients, and no client is given")
             .with_hint("give the client_id, or the token's id")
     })
@@ -63,6 +57,20 @@ pub(crate) fn contradicts(given: &Fields, record: &Record) -> bool {
         let (given, own) = (given.get(field), record.fields.get(field));
         given.is_some() && own.is_some() && given != own
     })
+}
+
+/// Whether only one of the two names a user or a client, and no token that both hold shows that they are of one sign-in.
+#[cfg(feature = "import")]
+pub(crate) fn is_unproven(given: &Fields, record: &Record) -> bool {
+    let is_one_sided = |field| given.get(field).is_some() != record.fields.get(field).is_some();
+    [Field::UserName, Field::ClientId].into_iter().any(is_one_sided) && !holds_one_given(given, record)
+}
+
+fn holds_one_given(given: &Fields, record: &Record) -> bool {
+    given.get(Field::RefreshToken).is_some_and(|refresh| record.holds_refresh(refresh))
+        || [Field::GrantToken, Field::AccessToken]
+            .into_iter()
+            .any(|field| given.get(field).is_some() && given.get(field) == record.fields.get(field))
 }
 
 /// Whether two records would be of one user and client.

@@ -102,8 +102,6 @@ pub enum Outcome {
     Inserted,
     /// The record it means was changed.
     Updated,
-    /// The record holds all of it already; nothing was written.
-    Unchanged,
     /// The record has moved on since this token was handed out: its access token, refresh token, grant and expiry were
     /// kept as they are. Other fields were taken over.
     Superseded,

@@ -35,7 +35,8 @@ pub struct Vault {
 /// A save that is decided and not yet written.
 struct Plan {
     record: Arc<Record>,
-    commit: Option<Commit>,
+    /// Without changes where there is nothing to write: what overtook the save must be durable all the same.
+    commit: Commit,
     outcome: Outcome,
 }
 
@@ -145,7 +146,11 @@ impl Vault {
             Some(old) => {
                 let merged = merging::next_state(token.fields(), token.base(), old, Writer::Save, now)?;
                 if merged.is_void {
-                    return Ok(Plan { record: Arc::clone(old), commit: None, outcome: Outcome::Superseded });
+                    return Ok(Plan {
+                        record: Arc::clone(old),
+                        commit: Commit::default(),
+                        outcome: Outcome::Superseded,
+                    });
                 }
                 (merged.record, if merged.is_superseded { Outcome::Superseded } else { Outcome::Updated })
             }
@@ -156,7 +161,7 @@ impl Vault {
         let record = Arc::new(record);
         let change =
             Change { name: record.name, expected: old.map(|old| old.version), value: Some(Arc::clone(&record)) };
-        Ok(Plan { record, commit: Some(Commit { changes: vec![change], claims }), outcome })
+        Ok(Plan { record, commit: Commit { changes: vec![change], claims }, outcome })
     }
 
     /// Makes sure that no other record is of `record`'s user and client, which `token` makes of `old`.
@@ -193,15 +198,12 @@ impl Vault {
                 Err(error) if error.kind() == ErrorKind::Conflict => continue,
                 plan => plan?,
             };
-            let written = match plan.commit {
-                None => Ok(Answer::of_store(())),
-                Some(commit) => self.backend.commit(context, commit).await,
-            };
-            match written {
+            match self.backend.commit(context, plan.commit).await {
                 Ok(answer) => {
                     let record = plan.record;
                     token.settle(&record.id(), &record.fields, record.name, record.lineage);
                     saved.outcome = plan.outcome;
+                    tracing::debug!(record = %record.name, outcome = ?plan.outcome, "saved a token");
                     return Ok(answer.map(|()| saved));
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -220,7 +222,10 @@ impl Vault {
             };
             let change = Change { name: record.name, expected: Some(record.version), value: None };
             match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
-                Ok(answer) => return Ok(answer.map(|()| true)),
+                Ok(answer) => {
+                    tracing::debug!(record = %record.name, "deleted a token");
+                    return Ok(answer.map(|()| true));
+                }
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 Err(error) => return Err(error),
             }

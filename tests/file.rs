@@ -237,7 +237,9 @@ async fn a_file_set_back_under_a_running_process_is_noticed() {
         std::fs::rename(scene.path("early"), scene.path("vault.tv")).unwrap();
     };
     put_back();
-    assert_eq!(kind(vault.get_tokens(&cx).await), ErrorKind::Damaged, "fewer frames of one generation");
+    for _ in 0..2 {
+        assert_eq!(kind(vault.get_tokens(&cx).await), ErrorKind::Damaged, "fewer frames of one generation");
+    }
     drop((file, vault));
     let (file, vault) = scene.open();
     file.rotate_key(&cx).await.unwrap();

@@ -23,7 +23,7 @@ pub mod memory;
 ///
 /// # Contract
 /// - **Durable.** What [`commit`](Self::commit) and [`clear`](Self::clear) have answered is kept for as long as the
-///   backend keeps anything.
+///   backend keeps anything; a commit without changes is answered once all that a read has shown is kept so.
 /// - **Atomic.** A commit is visible as a whole or not at all, to every reader and after any failure.
 /// - **Conditional.** A commit takes effect only if every record it changes is still at the version it names and every
 ///   lookup key it claims still resolves to the records it names. Otherwise it changes nothing and answers

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::cli::report::EXIT_CODES;
+use crate::cli::report::AFTERWORD;
 use crate::cli::text;
 use crate::fields::Field;
 
@@ -18,9 +18,9 @@ use crate::fields::Field;
 ///
 /// What can be set is taken from the flag, else from the environment, else from the configuration file.
 #[derive(Parser)]
-#[command(name = "tokenvault", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "tokenvault", version, after_help = AFTERWORD, max_term_width = 100)]
 pub(super) struct Arguments {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Options of every command")]
     pub(super) global: GlobalArgs,
     #[command(subcommand)]
     pub(super) command: Command,

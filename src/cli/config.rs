@@ -171,6 +171,7 @@ fn default_store() -> Result<StoreLocation> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the files are a test's own")]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;

@@ -60,7 +60,7 @@ impl ConfigFile {
         for (key, value) in &table {
             config.set(path, key.get_ref(), value.get_ref()).map_err(|problem| {
                 let at = place(key.span().start);
-                let key = text::printable(&text::shortened(key.get_ref(), 40));
+                let key = text::as_name(key.get_ref()).unwrap_or(text::HIDDEN_NAME);
                 match problem {
                     Problem::UnknownKey => Error::invalid(format!("{at}: unknown key {key}"))
                         .with_hint("the keys are store, key-file, passphrase-file, format, lock-wait, quiet and log"),
@@ -143,6 +143,7 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the files are a test's own")]
 mod tests {
     use super::*;
 

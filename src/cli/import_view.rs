@@ -41,7 +41,7 @@ impl SummaryView<'_> {
             None => format!("merged: line {} is a token that the vault has under another id", merge.line),
         }));
         lines.extend(named(&summary.kept, |line| {
-            format!("kept: line {line} is older than the vault's token (--overwrite takes it all the same)")
+            format!("kept: line {line} is not taken over a token that was saved since the last import (--overwrite takes it all the same)")
         }));
         lines
     }

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_line_arrives_whole_and_without_its_end() {
-        let long = "é".repeat(40_000);
+        let long = "é".repeat(10_000);
         for end in ["", "\n", "\r\n"] {
             let text = format!("{long}{end}");
             assert_eq!(*SecretInput::new(Trickle(text.as_bytes())).into_line().unwrap(), long);

@@ -1,7 +1,7 @@
 //! The command line: words in, words out.
 //!
-//! A command goes from raw arguments ([`args`]) over checked settings ([`config`]) to calls of the library, and its
-//! errors become words and an exit code in [`report`].
+//! A command goes from raw arguments (`args`) over checked settings (`config`) to calls of the library, and its
+//! errors become words and an exit code in `report`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -27,6 +27,7 @@ mod import_view;
 mod input;
 mod key;
 mod manual;
+mod new_file;
 mod output;
 mod report;
 mod session;
@@ -72,23 +73,18 @@ fn refuse(error: &clap::Error) -> ExitCode {
 /// Whether the message would repeat an argument that looks like anything but a misspelt name: somebody who puts a token
 /// on the command line by mistake should not find it in the log of a build server as well.
 fn quotes_more_than_a_name(error: &clap::Error) -> bool {
-    let kinds = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue];
-    let is_about_an_argument = matches!(
-        error.kind(),
-        UsageKind::UnknownArgument
-            | UsageKind::InvalidSubcommand
-            | UsageKind::InvalidValue
-            | UsageKind::ValueValidation
-    );
-    let looks_like_a_name = |text: &str| {
-        text.split([' ', '=']).next().is_some_and(|word| word.len() <= 32)
-            && !text.contains(|c: char| c.is_ascii_digit() && text.len() > 16)
+    let kind = match error.kind() {
+        UsageKind::UnknownArgument => ContextKind::InvalidArg,
+        UsageKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        UsageKind::InvalidValue | UsageKind::ValueValidation => ContextKind::InvalidValue,
+        _ => return false,
     };
-    is_about_an_argument
-        && kinds.into_iter().filter_map(|kind| error.get(kind)).any(|value| match value {
-            ContextValue::String(text) => !looks_like_a_name(text),
-            _ => false,
-        })
+    let looks_like_a_name = |text: &str| {
+        let is_word = |c: char| c.is_ascii_alphabetic() || c == '-' || c == '_';
+        let is_number = |c: char| c.is_ascii_digit() || c == '.';
+        text.chars().all(|c| is_word(c) || is_number(c)) && text.len() <= if text.contains(is_number) { 16 } else { 32 }
+    };
+    matches!(error.get(kind), Some(ContextValue::String(text)) if !looks_like_a_name(text))
 }
 
 fn execute(arguments: Arguments) -> Done {

@@ -8,8 +8,10 @@ use anstyle::{AnsiColor, Style};
 use crate::cli::text::printable;
 use crate::error::{Error, ErrorKind};
 
-/// What the exit codes mean, for the help text and the man page.
-pub(super) const EXIT_CODES: &str = "\
+/// What no option tells of, for the help text and the man page.
+pub(super) const AFTERWORD: &str = "\
+TOKENVAULT_LOG says what is logged on standard error, for example info, or tokenvault=debug.
+
 Exit codes:
   0  done (also where the reader of a pipe went away)
   1  not found

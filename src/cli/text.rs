@@ -27,6 +27,16 @@ const fn is_direction(character: char) -> bool {
     matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// What is said in the place of a name that is not shown.
+pub(super) const HIDDEN_NAME: &str = "(its name is not shown)";
+
+/// A name that is not known, if it may be shown: where values and names were mixed up, the name is a secret, so only
+/// what looks like a name is.
+pub(super) fn as_name(text: &str) -> Option<&str> {
+    let is_usual = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-');
+    Some(text).filter(|text| text.len() <= 32 && text.bytes().all(is_usual))
+}
+
 const FINGERPRINT_PREFIX: &str = "sha256:";
 
 /// What is shown in a secret's place: enough to see whether two are the same.
@@ -35,7 +45,10 @@ const FINGERPRINT_PREFIX: &str = "sha256:";
 /// and is the same in every vault and after every rotation. What a provider makes is random and long, so eight digits
 /// of its digest neither lead back to it nor tell it from the four billion others of that fingerprint.
 pub(super) fn fingerprint(secret: &SecretText) -> String {
-    let digest = Sha256::digest(secret.expose());
+    // In place: a hash that is handed on leaves the end of the secret on the stack.
+    let mut hash = Sha256::new();
+    hash.update(secret.expose());
+    let digest = hash.finalize_reset();
     let start = digest.first_chunk::<4>().copied().unwrap_or_default();
     format!("{FINGERPRINT_PREFIX}{}", HEXLOWER.encode(&start))
 }
@@ -81,6 +94,11 @@ fn span(duration: Duration) -> String {
         seconds @ 7200..172_800 => format!("{} h", (seconds + 1800) / 3600),
         seconds => format!("{} days", seconds / 86400),
     }
+}
+
+/// A number of things: `1 token`, `2 tokens`.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `text` cut to `limit` characters.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::cli::text::is_fingerprint;
+use crate::cli::text::{self, is_fingerprint};
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::secret::SecretText;
@@ -148,15 +148,9 @@ impl Visitor<'_> for Name {
         if text == "id" {
             return Ok(Ok("id"));
         }
-        Ok(Field::from_name(text).map(Field::name).ok_or_else(|| shown_name(text)))
+        let shown = || text::as_name(text).map_or_else(|| text::HIDDEN_NAME.to_owned(), |name| format!("\"{name}\""));
+        Ok(Field::from_name(text).map(Field::name).ok_or_else(shown))
     }
-}
-
-/// Where values and names were mixed up, the name is a secret: only what looks like a name is shown.
-fn shown_name(text: &str) -> String {
-    let looks_like_a_name =
-        text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
-    if looks_like_a_name { format!("\"{text}\"") } else { "(its name is not shown)".into() }
 }
 
 /// A field's value.

@@ -6,6 +6,7 @@ use crate::cli::args::{FindArgs, GetArgs, ListArgs};
 use crate::cli::input::SecretInput;
 use crate::cli::report::{Done, Stop, at_line};
 use crate::cli::session::Session;
+use crate::cli::text::counted;
 use crate::cli::token_reader::TokenReader;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -138,5 +139,5 @@ pub(super) async fn delete_all(session: &mut Session, yes: bool) -> Done {
             .into());
     }
     let count = session.open()?.vault.delete_tokens(&session.context).await?.value;
-    session.out.remark(&format!("deleted {count} {}", if count == 1 { "token" } else { "tokens" }))
+    session.out.remark(&format!("deleted {}", counted(count, "token")))
 }

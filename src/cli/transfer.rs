@@ -1,19 +1,18 @@
 //! The commands that bring tokens in and out: import, export.
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::args::{ExportArgs, Ids, ImportArgs, Sdk};
 use crate::cli::import_view::SummaryView;
+use crate::cli::new_file::write_new;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
-use crate::error::{Error, ErrorKind, Result};
+use crate::cli::text::counted;
+use crate::error::{Error, Result};
 use crate::export::{self, CsvFormat};
 use crate::import::row::Rows;
 use crate::import::{self, ImportOptions, csv, sqlite};
@@ -89,19 +88,5 @@ pub(super) async fn export(session: &mut Session, args: &ExportArgs) -> Done {
         return session.out.write(&bytes);
     };
     write_new(path, &bytes)?;
-    session.out.remark(&format!("wrote {} tokens in the clear to {}", tokens.len(), path.display()))
-}
-
-/// Never over a file that is there, and for nobody else to read from the first byte on.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|cause| match cause.kind() {
-        io::ErrorKind::AlreadyExists => Error::invalid(format!("there is something under {} already", path.display()))
-            .with_hint("choose another path, or move it away first"),
-        io::ErrorKind::StorageFull => Error::new(ErrorKind::StorageFull, "the export does not fit on the disk"),
-        _ => Error::new(ErrorKind::Io, format!("{} could not be written", path.display())).with_source(cause),
-    })
+    session.out.remark(&format!("wrote {} in the clear to {}", counted(tokens.len(), "token"), path.display()))
 }

@@ -1,22 +1,23 @@
 //! The commands for the vault as a whole: init, backup, rotate-key, change-passphrase, verify.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::cell::Cell;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use crate::backend::file::{KeySource, Verification};
 use crate::cli::args::{ChangeArgs, CostArgs, InitArgs};
 use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
+use crate::cli::new_file::{unwritable, write_new};
 use crate::cli::report::Done;
 use crate::cli::session::Session;
+use crate::cli::text::counted;
 use crate::crypto::kdf::KdfCost;
+use crate::crypto::keys::random_key;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::random_bytes;
 use crate::open::{self, StoreLocation};
 
 pub(super) fn init(session: &mut Session, args: &InitArgs) -> Done {
@@ -29,16 +30,24 @@ pub(super) fn init(session: &mut Session, args: &InitArgs) -> Done {
         (_, false) => None,
     };
     refuse_cost(matches!(settings.key, KeyChoice::KeyFile(_)), args.cost)?;
-    if let (StoreLocation::File(path), true) = (&settings.store, settings.is_default_store) {
-        make_folder(path)?;
-    }
+    let has_made_key = Cell::new(false);
     let key = || {
+        let key = key::of_new_vault(&settings.key)?;
+        if let (StoreLocation::File(path), true) = (&settings.store, settings.is_default_store) {
+            make_folder(path)?;
+        }
         if let Some(path) = &made_key {
             make_key_file(path)?;
+            has_made_key.set(true);
         }
-        key::of_new_vault(&settings.key)
+        Ok(key)
     };
-    open::create(&settings.store, key, cost(args.cost))?;
+    let made = open::create(&settings.store, key, cost(args.cost));
+    if let (Err(_), Some(path), true) = (&made, &made_key, has_made_key.get()) {
+        // A key without a vault opens nothing.
+        let _ = fs::remove_file(path);
+    }
+    made?;
     let store = settings.store.to_string();
     session.out.remark(&format!("made a vault: {store}"))?;
     match made_key {
@@ -70,32 +79,27 @@ fn make_folder(vault: &Path) -> Result<()> {
     let Some(folder) = vault.parent() else {
         return Ok(());
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|cause| {
-        Error::new(ErrorKind::Io, format!("the folder {} could not be made", folder.display()))
-            .with_source(cause)
-            .with_hint("name a vault elsewhere by --store file:PATH")
-    })
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|cause| unwritable(folder, cause).with_hint("name a vault elsewhere by --store file:PATH"))
 }
 
 fn make_key_file(path: &Path) -> Result<()> {
-    let bytes = Zeroizing::new(random_bytes::<32>()?);
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
-        file.write_all(&*bytes)?;
-        file.sync_all()
-    });
-    made.map_err(|cause| {
-        if cause.kind() == io::ErrorKind::AlreadyExists {
-            return Error::invalid(format!("there is something under {} already", path.display()))
-                .with_hint("leave out --make-key-file to use it as the key, or choose another path");
+    let key = random_key()?;
+    write_new(path, key.as_slice()).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => {
+            error.with_hint("leave out --make-key-file to use it as the key, or choose another path")
         }
-        Error::new(ErrorKind::Io, format!("the key file {} could not be made", path.display())).with_source(cause)
+        _ => error,
     })
 }
 
 pub(super) async fn backup(session: &mut Session, to: &Path) -> Done {
     let opened = session.open()?;
     let count = opened.file()?.backup(&session.context, to).await?;
-    session.out.remark(&format!("copied {count} tokens to {}; the same key opens it", to.display()))
+    session.out.remark(&format!("copied {} to {}; the same key opens it", counted(count, "token"), to.display()))
 }
 
 pub(super) async fn rotate_key(session: &mut Session) -> Done {
@@ -137,8 +141,9 @@ pub(super) async fn verify(session: &mut Session) -> Done {
         session.out.json(&VerificationView { generation, records, frames, bytes, dead_bytes, torn_bytes })?;
     }
     session.out.remark(&format!(
-        "whole: {records} tokens in {frames} frames, {bytes} bytes ({dead_bytes} of them no longer needed), \
-         generation {generation}"
+        "whole: {} in {}, {bytes} bytes ({dead_bytes} of them no longer needed), generation {generation}",
+        counted(records, "token"),
+        counted(usize::try_from(frames).unwrap_or(usize::MAX), "frame"),
     ))?;
     if torn_bytes > 0 {
         session.out.note(&format!(

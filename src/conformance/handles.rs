@@ -7,7 +7,7 @@ use super::backend::{
     user_key, versions,
 };
 use super::overtaken::{refreshed, signed_in};
-use super::races::{assert_one_record, save_at_once, save_at_once_beside};
+use super::races::{assert_one_record, save_at_once, save_at_once_beside, turns};
 use super::steps::{Store, all, assert_holds, by_id, delete, delete_all, found_id, id, refused, save, save_for, token};
 use crate::error::ErrorKind;
 use crate::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
@@ -121,11 +121,14 @@ pub async fn a_log_out_is_final_through_the_other_handle(handles: &Handles) {
 pub async fn a_delete_beside_saves_through_the_other_handle_is_final(handles: &Handles) {
     let stores = stores(handles);
     let [one, two] = &stores;
-    for _ in 0..8 {
+    for round in 0..16 {
         let saved = save(one, &token([(UserName, "alice"), (RefreshToken, "r")]).with_id("1")).await;
         let deleting = {
             let two = Arc::clone(two);
-            async move { delete(&two, "1").await }
+            async move {
+                turns(round).await;
+                delete(&two, "1").await
+            }
         };
         let late = |number: u64| refreshed(&saved, &number.to_string(), HOUR * number);
         let (ended, is_deleted) = save_at_once_beside(&stores, (1..=8).map(late).collect(), deleting).await;

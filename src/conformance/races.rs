@@ -49,6 +49,13 @@ pub(super) async fn save_at_once_beside<T: Send + 'static>(
     (ended, other.await.expect("what is done beside does not panic"))
 }
 
+/// Lets the others go ahead by so many turns.
+pub(super) async fn turns(count: u64) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn save_all_at_once(store: &Store, tokens: Vec<OAuthToken>) -> Vec<Ended> {
     save_at_once(std::slice::from_ref(store), tokens).await
 }
@@ -167,7 +174,10 @@ pub async fn a_delete_beside_saves_is_final(store: &Store) {
         let first = save(store, &token([(UserName, "alice"), (RefreshToken, "r")]).with_id(brought)).await;
         let deleting = {
             let (store, id) = (Arc::clone(store), id(&first));
-            async move { delete(&store, &id).await }
+            async move {
+                turns(round).await;
+                delete(&store, &id).await
+            }
         };
         let late = |number: u64| refreshed(&first, &number.to_string(), HOUR * number);
         let late = (1..=8).map(late).collect();
@@ -189,7 +199,10 @@ pub async fn a_delete_of_all_beside_saves_is_final(store: &Store) {
         }
         let deleting = {
             let store = Arc::clone(store);
-            async move { delete_all(&store).await }
+            async move {
+                turns(2 * round).await;
+                delete_all(&store).await
+            }
         };
         let late = held.iter().map(|token| refreshed(token, "late", HOUR * (round + 1))).collect();
         let (ended, deleted) = save_at_once_beside(std::slice::from_ref(store), late, deleting).await;

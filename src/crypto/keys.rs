@@ -101,7 +101,7 @@ impl KeyEncryptionKey {
         Ok((RootKey(copied(root)), DataKey::new(data_key.first_chunk().ok_or(Refused)?)))
     }
 
-    /// mac[header MAC key](bytes)
+    /// `mac[header MAC key](bytes)`
     ///
     /// # Errors
     /// None that can be met: the lengths are constants.

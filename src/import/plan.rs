@@ -56,10 +56,12 @@ impl fmt::Debug for ImportOptions<'_> {
 
 /// Imports `source`: all of it in one commit, or nothing.
 ///
-/// Rows are taken in their order, each as a save of an import. A row with an id that is stored means that token; else
-/// one of a user and client that are stored means theirs, and its id leads there too; else it is a new token. A token
-/// that anything but an import has written since is kept as it is, unless told otherwise: whoever imports at every
-/// start puts no old token back. The second import of a source writes nothing.
+/// Rows are taken in their order, each as a save of an import. A row with an id that is stored means that token, unless
+/// only one of the two names a user or client and they have no token in common: a second file has the ids 1, 2, 3 again.
+/// Else the rules of matching decide as for a save without an id, and the row's id leads there too; else it is a new
+/// token. A token that anything but an import has written since is kept as it is, unless told otherwise: whoever imports
+/// at every start puts no old token over a newer one. A token that was deleted since is new again: an import brings in
+/// what the source holds. The second import of a source with `--ids keep` writes nothing.
 ///
 /// Where a row is refused, nothing is imported unless told otherwise; that is the summary's to say, see
 /// [`Summary::check`].
@@ -113,11 +115,9 @@ async fn known(vault: &Vault, context: &Context, rows: &[Row], ids: Ids) -> Resu
 }
 
 fn keys(row: &Row, ids: Ids) -> Vec<LookupKey> {
-    if ids == Ids::New {
-        return matching::keys(&row.fields);
-    }
-    let user = row.fields.text(Field::UserName).map(|user| LookupKey::new(LookupKind::User, user));
-    [Some(LookupKey::new(LookupKind::Id, &row.id)), user].into_iter().flatten().collect()
+    let mut keys = matching::keys(&row.fields);
+    keys.extend((ids == Ids::Keep).then(|| LookupKey::new(LookupKind::Id, &row.id)));
+    keys
 }
 
 /// A record of a user without a client can get one from a row that does not name the user. Then it must not meet
@@ -215,10 +215,16 @@ impl<'a> Planner<'a> {
             return self.overlay.for_save(fields);
         };
         let Some(entry) = self.overlay.by_id(id) else {
-            return Ok(self.overlay.by_owner(fields));
+            return self.overlay.for_save(fields);
         };
         if matching::contradicts(fields, &entry.record) {
             return Err(Error::invalid("the row's id belongs to another user or client"));
+        }
+        if matching::is_unproven(fields, &entry.record) {
+            return Err(Error::invalid(
+                "the row's id belongs to a token that may be another user's: one of the two names no user or client, and \
+                 they have no token in common",
+            ));
         }
         Ok(Some(entry))
     }

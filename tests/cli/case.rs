@@ -21,6 +21,9 @@ pub(crate) struct Case {
     name: String,
     #[serde(default)]
     vault: Vault,
+    /// Needs the feature `import`.
+    #[serde(default)]
+    imports: bool,
     step: Vec<Step>,
 }
 
@@ -69,6 +72,10 @@ impl Cases {
 
 /// What went otherwise than the case says.
 pub(crate) fn failures(case: &Case) -> Vec<String> {
+    if case.imports && !cfg!(feature = "import") {
+        println!("left out, as it needs the feature import: {}", case.name);
+        return Vec::new();
+    }
     let scene = Scene::new(case.vault);
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let mut texts = BTreeMap::from([

@@ -4,6 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
-use nix::pty::openpty;
+use nix::pty::{Winsize, openpty};
 
 use crate::scene::{CHEAP, Scene, Vault};
 
@@ -98,4 +98,34 @@ fn two_that_differ_and_an_empty_one_are_refused() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("error: the passphrase is empty"), "{text}");
     assert_eq!(scene.vault(), None);
+}
+
+/// What `list` writes to a terminal of 80 columns.
+fn listed_on_a_terminal(scene: &Scene, environment: &[(&str, &str)]) -> String {
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let pair = openpty(&size, None).unwrap();
+    let mut command = scene.command();
+    command.arg("list").env("TERM", "xterm").envs(environment.iter().copied());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::from(pair.slave)).spawn().unwrap();
+    drop(command);
+    let mut terminal = File::from(pair.master);
+    let mut text = Vec::new();
+    // Linux ends it with an error once nobody holds the other end.
+    let _ = terminal.read_to_end(&mut text);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_want_it() {
+    let scene = Scene::new(Vault::KeyFile);
+    let token = b"{\"id\": \"1\", \"user_name\": \"a very long user name, longer than the terminal is wide\", \"access_token\": \"t\"}";
+    assert!(scene.run(&["save"], token).status.success());
+    let shown = listed_on_a_terminal(&scene, &[]);
+    assert!(shown.contains("\u{1b}[1m") && shown.contains("ACCESS TOKEN"), "{shown:?}");
+    let longest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
+    let plain = listed_on_a_terminal(&scene, &[("NO_COLOR", "1")]);
+    assert!(!plain.contains('\u{1b}') && longest(&plain) <= 81, "{plain:?}");
+    let piped = scene.run(&["list"], b"").stdout;
+    assert!(!piped.contains(&0x1b));
 }

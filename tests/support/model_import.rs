@@ -1,7 +1,7 @@
 //! What an import does, by the model: row after row, and all or nothing.
 
 use tokenvault::error::ErrorKind;
-use tokenvault::fields::Field::{self, ClientId, GrantToken, RefreshToken, UserName};
+use tokenvault::fields::Field::{self, AccessToken, ClientId, GrantToken, RefreshToken, UserName};
 use tokenvault::import::{Ids, ImportOptions};
 
 use crate::model::{At, Held, Model, refuse_unusable};
@@ -82,18 +82,25 @@ impl Model {
         Ok(if is_kept { Fate::Kept } else { Fate::Taken })
     }
 
-    /// By its id; else by user and client, both as given; without ids, as a save.
+    /// By its id, where nothing speaks against it; else as a save without an id.
     fn meant_by_row(&self, given: &Held) -> Result<Option<At>, ErrorKind> {
-        if given.id.is_empty() {
-            return self.meant_by_save(given);
-        }
-        if let Some(at) = self.with_id(&given.id) {
-            let is_another = self.rows[at].is_contradicted_by(&given.texts);
+        if !given.id.is_empty()
+            && let Some(at) = self.with_id(&given.id)
+        {
+            let is_another = self.rows[at].is_contradicted_by(&given.texts) || self.may_be_another(at, given);
             return if is_another { Err(ErrorKind::InvalidInput) } else { Ok(Some(at)) };
         }
-        let is_own = |field: Field, at: At| self.rows[at].texts.at(field) == given.texts.at(field);
-        let mut places = 0..self.rows.len();
-        Ok(places.find(|at| given.texts.has(UserName) && is_own(UserName, *at) && is_own(ClientId, *at)))
+        self.meant_by_save(&Held { id: String::new(), ..given.clone() })
+    }
+
+    /// Only one of the two names a user or client, and they have no token in common.
+    fn may_be_another(&self, at: At, given: &Held) -> bool {
+        let row = &self.rows[at];
+        let is_one_sided = |field| given.texts.has(field) != row.texts.has(field);
+        let is_shared = |field: Field| given.texts.has(field) && given.texts.at(field) == row.texts.at(field);
+        let is_first = given.texts.has(RefreshToken) && given.texts.at(RefreshToken) == row.first_refresh;
+        (is_one_sided(UserName) || is_one_sided(ClientId))
+            && !(is_first || is_shared(RefreshToken) || is_shared(GrantToken) || is_shared(AccessToken))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Order of locks: `turn`, then the file's own lock, then `state`. Readers hold `state` only while they read.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata};
 use crate::backend::file::frame::HEAD_LEN;
 use crate::backend::file::header::Header;
 use crate::backend::file::held_key::HeldKey;
+use crate::backend::file::key_source::KeySource;
 use crate::backend::file::opening::{self, io_error};
 use crate::backend::file::options::FileOptions;
 use crate::backend::file::scan::Tail;
@@ -28,8 +29,13 @@ pub(super) struct Core {
     is_writing: AtomicBool,
     /// What is in memory must not be believed any more; the next operation reads the file anew.
     pub(super) must_reload: AtomicBool,
-    /// The file and its folder have been synced since this inode was opened.
+    /// The folder has been synced since this inode was opened.
     is_settled: AtomicBool,
+    /// How many microseconds this process has waited for the file's lock, in all.
+    waited: AtomicU64,
+    /// A sync has failed: what reads show may not be on the disk, and no later sync would say so. Only a new file
+    /// settles that.
+    is_doubtful: AtomicBool,
 }
 
 /// The file's lock, and this process's turn to hold it.
@@ -83,6 +89,8 @@ impl Core {
             is_writing: AtomicBool::new(false),
             must_reload: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
+            waited: AtomicU64::new(0),
+            is_doubtful: AtomicBool::new(false),
         };
         drop(core.lock(LockKind::Shared, core.options.lock_wait)?);
         Ok(core)
@@ -105,6 +113,24 @@ impl Core {
     /// Changes what is known.
     pub(super) fn change_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Syncs the vault's file. Where that fails, nothing more is written through this descriptor, nor into this file.
+    pub(super) fn sync_file(&self, file: &dyn DiskFile) -> std::io::Result<()> {
+        file.sync().inspect_err(|_| {
+            self.is_doubtful.store(true, Ordering::SeqCst);
+            self.must_reload.store(true, Ordering::SeqCst);
+        })
+    }
+
+    /// Whether the next write must be a rewrite, because a sync has failed.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_doubtful.load(Ordering::SeqCst)
+    }
+
+    /// A new file is in place, all of it durable.
+    pub(super) fn settle_doubt(&self) {
+        self.is_doubtful.store(false, Ordering::SeqCst);
     }
 
     /// Whether nothing has been written since the state was brought up to date. `metadata` is the path's.
@@ -131,8 +157,24 @@ impl Core {
     }
 
     /// Takes the lock on the file that is under the path now, and brings the state up to date under it.
+    /// Other threads of this process are waited for in any case; `wait` bounds the wait for other processes.
     pub(super) fn lock(&self, kind: LockKind, wait: Duration) -> Result<Locked<'_>> {
-        let turn = self.take_turn(wait)?;
+        self.lock_in_turn(self.turn.lock().unwrap_or_else(PoisonError::into_inner), kind, wait)
+    }
+
+    /// Takes the lock for writing if nobody has it, in this process or another; else answers `Busy`.
+    pub(super) fn lock_at_once(&self) -> Result<Locked<'_>> {
+        let turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(ErrorKind::Busy, "another thread has the vault locked").with_hint("try again"));
+            }
+        };
+        self.lock_in_turn(turn, LockKind::Exclusive, Duration::ZERO)
+    }
+
+    fn lock_in_turn<'a>(&'a self, turn: MutexGuard<'a, ()>, kind: LockKind, wait: Duration) -> Result<Locked<'a>> {
         if self.must_reload.load(Ordering::SeqCst) {
             self.reopen()?;
         }
@@ -143,36 +185,41 @@ impl Core {
                 return Err(Error::new(ErrorKind::PermissionDenied, "the vault can be read but not written")
                     .with_hint("check the file's owner and mode, and whether its disk is mounted read-only"));
             }
-            opening::wait_for_lock(&*file, kind, wait, &mut waited)?;
-            let metadata = self.path_metadata()?;
-            if metadata.identity == self.state().identity {
+            let before = waited;
+            let taken = opening::wait_for_lock(&*file, kind, wait, &mut waited);
+            self.add_to_waited(waited.saturating_sub(before));
+            taken?;
+            let metadata = self.path_metadata().inspect_err(|_| give_back(&*file))?;
+            let is_known = self.state().is_as_known().inspect_err(|_| give_back(&*file))?;
+            if metadata.identity == self.state().identity && is_known {
                 let locked = Locked { core: self, file: Mutex::new(file), file_len: metadata.len, _turn: turn };
                 self.catch_up(kind, metadata)?;
                 self.is_writing.store(kind == LockKind::Exclusive, Ordering::SeqCst);
                 return Ok(locked);
             }
-            // Somebody rewrote the vault: the lock is on a file that nobody will read again.
-            file.unlock().map_err(|error| io_error("unlock the vault", error))?;
+            // Somebody rewrote the vault, and the lock is on a file that nobody will read again; or copied over it.
+            give_back(&*file);
             self.reopen()?;
         }
     }
 
-    fn take_turn(&self, wait: Duration) -> Result<MutexGuard<'_, ()>> {
-        match self.turn.try_lock() {
-            Ok(turn) => Ok(turn),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if wait.is_zero() => {
-                Err(Error::new(ErrorKind::Busy, "another thread has the vault locked"))
-            }
-            Err(TryLockError::WouldBlock) => Ok(self.turn.lock().unwrap_or_else(PoisonError::into_inner)),
-        }
+    fn add_to_waited(&self, time: Duration) {
+        self.waited.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// How long this process has waited for the file's lock, in all.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited.load(Ordering::SeqCst))
+    }
+
+    /// How long somebody may still wait who gives up at that sum of [`waited`](Self::waited).
+    pub(super) fn wait_until(&self, give_up: Duration) -> Duration {
+        give_up.saturating_sub(self.waited())
     }
 
     fn catch_up(&self, kind: LockKind, metadata: Metadata) -> Result<()> {
         if kind == LockKind::Exclusive && !self.is_settled.load(Ordering::SeqCst) {
-            // A writer that was killed may have left a frame that is read and not yet durable, or a rename.
-            let file = Arc::clone(&self.state().file);
-            file.sync().map_err(|error| io_error("sync the vault", error))?;
+            // A rewriter that was killed may have left a rename that is not durable: a frame's own sync covers only the file.
             self.sync_folder()?;
             self.is_settled.store(true, Ordering::SeqCst);
         }
@@ -180,7 +227,7 @@ impl Core {
             return Ok(());
         }
         let len = metadata.len;
-        self.change_state(|state| {
+        let caught_up = self.change_state(|state| {
             if len < state.position.offset {
                 return Err(set_back());
             }
@@ -190,7 +237,9 @@ impl Core {
                 Tail::Torn(bytes) if kind == LockKind::Exclusive => self.cut_tail(state, bytes),
                 Tail::Torn(bytes) => ignore_tail(state, bytes, len),
             }
-        })
+        });
+        // Frames may have been taken in before the one that failed: what is known is not to be believed.
+        caught_up.inspect_err(|_| self.must_reload.store(true, Ordering::SeqCst))
     }
 
     /// Cuts a torn tail off, and keeps it beside the file.
@@ -204,15 +253,16 @@ impl Core {
             file.sync()
         });
         kept.map_err(|error| io_error("keep the torn end of the vault beside it", error))?;
+        self.sync_folder()?;
         state.file.set_len(state.position.offset).map_err(|error| io_error("cut the torn end off", error))?;
-        state.file.sync().map_err(|error| io_error("sync the vault", error))?;
+        self.sync_file(&*state.file).map_err(|error| io_error("sync the vault", error))?;
         tracing::warn!(bytes, kept = %aside.display(), "a write that did not come to its end was cut off the vault");
         Ok(())
     }
 
     /// Opens the file that is under the path now, and forgets what was known of the one before.
     fn reopen(&self) -> Result<()> {
-        let (file, header) = opening::open_header(&*self.disk, &self.options.path)?;
+        let (file, header) = opening::open_header(&*self.disk, &self.options.path).map_err(no_longer_a_vault)?;
         let mut held = self.held_key();
         self.check_succession(&header)?;
         let (key, (root, data_key)) = held.unlock(&header)?;
@@ -220,6 +270,7 @@ impl Core {
         held.keep(key, &fresh.header.derivation);
         self.is_settled.store(false, Ordering::SeqCst);
         self.must_reload.store(false, Ordering::SeqCst);
+        tracing::debug!(generation = fresh.header.generation, "opened the file that is under the vault's path now");
         self.change_state(|state| *state = fresh);
         Ok(())
     }
@@ -235,6 +286,12 @@ impl Core {
             return Err(set_back());
         }
         Ok(())
+    }
+
+    /// What opens the vault now; what opened it first where that cannot be looked at, as in a process that was forked
+    /// while a thread held the lock.
+    pub(super) fn key_source(&self) -> KeySource {
+        self.held.try_lock().map_or_else(|_| self.options.key.clone(), |held| held.source().clone())
     }
 
     /// The key that opens the vault.
@@ -257,4 +314,14 @@ fn ignore_tail(state: &mut State, bytes: u64, len: u64) -> Result<()> {
     state.ignored_tail = Some((len, head));
     tracing::warn!(bytes, "the vault ends in a write that did not come to its end; the next writer cuts it off");
     Ok(())
+}
+
+/// A vault was there: whatever lies in its place now is not a matter of a wrong path.
+fn no_longer_a_vault(error: Error) -> Error {
+    if error.kind() != ErrorKind::InvalidInput {
+        return error;
+    }
+    Error::damaged("what lies under the vault's path is no longer a vault")
+        .with_hint("put the vault back, or restore the last backup; then find out who changed the file")
+        .with_source(error)
 }

@@ -40,7 +40,8 @@ impl Handle {
     pub(super) async fn write(&self, work: Work, wait: Duration) -> Result<usize> {
         let (reply, answer) = oneshot::channel();
         let may_lead = matches!(&work, Work::Commit(commit) if commit.changes.len() <= writer::MAX_LED);
-        match self.queue.enter(Request { work, wait, reply }, may_lead) {
+        let give_up = self.core.waited().saturating_add(wait);
+        match self.queue.enter(Request { work, give_up, reply }, may_lead) {
             Some(request) => {
                 let left_over = writer::lead(&self.core, request);
                 let is_left_over = left_over.is_some();

@@ -29,6 +29,10 @@ impl HeldKey {
         Arc::clone(&self.key)
     }
 
+    pub(super) fn source(&self) -> &KeySource {
+        &self.source
+    }
+
     pub(super) fn derivation(&self) -> &KeyDerivation {
         &self.derivation
     }

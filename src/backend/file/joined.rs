@@ -1,10 +1,13 @@
 //! Commits that go into one frame.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::backend::file::append;
 use crate::backend::file::core::{Core, Locked};
 use crate::backend::file::frame::{self, PART_LEN, PlaintextBuilder};
+use crate::backend::file::opening::io_error;
 use crate::backend::file::rewrite::{self, Rewrite};
 use crate::backend::file::state::{Place, State};
 use crate::backend::{Change, Commit};
@@ -17,6 +20,22 @@ use crate::record_codec;
 /// A commit whose records take more than this is written as a rewrite: whoever reads a record opens the whole frame it
 /// lies in.
 const MAX_FRAME_OF_COMMIT: usize = 16 * 1024;
+
+/// A commit, and its records' bytes.
+pub(super) struct Encoded {
+    commit: Commit,
+    bodies: Vec<Option<Zeroizing<Vec<u8>>>>,
+    size: usize,
+}
+
+impl Encoded {
+    pub(super) fn new(commit: Commit) -> Self {
+        let encode = |change: &Change| change.value.as_deref().map(record_codec::encode);
+        let bodies: Vec<_> = commit.changes.iter().map(encode).collect();
+        let size = bodies.iter().map(|body| PART_LEN + body.as_ref().map_or(0, |body| body.len())).sum();
+        Self { commit, bodies, size }
+    }
+}
 
 pub(super) struct Joined {
     changes: Vec<Change>,
@@ -34,23 +53,26 @@ impl Joined {
         Self { changes: Vec::new(), bodies: Vec::new(), size: 0, now, is_shared, names: Vec::new(), keys: Vec::new() }
     }
 
+    /// Whether a commit can join without making the frame a large one.
+    pub(super) fn has_room_for(&self, commit: &Encoded) -> bool {
+        self.changes.is_empty() || self.size + commit.size <= MAX_FRAME_OF_COMMIT
+    }
+
     /// Adds a commit, unless what it rests on no longer holds, or is being changed by one that was added before.
-    pub(super) fn add(&mut self, state: &State, commit: Commit) -> Result<()> {
+    pub(super) fn add(&mut self, state: &State, encoded: Encoded) -> Result<()> {
+        let Encoded { commit, bodies, size } = encoded;
         state.directory.check(&commit)?;
         let is_touched = commit.changes.iter().any(|change| self.names.contains(&change.name))
             || commit.claims.iter().any(|claim| self.keys.contains(&claim.key));
         if is_touched {
             return Err(Error::conflict());
         }
-        for change in commit.changes {
-            if self.is_shared {
-                self.touch(state, &change)?;
-            }
-            let body = change.value.as_deref().map(record_codec::encode);
-            self.size += PART_LEN + body.as_ref().map_or(0, |body| body.len());
-            self.bodies.push(body);
-            self.changes.push(change);
+        if self.is_shared {
+            commit.changes.iter().try_for_each(|change| self.touch(state, change))?;
         }
+        self.size += size;
+        self.bodies.extend(bodies);
+        self.changes.extend(commit.changes);
         Ok(())
     }
 
@@ -62,15 +84,18 @@ impl Joined {
     }
 
     /// Writes what was added, and takes it into the state once it is durable.
-    pub(super) fn write(mut self, core: &Core, locked: &Locked<'_>) -> Result<()> {
+    pub(super) fn write(self, core: &Core, locked: &Locked<'_>) -> Result<()> {
         if self.changes.is_empty() {
-            return Ok(());
+            // Its answer rests on what was read, and that may be a frame of a writer that was killed before its sync.
+            let file = Arc::clone(&core.state().file);
+            return core.sync_file(&*file).map_err(|error| io_error("sync the vault", error));
         }
-        if self.size > MAX_FRAME_OF_COMMIT && self.changes.len() > 1 {
+        let is_large = self.size > MAX_FRAME_OF_COMMIT && self.changes.len() > 1;
+        if is_large || core.is_doubtful() {
             return rewrite::run(core, locked, Rewrite::with(self.changes)).map(drop);
         }
         let mut builder = PlaintextBuilder::new();
-        for (change, body) in self.changes.iter().zip(self.bodies.drain(..)) {
+        for (change, body) in self.changes.iter().zip(self.bodies) {
             match (&change.value, body) {
                 (Some(record), Some(body)) => builder.put(change.name, record.saved_at, body),
                 _ => builder.tombstone(change.name, self.now),

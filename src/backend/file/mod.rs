@@ -48,6 +48,8 @@ mod reader;
 mod rewrite;
 mod scan;
 mod state;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod writer;
 
@@ -159,12 +161,30 @@ impl FileBackend {
             return Ok(Arc::clone(&handle));
         }
         let disk = handle.core().disk.after_fork();
-        let ours = Arc::new(Handle::new(Core::open(self.options.clone(), disk)?));
-        let parents = self.handle.swap(Arc::clone(&ours));
-        // Its locks may be held by threads that do not exist here, and its thread cannot be joined.
-        std::mem::forget(parents);
+        let options = FileOptions { key: handle.core().key_source(), ..self.options.clone() };
+        let ours = Arc::new(Handle::new(Core::open(options, disk)?));
+        let before = self.handle.swap(Arc::clone(&ours));
+        if !before.is_ours() {
+            forget(before);
+        }
         Ok(ours)
     }
+}
+
+impl Drop for FileBackend {
+    fn drop(&mut self) {
+        let handle = self.handle.load_full();
+        if !handle.is_ours() {
+            drop(handle.core().disk.after_fork());
+            forget(handle);
+        }
+    }
+}
+
+/// Leaves a parent's handle as it is, in a process that was forked: its locks may be held by threads that do not exist
+/// here, its thread cannot be joined, and the numbers of its descriptors may mean other files by now.
+fn forget(parents: Arc<Handle>) {
+    std::mem::forget(parents);
 }
 
 #[async_trait]

@@ -90,7 +90,9 @@ pub(super) fn wait_for_lock(file: &dyn DiskFile, kind: LockKind, wait: Duration,
 pub(super) fn io_error(what: &str, error: io::Error) -> Error {
     use io::ErrorKind as Os;
     let (kind, hint) = match error.kind() {
-        Os::NotFound => (ErrorKind::NotFound, "check the path; `tokenvault init` makes a new vault"),
+        Os::NotFound => {
+            (ErrorKind::NotFound, "check the path, and that its folder is there; `tokenvault init` makes a new vault")
+        }
         Os::PermissionDenied => {
             (ErrorKind::PermissionDenied, "check the owner and the mode of the file and its folder")
         }

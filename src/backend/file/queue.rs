@@ -14,7 +14,9 @@ use crate::error::Result;
 /// Something to write, how long to wait for the lock, and whom to tell.
 pub(super) struct Request {
     pub(super) work: Work,
-    pub(super) wait: Duration,
+    /// The sum of [`Core::waited`](crate::backend::file::core::Core::waited) at which waiting is of no use any more: what
+    /// was waited for those before it in the line counts.
+    pub(super) give_up: Duration,
     pub(super) reply: oneshot::Sender<Result<usize>>,
 }
 

@@ -154,10 +154,12 @@ fn put_in_place(core: &Core, locked: &Locked<'_>, path: &Path, new: NewFile) -> 
     core.disk.rename(path, &core.options.path).map_err(|error| io_error("put the new vault file in place", error))?;
     let derivation = new.state.header.derivation;
     core.change_state(|state| *state = new.state);
+    core.settle_doubt();
     if let Some((source, key)) = new.key {
         core.held_key().replace(source, key, &derivation);
     }
     locked.moved_to(Arc::clone(&file));
+    tracing::debug!(generation = core.state().header.generation, "wrote the vault anew");
     let synced = core.sync_folder();
     if synced.is_err() {
         // Which of the two files a power loss would leave is open: nothing is acknowledged on top of that.

@@ -18,6 +18,9 @@ use crate::identity::RecordName;
 use crate::record::Record;
 use crate::record_codec;
 
+/// What a frame takes beside its changes: head, count, tag.
+const FRAME_OVERHEAD: u64 = (HEAD_LEN + 2 + TAG_LEN) as u64;
+
 /// Where a record lies: a frame, told by its tag, and a part of what it holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -56,7 +59,7 @@ impl Place {
 
     /// What the record takes up in the file, as far as it can be told apart from its neighbours.
     pub(super) fn bytes(&self) -> u64 {
-        u64::from(self.body_len) + (HEAD_LEN + 2 + PART_LEN + TAG_LEN) as u64
+        u64::from(self.body_len) + PART_LEN as u64 + FRAME_OVERHEAD
     }
 }
 
@@ -107,8 +110,18 @@ impl State {
     pub(super) fn that_follows(mut self, earlier: &Self) -> Self {
         let is_same = self.header.generation == earlier.header.generation;
         let last = earlier.position.number.checked_sub(1).map(|number| (number, earlier.position.tag_before));
-        self.must_hold = last.filter(|_| is_same);
+        self.must_hold = last.or(earlier.must_hold).filter(|_| is_same);
         self
+    }
+
+    /// Whether the file still ends its known part with the last known frame. What is copied over it keeps the inode,
+    /// and frames appended to that could never be opened.
+    pub(super) fn is_as_known(&self) -> Result<bool> {
+        let Position { offset, number, tag_before } = self.position;
+        let mut tag = [0; TAG_LEN];
+        let read = self.file.read_at(&mut tag, offset - TAG_LEN as u64);
+        read.map_err(|error| io_error("read the vault", error))?;
+        Ok(number == 0 || tag == tag_before)
     }
 
     /// Takes in every frame behind the known ones, and judges the tail. The file must be locked.
@@ -116,21 +129,22 @@ impl State {
         let (file, key, vault_id) = (Arc::clone(&self.file), Arc::clone(&self.key), self.header.vault_id);
         let mut scanner = Scanner::new(&*file, &key, &vault_id, self.position)?;
         while let Some(opened) = scanner.next()? {
-            if self
-                .must_hold
-                .take_if(|(number, _)| *number == opened.at.number)
-                .is_some_and(|(_, tag)| tag != opened.tag)
-            {
+            if self.must_hold.is_some_and(|(number, tag)| number == opened.at.number && tag != opened.tag) {
                 return Err(set_back());
             }
             self.take_in(&opened)?;
         }
-        if self.must_hold.is_some() {
+        let (reached, tail) = (scanner.position(), scanner.tail()?);
+        if self.must_hold.is_some_and(|(number, _)| number >= reached.number) {
             return Err(set_back());
         }
-        self.position = scanner.position();
-        let tail = scanner.tail()?;
-        if self.is_closed { Ok(tail) } else { Err(cut_short()) }
+        if !self.is_closed {
+            return Err(cut_short());
+        }
+        // Only now: whoever asks again after an error is told the same.
+        self.position = reached;
+        self.must_hold = None;
+        Ok(tail)
     }
 
     fn take_in(&mut self, opened: &Opened<'_>) -> Result<()> {
@@ -191,9 +205,10 @@ impl State {
         if reached == self.position { Ok(()) } else { Err(not_there()) }
     }
 
-    /// Bytes that no live record needs.
+    /// Bytes that no live record needs. (The closing frame is needed.)
     pub(super) fn dead_bytes(&self) -> u64 {
-        (self.position.offset - self.header.len() as u64).saturating_sub(self.live_bytes)
+        let closing = if self.is_closed { FRAME_OVERHEAD } else { 0 };
+        (self.position.offset - self.header.len() as u64).saturating_sub(self.live_bytes + closing)
     }
 
     /// Reads every record.

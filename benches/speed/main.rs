@@ -7,29 +7,33 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a benchmark")]
 #![allow(clippy::disallowed_methods, clippy::cast_precision_loss, reason = "it measures time and writes its own files")]
 
+mod report;
+mod tokens;
+
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
 use tokenvault::backend::{Backend, Change, Commit};
-use tokenvault::clock::Timestamp;
 use tokenvault::crypto::kdf::{self, KdfCost};
-use tokenvault::fields::{Field, Fields};
-use tokenvault::identity::{Lineage, RecordName, Version};
+use tokenvault::export::{self, CsvFormat};
+use tokenvault::fields::Field;
+use tokenvault::identity::RecordName;
 use tokenvault::import::{self, ImportOptions};
 use tokenvault::operation::Context;
-use tokenvault::record::{Record, Writer};
+use tokenvault::record::Record;
 use tokenvault::secret::SecretText;
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
+
+use crate::report::{against_sqlite, bar, median, micros, result, write_report};
+use crate::tokens::{fields, record};
 
 const PASSPHRASE: &str = "a passphrase of the benchmark";
 
@@ -170,25 +174,10 @@ impl Bench {
         let cx = Context::new();
         let mut times = Vec::new();
         for round in 1..=5 {
-            let header = "id,user_name,client_id,client_secret,refresh_token,access_token,grant_token,expiry_time,redirect_url,api_domain";
-            let mut csv = header.to_owned();
-            for number in round * 1_000_000..round * 1_000_000 + 1000 {
-                let token = fields(number);
-                let text = |field| token.text(field).unwrap_or_default();
-                let columns = [
-                    Field::UserName,
-                    Field::ClientId,
-                    Field::ClientSecret,
-                    Field::RefreshToken,
-                    Field::AccessToken,
-                    Field::GrantToken,
-                    Field::ExpiresIn,
-                    Field::RedirectUrl,
-                    Field::ApiDomain,
-                ]
-                .map(text);
-                csv.push_str(&format!("\n{number},{}", columns.join(",")));
-            }
+            let tokens: Vec<Arc<OAuthToken>> = (round * 1_000_000..round * 1_000_000 + 1000)
+                .map(|number| Arc::new(OAuthToken::from_fields(fields(number)).with_id(&number.to_string())))
+                .collect();
+            let csv = export::to_csv(&tokens, CsvFormat::Node).unwrap();
             let path = self.folder.path().join("rows.csv");
             fs::write(&path, csv).unwrap();
             let start = Instant::now();
@@ -230,20 +219,6 @@ impl Bench {
     }
 }
 
-/// Each store's save as a multiple of a bare append beside it: the two are not measured in the same seconds.
-fn against_sqlite(tokens: usize, ours: f64) -> Option<Value> {
-    let peers: Value = serde_json::from_str(&fs::read_to_string(figures().join("peers.json")).ok()?).ok()?;
-    let peer = peers["results"].as_array()?.iter().find(|result| {
-        result["store"] == "seed SQLite" && result["operation"] == "save" && result["tokens"] == tokens
-    })?;
-    let ratio = ours / (peer["median_us"].as_f64()? / peer["bare_append_us"].as_f64()?);
-    Some(bar(&format!("save at {tokens} tokens, times the seed's SQLite store"), "at most 1", ratio, "x", ratio <= 1.0))
-}
-
-fn figures() -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../figures")
-}
-
 /// Runs this program again for one measurement: milliseconds and peak MiB.
 fn alone(arguments: &[&str]) -> (f64, f64) {
     let output = Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
@@ -279,88 +254,7 @@ fn options(path: &Path) -> FileOptions {
     FileOptions::new(path, KeySource::Passphrase(SecretText::new(PASSPHRASE)))
 }
 
-/// The token of this number: the same shape as in peers.py.
-fn fields(number: usize) -> Fields {
-    let secret = |kind: &str| {
-        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{kind} {number}")));
-        format!("1000.{}.{}", &digest[..32], &digest[32..])
-    };
-    let mut fields = Fields::new();
-    for (field, text) in [
-        (Field::UserName, format!("user{number:06}@example.com:{}", 60_000_000_000 + number)),
-        (Field::ClientId, "1000.BENCHMARKBENCHMARKBENCHMARK0001".to_owned()),
-        (Field::ClientSecret, "0123456789abcdef0123456789abcdef0123456789".to_owned()),
-        (Field::RefreshToken, secret("refresh")),
-        (Field::AccessToken, secret("access")),
-        (Field::ExpiresIn, "1795311652321".to_owned()),
-        (Field::RedirectUrl, "https://app.example.com/oauth/callback".to_owned()),
-        (Field::ApiDomain, "https://www.zohoapis.com".to_owned()),
-    ] {
-        fields.set(field, Some(SecretText::new(&text)));
-    }
-    fields
-}
-
-fn record(number: usize) -> Arc<Record> {
-    let fields = Arc::new(fields(number));
-    let at = Timestamp::from_micros(1_700_000_000_000_000 + number as u64);
-    Arc::new(Record {
-        name: RecordName::random().unwrap(),
-        version: Version::first().unwrap(),
-        first_refresh: fields.get(Field::RefreshToken).cloned(),
-        fields,
-        ids: Vec::new(),
-        lineage: Lineage::first().unwrap(),
-        created_at: at,
-        saved_at: at,
-        writer: Writer::Save,
-    })
-}
-
 fn shuffled(tokens: usize, count: usize) -> Vec<usize> {
     let mut random = fastrand::Rng::with_seed(7);
     (0..count).map(|_| random.usize(..tokens)).collect()
-}
-
-fn micros(time: Duration) -> f64 {
-    time.as_nanos() as f64 / 1000.0
-}
-
-fn percentile(times: &[f64], percent: usize) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
-}
-
-fn median(times: &[f64]) -> f64 {
-    percentile(times, 50)
-}
-
-fn result(store: &str, tokens: usize, operation: &str, times: &[f64]) -> Value {
-    let (median, p90) = (median(times), percentile(times, 90));
-    println!("{store:12} {operation:13} {tokens:>7} tokens  median {median:>9.2} us  p90 {p90:>9.2} us");
-    json!({"store": store, "tokens": tokens, "operation": operation, "median_us": median, "p90_us": p90,
-           "repetitions": times.len()})
-}
-
-fn bar(name: &str, bar: &str, measured: f64, unit: &str, met: bool) -> Value {
-    println!("{} {name}: {measured:.2} {unit} ({bar})", if met { "met   " } else { "NOT MET" });
-    json!({"name": name, "bar": bar, "measured": measured, "unit": unit, "met": met})
-}
-
-fn write_report(results: &[Value], bars: &[Value]) {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap();
-    let cpu = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .map(|line| line.trim_start_matches([' ', '\t', ':']));
-    let kernel = format!("Linux {}", fs::read_to_string("/proc/sys/kernel/osrelease").unwrap().trim());
-    let host = json!({"cpu": cpu, "cores": std::thread::available_parallelism().unwrap().get(), "kernel": kernel,
-        "measured_at": SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()});
-    let folder = figures();
-    fs::create_dir_all(&folder).unwrap();
-    let report = serde_json::to_string_pretty(&json!({"host": host, "results": results, "bars": bars})).unwrap();
-    let path = folder.join("tokenvault.json");
-    fs::write(&path, report).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
 }

@@ -1,0 +1,27 @@
+//! Secrets that are pushed through everything, and looked for everywhere: in what is printed and logged, in every file,
+//! in what a panic says, and in the process's own memory once all is dropped.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to stop")]
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "as above")]
+
+mod canary;
+#[cfg(feature = "import")]
+mod command_line;
+#[cfg(all(feature = "import", target_os = "linux"))]
+mod memory;
+mod printed;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+#[allow(clippy::disallowed_methods, reason = "a test's own files")]
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Every file in the folder, and in those within it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
