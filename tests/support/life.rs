@@ -1,20 +1,17 @@
 //! A random life of a store, lived beside the model: the same operations on both, everything compared at every step.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use tokenvault::clock::{ManualClock, Timestamp};
 use tokenvault::error::ErrorKind;
-use tokenvault::fields::Field::{AccessToken, GrantToken, RefreshToken, UserName};
-use tokenvault::operation::Context;
-use tokenvault::store::{Outcome, TokenStore};
-use tokenvault::token::OAuthToken;
-use tokenvault::vault::Vault;
+use tokenvault::fields::Field::{self, AccessToken, GrantToken, RefreshToken, UserName};
+use tokenvault::store::Outcome;
 
-use crate::model::{Held, Model};
-use crate::pair::{Pair, texts};
+use crate::model::{Held, Model, Texts};
+use crate::pair::Pair;
+use crate::way::{Token, Way};
 use crate::witness::{Deed, Save, Witness};
 use crate::words;
 
@@ -26,19 +23,13 @@ pub(crate) fn birth() -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000)
 }
 
-/// One way in: a store, which may be wrapped in layers, and the vault below it, which imports go to.
-pub(crate) struct Handle {
-    pub(crate) store: Arc<dyn TokenStore>,
-    pub(crate) vault: Arc<Vault>,
-}
-
-pub(crate) struct Life<'a> {
+pub(crate) struct Life<'a, W: Way> {
     pub(crate) random: Rng,
-    handles: &'a [Handle],
+    ways: &'a [W],
     pub(crate) clock: &'a ManualClock,
     pub(crate) model: Model,
     pub(crate) witness: Witness,
-    held: Vec<Pair>,
+    held: Vec<Pair<W::Token>>,
     step: u64,
     story: Vec<String>,
     ended: HashMap<Ended, usize>,
@@ -47,15 +38,15 @@ pub(crate) struct Life<'a> {
 /// How a save ended.
 pub(crate) type Ended = Result<Outcome, ErrorKind>;
 
-/// Lives `steps` steps of the life that `seed` names, on fresh handles of the same records. Answers how
+/// Lives `steps` steps of the life that `seed` names, by fresh ways to the same records. Answers how
 /// often saves ended in which way.
 ///
 /// # Panics
 /// Where a store and the model disagree, with the seed and the last operations.
-pub(crate) async fn run(seed: u64, steps: usize, handles: &[Handle], clock: &ManualClock) -> HashMap<Ended, usize> {
+pub(crate) async fn run<W: Way>(seed: u64, steps: usize, ways: &[W], clock: &ManualClock) -> HashMap<Ended, usize> {
     let mut life = Life {
         random: Rng::with_seed(seed),
-        handles,
+        ways,
         clock,
         model: Model::default(),
         witness: Witness::default(),
@@ -70,7 +61,7 @@ pub(crate) async fn run(seed: u64, steps: usize, handles: &[Handle], clock: &Man
     life.ended
 }
 
-impl Life<'_> {
+impl<'a, W: Way> Life<'a, W> {
     async fn step(&mut self) {
         self.step += 1;
         self.pass_time();
@@ -111,7 +102,8 @@ impl Life<'_> {
                 self.save("save as read", pair).await;
             }
             _ => {
-                let mut pair = self.one_held().detached();
+                let held = self.one_held();
+                let mut pair = self.brought(&held.twin);
                 if self.random.u32(0..3) == 0 {
                     pair.set_id("");
                 }
@@ -124,17 +116,19 @@ impl Life<'_> {
     fn pass_time(&mut self) {
         let millis = [1, 1000, 60_000, 3_600_000][self.random.usize(0..4)];
         self.clock.advance(Duration::from_millis(millis));
-        if self.handles.len() == 1 && self.random.u32(0..50) == 0 {
+        if self.ways.len() == 1 && self.random.u32(0..50) == 0 {
             self.clock.set(birth());
         }
     }
 
-    pub(crate) fn handle(&mut self) -> &Handle {
-        &self.handles[self.random.usize(0..self.handles.len())]
+    pub(crate) fn way(&mut self) -> &'a W {
+        &self.ways[self.random.usize(0..self.ways.len())]
     }
 
-    fn store(&mut self) -> Arc<dyn TokenStore> {
-        Arc::clone(&self.handle().store)
+    /// A way that can take this token.
+    fn way_for(&mut self, token: &W::Token) -> &'a W {
+        let able: Vec<&W> = self.ways.iter().filter(|way| way.can_take(token)).collect();
+        able[self.random.usize(0..able.len())]
     }
 
     /// The model's time: later than every step before, with room for the rows of an import.
@@ -142,12 +136,22 @@ impl Life<'_> {
         self.step * 100
     }
 
-    pub(crate) fn newcomer(&mut self) -> Pair {
-        let mut pair = Pair::default();
+    pub(crate) fn newcomer(&mut self) -> Pair<W::Token> {
+        let mut pair = Pair::new(self.way().newcomer());
         words::partly(&mut self.random, |field, text| pair.set(field, text));
         if self.random.u32(0..100) < 15 {
             pair.set_id(&self.some_id());
         }
+        pair
+    }
+
+    /// What comes back, anywhere, from somewhere that keeps fields and id, and nothing else.
+    fn brought(&mut self, twin: &Held) -> Pair<W::Token> {
+        let mut pair = Pair::new(self.way().newcomer());
+        for field in Field::ALL {
+            pair.set(field, twin.texts.at(field));
+        }
+        pair.set_id(&twin.id);
         pair
     }
 
@@ -162,14 +166,14 @@ impl Life<'_> {
     }
 
     /// A copy: the original stays, and gets older.
-    fn one_held(&mut self) -> Pair {
+    fn one_held(&mut self) -> Pair<W::Token> {
         match self.random.choice(&self.held) {
             Some(pair) => pair.clone(),
             None => self.newcomer(),
         }
     }
 
-    fn rarely_change_id(&mut self, pair: &mut Pair) {
+    fn rarely_change_id(&mut self, pair: &mut Pair<W::Token>) {
         match self.random.u32(0..40) {
             0 => pair.set_id(""),
             1 => pair.set_id(&self.some_id()),
@@ -177,21 +181,21 @@ impl Life<'_> {
         }
     }
 
-    fn keep(&mut self, pair: Pair) {
+    fn keep(&mut self, pair: Pair<W::Token>) {
         if self.held.len() == HELD {
             self.held.swap_remove(self.random.usize(0..HELD));
         }
         self.held.push(pair);
     }
 
-    async fn save(&mut self, what: &str, mut pair: Pair) {
+    async fn save(&mut self, what: &str, mut pair: Pair<W::Token>) {
         self.tell(format!("{what} {pair:?}"));
         let has_base = pair.twin.base.is_some();
-        let answer = self.store().save_token(&Context::new(), &mut pair.token).await;
-        let made = pair.token.id().unwrap_or_default().to_owned();
+        let answer = self.way_for(&pair.token).save(&mut pair.token).await;
+        let made = pair.token.id();
         let expected = self.model.save(&mut pair.twin, &made, self.now());
         *self.ended.entry(expected).or_default() += 1;
-        let ended = answer.map(|answer| answer.value.outcome).map_err(|error| error.kind());
+        let ended = answer.map_err(|error| error.kind());
         self.check(ended == expected, || format!("the save ended as {ended:?}, the model's as {expected:?}"));
         self.check_pair(&pair);
         let id = self.listed_id(&made);
@@ -203,9 +207,9 @@ impl Life<'_> {
         self.keep(pair);
     }
 
-    async fn find(&mut self, mut pair: Pair) {
+    async fn find(&mut self, mut pair: Pair<W::Token>) {
         self.tell(format!("find {pair:?}"));
-        let answer = self.store().find_token(&Context::new(), &mut pair.token).await.map(|answer| answer.value);
+        let answer = self.way_for(&pair.token).find(&mut pair.token).await;
         let expected = self.model.find(&mut pair.twin);
         self.check(matches!(answer, Ok(found) if found == expected), || format!("found {answer:?}, not {expected}"));
         self.check_pair(&pair);
@@ -218,27 +222,32 @@ impl Life<'_> {
     async fn find_by_id(&mut self) {
         let id = self.some_id();
         self.tell(format!("find by id {id:?}"));
-        let answer = self.store().find_token_by_id(&Context::new(), &id).await.map(|answer| answer.value);
+        let answer = self.way().find_by_id(&id).await;
         match (answer, self.model.find_by_id(&id)) {
             (Ok(Some(token)), Some(twin)) => {
-                let pair =
-                    Pair { token: OAuthToken::clone(&token), twin, read: self.witness.read(&self.listed_id(&id)) };
+                let pair = Pair { token, twin, read: self.witness.read(&self.listed_id(&id)) };
                 self.check_pair(&pair);
                 self.keep(pair);
             }
             (Ok(None), None) => {}
-            (answer, expected) => self.fail(&format!("found {answer:?}, not {expected:?}")),
+            (answer, expected) => {
+                let id = answer.map(|found| found.map(|token| token.id()));
+                self.fail(&format!("found {id:?}, not {expected:?}"))
+            }
         }
     }
 
     async fn keep_one_of_the_list(&mut self) {
-        let listed = self.list().await;
-        let Some(token) = self.random.choice(&listed) else { return };
-        let id = token.id().unwrap_or_default();
-        self.tell(format!("keep {id:?} of the list"));
-        match self.model.find_by_id(id) {
+        if self.model.rows.is_empty() {
+            return;
+        }
+        let at = self.random.usize(0..self.model.rows.len());
+        self.tell(format!("keep the token at {at} of the list"));
+        let Ok(Some(token)) = self.way().take_of_list(at).await else { self.fail("the list is shorter than that") };
+        match self.model.find_by_id(&token.id()) {
             Some(twin) => {
-                self.keep(Pair { token: OAuthToken::clone(token), twin, read: self.witness.read(id) });
+                let read = self.witness.read(&token.id());
+                self.keep(Pair { token, twin, read });
             }
             None => self.fail("the model has no such row"),
         }
@@ -247,7 +256,7 @@ impl Life<'_> {
     async fn delete(&mut self) {
         let id = self.some_id();
         self.tell(format!("delete {id:?}"));
-        let answer = self.store().delete_token(&Context::new(), &id).await.map(|answer| answer.value);
+        let answer = self.way().delete(&id).await;
         let expected = self.model.delete(&id);
         self.check(matches!(answer, Ok(done) if done == expected), || format!("deleted {answer:?}, not {expected}"));
         self.look(Deed::Deleted).await;
@@ -255,15 +264,15 @@ impl Life<'_> {
 
     async fn delete_all(&mut self) {
         self.tell("delete all".to_owned());
-        let answer = self.store().delete_tokens(&Context::new()).await.map(|answer| answer.value);
+        let answer = self.way().delete_all().await;
         let expected = self.model.delete_all();
         self.check(matches!(answer, Ok(count) if count == expected), || format!("deleted {answer:?}, not {expected}"));
         self.look(Deed::Deleted).await;
     }
 
-    pub(crate) async fn list(&mut self) -> Vec<Arc<OAuthToken>> {
-        match self.store().get_tokens(&Context::new()).await {
-            Ok(answer) => answer.value,
+    pub(crate) async fn list(&mut self) -> Vec<(String, Texts)> {
+        match self.way().list().await {
+            Ok(listed) => listed,
             Err(error) => self.fail(&format!("the list failed: {error}")),
         }
     }
@@ -271,16 +280,13 @@ impl Life<'_> {
     /// Lets the witness see what stands now, and judge the deed that led there.
     pub(crate) async fn look(&mut self, deed: Deed<'_>) {
         let listed = self.list().await;
-        let listed = listed.iter().map(|token| (token.id().unwrap_or_default().to_owned(), texts(token))).collect();
         if let Err(broken) = self.witness.look(listed, deed) {
             self.fail(broken);
         }
     }
 
     async fn compare_all(&mut self) {
-        let listed = self.list().await;
-        let seen: Vec<_> =
-            listed.iter().map(|token| (token.id().unwrap_or_default().to_owned(), texts(token))).collect();
+        let seen = self.list().await;
         let expected: Vec<_> = self.model.rows.iter().map(|row| (row.id().to_owned(), row.texts.clone())).collect();
         self.check(seen == expected, || format!("the store holds\n{seen:?}\nthe model\n{expected:?}"));
         if self.random.u32(0..4) == 0 {
@@ -291,21 +297,20 @@ impl Life<'_> {
     /// Finds by every word there is: so a wrong key or a wrong order is seen soon after it arose.
     async fn ask_every_question(&mut self) {
         for (field, word) in words::every(&[UserName, GrantToken, RefreshToken, AccessToken]) {
-            let mut token = OAuthToken::new().with(field, word);
-            let mut twin = Held::default();
+            let way = self.way();
+            let Pair { mut token, mut twin, .. } = Pair::new(way.newcomer());
+            token.set(field, word);
             twin.texts.set(field, word);
-            let found = self.store().find_token(&Context::new(), &mut token).await.is_ok_and(|answer| answer.value);
-            let expected = self.model.find(&mut twin);
-            let is_same = found == expected && token.id().unwrap_or_default() == twin.id;
+            let is_found = way.find(&mut token).await.is_ok_and(|is_found| is_found);
+            let is_same = is_found == self.model.find(&mut twin) && token.id() == twin.id;
             self.check(is_same, || format!("by {} {word:?}: {:?}, not {:?}", field.name(), token.id(), twin.id));
         }
     }
 
-    fn check_pair(&self, pair: &Pair) {
-        let is_same = texts(&pair.token) == pair.twin.texts && pair.token.id().unwrap_or_default() == pair.twin.id;
-        self.check(is_same, || {
-            format!("the token became {:?} {:?}, not {:?}", pair.token.id(), texts(&pair.token), pair.twin)
-        });
+    fn check_pair(&self, pair: &Pair<W::Token>) {
+        let (id, texts) = (pair.token.id(), pair.token.texts());
+        let is_same = texts == pair.twin.texts && id == pair.twin.id;
+        self.check(is_same, || format!("the token became {id:?} {texts:?}, not {:?}", pair.twin));
     }
 
     pub(crate) fn tell(&mut self, line: String) {

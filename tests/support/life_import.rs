@@ -1,20 +1,18 @@
 //! Imports in a random life: a few rows, and now and then the same rows again.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokenvault::import::row::{Row, Rows};
 use tokenvault::import::summary::Effect;
-use tokenvault::import::{Ids, ImportOptions, import};
-use tokenvault::operation::Context;
+use tokenvault::import::{Ids, ImportOptions};
 
 use crate::life::Life;
 use crate::model_import::Told;
-use crate::pair::{Pair, texts};
+use crate::pair::Pair;
+use crate::way::Way;
 use crate::witness::Deed;
 
-impl Life<'_> {
+impl<W: Way> Life<'_, W> {
     pub(crate) async fn import(&mut self) {
         let options = ImportOptions {
             ids: if self.random.u32(0..4) == 0 { Ids::New } else { Ids::Keep },
@@ -44,26 +42,24 @@ impl Life<'_> {
         }
     }
 
-    async fn import_once(&mut self, rows: &[Pair], options: &ImportOptions<'_>, later: u64) -> Told {
+    async fn import_once(&mut self, rows: &[Pair<W::Token>], options: &ImportOptions<'_>, later: u64) -> Told {
         self.tell(format!("import {rows:?} {options:?}"));
         let (twins, now) = (rows.iter().map(|row| row.twin.clone()).collect::<Vec<_>>(), self.now() + later);
         let before: HashMap<u64, String> =
             self.model.rows.iter().map(|row| (row.number, row.id().to_owned())).collect();
         let expected = self.model.import(&twins, options, now);
-        let vault = Arc::clone(&self.handle().vault);
-        let summary = match import(&vault, &Context::new(), &source(rows), options).await {
-            Ok(summary) => summary,
+        let source: Vec<_> = twins.iter().map(|twin| (twin.id.as_str(), &twin.texts)).collect();
+        let (effect, told) = match self.way().import(&source, options).await {
+            Ok(answer) => answer,
             Err(error) => self.fail(&format!("the import failed: {error}")),
         };
-        let refused = summary.refused.iter().map(|refusal| refusal.line).collect();
-        let effect = match options {
+        let expected_effect = match options {
             ImportOptions { skip_refused: false, .. } if !expected.refused.is_empty() => Effect::Stopped,
             ImportOptions { dry_run: true, .. } => Effect::DryRun,
             _ => Effect::Imported,
         };
-        let told = Told { new: summary.new, kept: summary.kept, refused };
         self.check(told == expected, || format!("the import told {told:?}, the model {expected:?}"));
-        self.check(summary.effect == effect, || format!("the import was {:?}, not {effect:?}", summary.effect));
+        self.check(effect == expected_effect, || format!("the import was {effect:?}, not {expected_effect:?}"));
         self.learn_ids(&before).await;
         self.look(Deed::Imported { is_overwriting: options.overwrite }).await;
         told
@@ -72,9 +68,9 @@ impl Life<'_> {
     /// Rows without ids of their own get them from the vault; rows that were brought one are listed under it now.
     async fn learn_ids(&mut self, before: &HashMap<u64, String>) {
         let listed = self.list().await;
-        for (row, token) in self.model.rows.iter_mut().zip(&listed) {
+        for (row, (id, _)) in self.model.rows.iter_mut().zip(&listed) {
             if row.id().is_empty() {
-                token.id().unwrap_or_default().clone_into(&mut row.made);
+                id.clone_into(&mut row.made);
             }
             match before.get(&row.number) {
                 Some(old) if old != row.id() => self.witness.rename(old, row.id()),
@@ -84,16 +80,6 @@ impl Life<'_> {
     }
 
     async fn contents(&mut self) -> Vec<String> {
-        let listed = self.list().await;
-        listed.iter().map(|token| format!("{:?} {:?}", token.id(), texts(token))).collect()
+        self.list().await.iter().map(|(id, texts)| format!("{id:?} {texts:?}")).collect()
     }
-}
-
-fn source(rows: &[Pair]) -> Rows {
-    let row = |(line, row): (usize, &Pair)| Row {
-        line,
-        id: Arc::from(row.twin.id.as_str()),
-        fields: row.token.fields().clone(),
-    };
-    Rows { rows: (1..).zip(rows).map(row).collect(), ..Rows::default() }
 }
