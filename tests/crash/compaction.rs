@@ -27,7 +27,7 @@ fn killed_while_compacting() {
     let mut dice = Dice::new("compaction", Sign::Rewrite);
     let scene = Scene::new();
     for number in 0..10 {
-        scene.handle.save(&mut token::to_token(&token::texts(&format!("large {number}"), 0, 30_000))).unwrap();
+        scene.handle.save(&mut token::to_token(&token::texts(&format!("large {number}"), 0, 26_500))).unwrap();
     }
     let yesterday = SystemClock.now().as_micros() - u64::try_from(Duration::from_hours(13).as_micros()).unwrap();
     let clock = Arc::new(ManualClock::new(tokenvault::clock::Timestamp::from_micros(yesterday)));

@@ -78,14 +78,15 @@ pub(crate) fn rounds(dice: &mut Dice, scene: &Scene, draw: impl Fn(usize) -> Use
         );
         let effect = if done > 0 { Effect::Something } else { Effect::Nothing };
         dice.count(&ended, effect, left_a_rewrite);
+        before = after;
         if dice.random.u32(0..5) == 0 {
-            let users: Vec<_> = after.values().filter(|stored| stored.texts[0].starts_with("user")).collect();
-            if let Some(gone) = dice.random.choice(users) {
+            let users: Vec<_> = before.values().filter(|stored| stored.texts[0].starts_with("user")).collect();
+            if let Some(gone) = dice.random.choice(users).cloned() {
                 assert!(scene.handle.delete(&gone.id).unwrap());
+                before.remove(&gone.texts[0]);
             }
             scene.tidy();
         }
-        before = neighbours.check_off(scene.handle.contents().unwrap());
     }
     neighbours.finish();
     dice.finish();
