@@ -35,6 +35,8 @@ use tokenvault::vault::Vault;
 use crate::report::{against_sqlite, bar, median, micros, result, write_report};
 use crate::tokens::{fields, record};
 
+const SCALE: [usize; 4] = [10, 1000, 10_000, 100_000];
+
 const PASSPHRASE: &str = "a passphrase of the benchmark";
 
 fn main() {
@@ -44,15 +46,16 @@ fn main() {
         Some("--derive") => return derive_alone(),
         _ => {}
     }
+    let given = arguments.iter().skip_while(|argument| *argument != "--tokens").nth(1);
+    let scale = given.map_or_else(|| SCALE.to_vec(), |list| list.split(',').map(|one| one.parse().unwrap()).collect());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(measure());
+    runtime.block_on(measure(&scale));
 }
 
-async fn measure() {
-    let scale = [10, 1000, 10_000, 100_000];
+async fn measure(scale: &[usize]) {
     let (mut results, mut bars) = (Vec::new(), Vec::new());
     let mut finds = Vec::new();
-    for tokens in scale {
+    for &tokens in scale {
         let bench = Bench::with(tokens).await;
         let by_user = bench.find_by_user().await;
         let by_id = bench.find_by_id().await;
@@ -81,7 +84,9 @@ async fn measure() {
             bars.extend(bench.opening());
         }
     }
-    bars.extend(find_bars(finds[1], finds[3]));
+    if scale == SCALE {
+        bars.extend(find_bars(finds[1], finds[3]));
+    }
     write_report(&results, &bars);
 }
 

@@ -8,45 +8,66 @@ use zeroize::Zeroizing;
 use crate::backend::file::core::{Core, Locked};
 use crate::backend::file::frame;
 use crate::backend::file::opening::io_error;
-use crate::backend::file::scan::{ALLOCATION, Position};
+use crate::backend::file::scan::Position;
+use crate::backend::file::state::State;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Random nonces may be drawn 2^32 times under one key (NIST SP 800-38D, section 8.3). A rewrite is due at half of it.
 const MAX_SEALS: u64 = u32::MAX as u64;
 
-/// Appends a frame and syncs it. Where that fails the frame is cut back, and nothing more is written through this
-/// descriptor: after a failed sync the system may have forgotten what it could not write.
-pub(super) fn append(
-    core: &Core,
-    locked: &Locked<'_>,
-    plaintext: &mut Zeroizing<Vec<u8>>,
-) -> Result<(Position, usize, [u8; 16])> {
-    let (file, at, (bytes, tag)) = {
-        let state = core.state();
-        let at = state.position;
-        if at.number >= MAX_SEALS {
-            return Err(Error::new(ErrorKind::Io, "the vault's data key has sealed as much as a key may")
-                .with_hint("the rewrite that was due has failed again and again: look at the log, and rotate-key"));
-        }
-        let sealed = frame::seal(&state.key, &state.header.vault_id, at.number, &at.tag_before, plaintext)?;
-        (Arc::clone(&state.file), at, sealed)
-    };
-    let end = at.offset + bytes.len() as u64;
-    if end > locked.file_len() {
-        // Set aside ahead, so that a sync has no length to write; a file system that cannot is simply slower.
-        let _ = file.allocate(end.next_multiple_of(ALLOCATION));
-    }
-    let written = file.write_at(&bytes, at.offset).and_then(|()| core.sync_file(&*file));
+/// Frames that are sealed, one behind the other.
+struct Sealed {
+    bytes: Vec<u8>,
+    /// Where each lies, with its length and tag.
+    frames: Vec<Appended>,
+}
+
+/// A frame in the file: where it lies, its length, its tag.
+pub(super) type Appended = (Position, usize, [u8; 16]);
+
+/// Appends a commit and syncs it: one frame, or parts and the frame that closes them.
+///
+/// # Errors
+/// The commit is cut back, and nothing more is written through this descriptor: after a failed sync the system may have
+/// forgotten what it could not write.
+pub(super) fn append(core: &Core, locked: &Locked<'_>, plaintexts: Vec<Zeroizing<Vec<u8>>>) -> Result<Vec<Appended>> {
+    let Sealed { bytes, frames } = seal(&core.state(), plaintexts)?;
+    let file = Arc::clone(&core.state().file);
+    let (Some((first, ..)), Some((last, ..))) = (frames.first(), frames.last()) else { return Ok(frames) };
+    let (parts, end) = bytes.split_at(usize::try_from(last.offset - first.offset).unwrap_or_default());
+    let write = |bytes: &[u8], offset| file.write_at(bytes, offset).and_then(|()| core.sync_file(&*file));
+    // The closing frame proves that all parts are there, so it comes after their sync.
+    let parts_written = if parts.is_empty() { Ok(()) } else { write(parts, first.offset) };
+    let written = parts_written.and_then(|()| {
+        locked.set_aside(&*file, last.offset..last.offset + end.len() as u64);
+        write(end, last.offset)
+    });
     let Err(error) = written else {
-        tracing::trace!(frame = at.number, bytes = bytes.len(), "appended a frame");
-        return Ok((at, bytes.len(), tag));
+        tracing::trace!(frame = last.number, bytes = bytes.len(), "appended a commit");
+        return Ok(frames);
     };
     core.must_reload.store(true, Ordering::SeqCst);
-    let cut = file.set_len(at.offset).and_then(|()| core.sync_file(&*file));
+    let cut = file.set_len(first.offset).and_then(|()| core.sync_file(&*file));
     let mut failure = io_error("write the vault", error);
     if cut.is_err() {
         failure = Error::new(ErrorKind::Io, format!("{}; it may or may not have taken effect", failure.message()))
             .with_hint("check the disk, then look whether the change is there");
     }
     Err(failure)
+}
+
+fn seal(state: &State, plaintexts: Vec<Zeroizing<Vec<u8>>>) -> Result<Sealed> {
+    let (mut at, mut sealed) = (state.position, Sealed { bytes: Vec::new(), frames: Vec::new() });
+    for mut plaintext in plaintexts {
+        if at.number >= MAX_SEALS {
+            return Err(Error::new(ErrorKind::Io, "the vault's data key has sealed as much as a key may")
+                .with_hint("the rewrite that was due has failed again and again: look at the log, and rotate-key"));
+        }
+        let (key, vault_id) = (&state.key, &state.header.vault_id);
+        let (bytes, tag) = frame::seal(key, vault_id, at.number, &at.tag_before, &mut plaintext)?;
+        sealed.frames.push((at, bytes.len(), tag));
+        at = at.behind(bytes.len(), tag);
+        sealed.bytes.extend_from_slice(&bytes);
+    }
+    Ok(sealed)
 }

@@ -2,6 +2,7 @@
 //!
 //! Order of locks: `turn`, then the file's own lock, then `state`. Readers hold `state` only while they read.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::backend::file::held_key::HeldKey;
 use crate::backend::file::key_source::KeySource;
 use crate::backend::file::opening::{self, io_error};
 use crate::backend::file::options::FileOptions;
-use crate::backend::file::scan::Tail;
+use crate::backend::file::scan::{ALLOCATION, Tail};
 use crate::backend::file::state::{State, set_back};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -44,20 +45,27 @@ pub(super) struct Core {
 pub(super) struct Locked<'a> {
     core: &'a Core,
     file: Mutex<Arc<dyn DiskFile>>,
-    file_len: u64,
+    /// No room is set aside behind this.
+    file_len: AtomicU64,
     _turn: MutexGuard<'a, ()>,
 }
 
 impl Locked<'_> {
-    /// How long the file was when it was locked.
-    pub(super) fn file_len(&self) -> u64 {
-        self.file_len
+    /// Sets room aside ahead where a frame at `place` goes beyond the end of the file: so most syncs have no length to
+    /// write. Where the disk has no room for it they have.
+    pub(super) fn set_aside(&self, file: &dyn DiskFile, place: Range<u64>) {
+        let len = self.file_len.load(Ordering::SeqCst);
+        let room = place.end.next_multiple_of(ALLOCATION);
+        if place.end > len && file.set_aside(len.max(place.start)..room).is_ok() {
+            self.file_len.store(room, Ordering::SeqCst);
+        }
     }
 
     /// A rewrite has put `file` in place, and has its lock: the old one is given back.
     pub(super) fn moved_to(&self, file: Arc<dyn DiskFile>) {
         let mut current = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         give_back(&*std::mem::replace(&mut *current, file));
+        self.file_len.store(0, Ordering::SeqCst);
     }
 }
 
@@ -192,7 +200,7 @@ impl Core {
             let metadata = self.path_metadata().inspect_err(|_| give_back(&*file))?;
             let is_known = self.state().is_as_known().inspect_err(|_| give_back(&*file))?;
             if metadata.identity == self.state().identity && is_known {
-                let locked = Locked { core: self, file: Mutex::new(file), file_len: metadata.len, _turn: turn };
+                let locked = Locked { core: self, file: Mutex::new(file), file_len: metadata.len.into(), _turn: turn };
                 self.catch_up(kind, metadata)?;
                 self.is_writing.store(kind == LockKind::Exclusive, Ordering::SeqCst);
                 return Ok(locked);

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,8 +54,9 @@ pub(super) trait DiskFile: fmt::Debug + Send + Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Makes the file `len` bytes long, filled with zeros, with the room for them set aside.
-    fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Fills the file with zeros in `place`, which is at its end or beyond: written ones, since a file system has to note
+    /// what becomes of room that is only reserved, at the sync that waits for it.
+    fn set_aside(&self, place: Range<u64>) -> io::Result<()>;
     /// Makes everything written durable, and the length.
     fn sync(&self) -> io::Result<()>;
     /// Takes the lock if nobody else has it; `false` if somebody has. A lock held is changed to this kind.

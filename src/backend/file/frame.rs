@@ -6,10 +6,11 @@
 //! plaintext: count u16, then for each change
 //!   kind u8 (1 put, 2 tombstone) | record name 16 | time u64 (microseconds) | length u32 | record
 //! ```
-//! Integers are big-endian. A tombstone's length is 0. For the first frame the tag before is the header's.
+//! Integers are big-endian. A tombstone's length is 0. For the first frame the tag before is the header's. The highest
+//! bit of the count marks a frame that is a part of a commit.
 //!
-//! A frame without changes closes what was written at once, when the file was made or rewritten: a file that has none
-//! was cut to less than a commit.
+//! A frame without changes closes what was written at once: the parts before it, or what the file was made or rewritten
+//! with. A file that has none was cut to less than a commit.
 
 use std::ops::Range;
 
@@ -34,6 +35,8 @@ pub(super) const MAX_FRAME: usize = HEAD_LEN + MAX_PLAINTEXT + TAG_LEN;
 pub(super) const PART_LEN: usize = 1 + 16 + 8 + 4;
 
 const COUNT_LEN: usize = 2;
+/// In the count: the commit goes on.
+const IS_PART: u16 = 1 << 15;
 const MIN_SEALED: usize = COUNT_LEN + TAG_LEN;
 const AAD_LEN: usize = 2 + 16 + 8 + TAG_LEN;
 const KIND_PUT: u8 = 1;
@@ -84,6 +87,26 @@ fn aad(vault_id: &[u8; 16], number: u64, tag_before: &[u8; TAG_LEN]) -> [u8; AAD
     let mut out = [0; AAD_LEN];
     join(&mut out, &[&FORMAT.to_be_bytes(), vault_id, &number.to_be_bytes(), tag_before]);
     out
+}
+
+/// What a frame is to the commit it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// All of it.
+    Whole,
+    /// A part of one that a closing frame ends.
+    Part,
+    /// The end of one that was written in parts.
+    Closing,
+}
+
+/// The role of a frame that was opened; that it is in the format is for [`parts`] to say.
+pub(super) fn role(plaintext: &[u8]) -> Role {
+    match Reader(plaintext).u16() {
+        Some(0) => Role::Closing,
+        Some(count) if count & IS_PART != 0 => Role::Part,
+        _ => Role::Whole,
+    }
 }
 
 /// The whole frame, and its tag. `plaintext` is sealed where it lies.
@@ -159,8 +182,9 @@ pub(super) fn parts(plaintext: &[u8]) -> Result<Vec<Part>> {
 
 fn read_parts(plaintext: &[u8]) -> Option<Vec<Part>> {
     let mut reader = Reader(plaintext);
-    let count = usize::from(reader.u16()?);
-    if count * PART_LEN > reader.0.len() {
+    let said = reader.u16()?;
+    let count = usize::from(said & !IS_PART);
+    if count * PART_LEN > reader.0.len() || said == IS_PART {
         return None;
     }
     let mut parts = Vec::with_capacity(count);
@@ -202,10 +226,13 @@ impl PlaintextBuilder {
         Self::default()
     }
 
-    /// A record's new state, as the record codec has it.
-    pub(super) fn put(&mut self, name: RecordName, saved_at: Timestamp, record: Zeroizing<Vec<u8>>) {
+    /// A record's new state, as the record codec has it. Answers where in the plaintext that will lie.
+    pub(super) fn put(&mut self, name: RecordName, saved_at: Timestamp, record: Zeroizing<Vec<u8>>) -> Range<usize> {
+        let start = self.len() + PART_LEN;
+        let body = start..start + record.len();
         self.bodies_len += record.len();
         self.changes.push(NewPart { name, time: saved_at, record: Some(record) });
+        body
     }
 
     pub(super) fn tombstone(&mut self, name: RecordName, deleted_at: Timestamp) {
@@ -217,18 +244,30 @@ impl PlaintextBuilder {
         COUNT_LEN + self.changes.len() * PART_LEN + self.bodies_len
     }
 
-    /// The plaintext.
+    /// The plaintext of a frame that is a commit, or that closes one.
     ///
     /// # Errors
     /// `InvalidInput` where it is more than one frame takes.
     pub(super) fn finish(self) -> Result<Zeroizing<Vec<u8>>> {
+        self.lay_out(0)
+    }
+
+    /// The plaintext of a frame that is a part of a commit.
+    ///
+    /// # Errors
+    /// `InvalidInput` where it is more than one frame takes.
+    pub(super) fn finish_part(self) -> Result<Zeroizing<Vec<u8>>> {
+        self.lay_out(IS_PART)
+    }
+
+    fn lay_out(self, mark: u16) -> Result<Zeroizing<Vec<u8>>> {
         let len = self.len();
-        let count = u16::try_from(self.changes.len()).map_err(|_| too_long())?;
+        let count = u16::try_from(self.changes.len()).ok().filter(|count| *count < IS_PART).ok_or_else(too_long)?;
         if len > MAX_PLAINTEXT {
             return Err(too_long());
         }
         let mut out = Zeroizing::new(Vec::with_capacity(len));
-        out.extend_from_slice(&count.to_be_bytes());
+        out.extend_from_slice(&(count | mark).to_be_bytes());
         for NewPart { name, time, record } in &self.changes {
             out.push(if record.is_some() { KIND_PUT } else { KIND_TOMBSTONE });
             out.extend_from_slice(name.as_bytes());
@@ -242,7 +281,7 @@ impl PlaintextBuilder {
 }
 
 fn too_long() -> Error {
-    Error::new(ErrorKind::InvalidInput, "more than fits into one frame of the vault (1 MiB, 65,535 changes)")
+    Error::new(ErrorKind::InvalidInput, "more than fits into one frame of the vault (1 MiB, 32,767 changes)")
 }
 
 #[cfg(test)]

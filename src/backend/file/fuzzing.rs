@@ -1,6 +1,7 @@
 //! What the fuzz targets call: the parsers of the file, behind the key that an attacker does not have.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -90,7 +91,7 @@ impl DiskFile for Bytes {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 
-    fn allocate(&self, _: u64) -> io::Result<()> {
+    fn set_aside(&self, _: Range<u64>) -> io::Result<()> {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 

@@ -1,15 +1,17 @@
-//! Commits that go into one frame.
+//! Commits that are written together.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use crate::backend::file::append;
 use crate::backend::file::core::{Core, Locked};
-use crate::backend::file::frame::{self, PART_LEN, PlaintextBuilder};
+use crate::backend::file::frame::{PART_LEN, PlaintextBuilder};
 use crate::backend::file::opening::io_error;
 use crate::backend::file::rewrite::{self, Rewrite};
-use crate::backend::file::state::{Place, State};
+use crate::backend::file::scan::MAX_COMMIT;
+use crate::backend::file::state::{FRAME_OVERHEAD, Place, State};
 use crate::backend::{Change, Commit};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -17,8 +19,8 @@ use crate::identity::RecordName;
 use crate::lookup::LookupKey;
 use crate::record_codec;
 
-/// A commit whose records take more than this is written as a rewrite: whoever reads a record opens the whole frame it
-/// lies in.
+/// A commit whose records take more than this is written in parts, one for each record: whoever reads a record opens the
+/// whole frame it lies in.
 const MAX_FRAME_OF_COMMIT: usize = 16 * 1024;
 
 /// A commit, and its records' bytes.
@@ -91,28 +93,59 @@ impl Joined {
             return core.sync_file(&*file).map_err(|error| io_error("sync the vault", error));
         }
         let is_large = self.size > MAX_FRAME_OF_COMMIT && self.changes.len() > 1;
-        if is_large || core.is_doubtful() {
+        let overhead = FRAME_OVERHEAD as usize * (self.changes.len() + 1);
+        if core.is_doubtful() || (is_large && self.size + overhead > MAX_COMMIT) {
             return rewrite::run(core, locked, Rewrite::with(self.changes)).map(drop);
         }
-        let mut builder = PlaintextBuilder::new();
-        for (change, body) in self.changes.iter().zip(self.bodies) {
-            match (&change.value, body) {
-                (Some(record), Some(body)) => builder.put(change.name, record.saved_at, body),
-                _ => builder.tombstone(change.name, self.now),
-            }
-        }
-        let mut plaintext = builder.finish()?;
-        let parts = frame::parts(&plaintext)?;
-        let (at, len, tag) = append::append(core, locked, &mut plaintext)?;
+        let per_frame = if is_large { 1 } else { self.changes.len() };
+        let Laid { plaintexts, places } = lay_out(&self.changes, self.bodies, per_frame, self.now)?;
+        let frames = append::append(core, locked, plaintexts)?;
         core.change_state(|state| {
-            for (change, part) in self.changes.into_iter().zip(parts) {
-                match (change.value, part.body) {
-                    (Some(record), Some(body)) => state.place(&record, Place::new(at, len, tag, &body)?),
+            for ((at, change), body) in self.changes.into_iter().enumerate().zip(places) {
+                match (change.value, body, frames.get(at / per_frame)) {
+                    (Some(record), Some(body), Some((at, len, tag))) => {
+                        state.place(&record, Place::new(*at, *len, *tag, &body)?);
+                    }
                     _ => state.forget(change.name, self.now),
                 }
             }
-            state.advance(len, tag);
+            frames.iter().for_each(|(_, len, tag)| state.advance(*len, *tag));
             Ok(())
         })
     }
+}
+
+/// The plaintexts of a commit's frames, and where in its frame each change's record will lie.
+struct Laid {
+    plaintexts: Vec<Zeroizing<Vec<u8>>>,
+    places: Vec<Option<Range<usize>>>,
+}
+
+/// One frame, or parts of `per_frame` changes and a frame that closes them.
+fn lay_out(
+    changes: &[Change],
+    bodies: Vec<Option<Zeroizing<Vec<u8>>>>,
+    per_frame: usize,
+    now: Timestamp,
+) -> Result<Laid> {
+    let mut laid = Laid { plaintexts: Vec::new(), places: Vec::with_capacity(changes.len()) };
+    let mut bodies = bodies.into_iter();
+    for part in changes.chunks(per_frame) {
+        let mut builder = PlaintextBuilder::new();
+        for (change, body) in part.iter().zip(&mut bodies) {
+            laid.places.push(match (&change.value, body) {
+                (Some(record), Some(body)) => Some(builder.put(change.name, record.saved_at, body)),
+                _ => {
+                    builder.tombstone(change.name, now);
+                    None
+                }
+            });
+        }
+        let is_whole = part.len() == changes.len();
+        laid.plaintexts.push(if is_whole { builder.finish()? } else { builder.finish_part()? });
+    }
+    if laid.plaintexts.len() > 1 {
+        laid.plaintexts.push(PlaintextBuilder::new().finish()?);
+    }
+    Ok(laid)
 }

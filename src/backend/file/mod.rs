@@ -42,6 +42,7 @@ mod key_source;
 mod opening;
 mod options;
 mod os_disk;
+mod os_metadata;
 mod output;
 mod queue;
 mod reader;

@@ -3,16 +3,17 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statfs::{FsType, statfs};
 
-use crate::backend::file::disk::{Disk, DiskFile, Identity, LockKind, Metadata};
+use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata};
+use crate::backend::file::os_metadata;
 
 /// Magic numbers of file systems over a network, from statfs(2): there a lock may be advisory between machines, late,
 /// or nothing at all.
@@ -27,6 +28,9 @@ const NETWORK: [u32; 9] = [
     0x0102_1997, // 9P
     0x0116_1970, // GFS2
 ];
+
+/// What room is filled with.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// More files than one handle ever has open at once.
 const MAX_OPEN: usize = 16;
@@ -73,7 +77,7 @@ impl Disk for OsDisk {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        fs::metadata(path).map(|metadata| convert(&metadata))
+        os_metadata::of_path(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -132,7 +136,7 @@ impl Drop for OsFile {
 
 impl DiskFile for OsFile {
     fn metadata(&self) -> io::Result<Metadata> {
-        self.file.metadata().map(|metadata| convert(&metadata))
+        os_metadata::of_file(&self.file)
     }
 
     fn is_writable(&self) -> bool {
@@ -160,9 +164,14 @@ impl DiskFile for OsFile {
         self.file.set_len(len)
     }
 
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        let end = len.try_into().map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-        Ok(fallocate(&self.file, FallocateFlags::empty(), 0, end)?)
+    fn set_aside(&self, place: Range<u64>) -> io::Result<()> {
+        let mut at = place.start;
+        while at < place.end {
+            let count = usize::try_from(place.end - at).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.file.write_all_at(ZEROS.get(..count).unwrap_or_default(), at)?;
+            at += count as u64;
+        }
+        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -183,14 +192,5 @@ impl DiskFile for OsFile {
 
     fn unlock(&self) -> io::Result<()> {
         self.file.unlock()
-    }
-}
-
-fn convert(metadata: &fs::Metadata) -> Metadata {
-    Metadata {
-        identity: Identity { device: metadata.dev(), inode: metadata.ino() },
-        len: metadata.len(),
-        mode: metadata.mode() & 0o7777,
-        is_file: metadata.is_file(),
     }
 }

@@ -63,9 +63,8 @@ impl Output {
 
     fn append(&mut self, record: &Record, bytes: Zeroizing<Vec<u8>>) -> Result<()> {
         let mut builder = PlaintextBuilder::new();
-        builder.put(record.name, record.saved_at, bytes);
+        let body = builder.put(record.name, record.saved_at, bytes);
         let mut plaintext = builder.finish()?;
-        let body = frame::parts(&plaintext)?.pop().and_then(|part| part.body).unwrap_or_default();
         let at = self.state.position;
         let (len, tag) = self.seal(&mut plaintext)?;
         self.state.place(record, Place::new(at, len, tag, &body)?);

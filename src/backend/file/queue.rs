@@ -65,8 +65,11 @@ impl Queue {
         let mut line = self.line();
         line.is_led = false;
         line.waiting.splice(0..0, left_over);
+        let is_awaited = !line.waiting.is_empty();
         drop(line);
-        self.changed.notify_one();
+        if is_awaited {
+            self.changed.notify_one();
+        }
     }
 
     /// For the background thread: waits for its turn, and takes all that wait. `None` once the line is closed and

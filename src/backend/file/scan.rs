@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::backend::file::disk::DiskFile;
-use crate::backend::file::frame::{self, FrameHead, HEAD_LEN, MAX_FRAME};
+use crate::backend::file::frame::{self, FrameHead, HEAD_LEN, MAX_FRAME, Role};
 use crate::backend::file::opening::io_error;
 use crate::crypto::aead::DataKey;
 use crate::error::{Error, Result};
@@ -14,8 +14,11 @@ const CHUNK: usize = 256 * 1024;
 /// Room that is set aside behind the last frame, as zeros.
 pub(super) const ALLOCATION: u64 = 64 * 1024;
 
-/// No vault has more behind its last whole frame: one frame that did not come to its end, and room set aside.
-const MAX_BEHIND: u64 = MAX_FRAME as u64 + ALLOCATION;
+/// The most bytes that a commit appends, be it one frame or many.
+pub(super) const MAX_COMMIT: usize = 8 * 1024 * 1024;
+
+/// No vault has more behind its last commit: one that did not come to its end, and room set aside.
+const MAX_BEHIND: u64 = MAX_COMMIT as u64 + ALLOCATION;
 
 /// How much is tried before a tail counts as damaged: marks can be planted so that each asks for a large frame.
 const MAX_TRIED: usize = 64 << 20;
@@ -28,11 +31,19 @@ pub(super) struct Position {
     pub(super) tag_before: [u8; 16],
 }
 
+impl Position {
+    /// Behind a frame here, of this length and tag.
+    pub(super) fn behind(&self, len: usize, tag: [u8; 16]) -> Self {
+        Self { offset: self.offset + len as u64, number: self.number + 1, tag_before: tag }
+    }
+}
+
 /// A frame that opened.
 pub(super) struct Opened<'a> {
     pub(super) at: Position,
     pub(super) len: usize,
     pub(super) tag: [u8; 16],
+    pub(super) role: Role,
     pub(super) plaintext: &'a [u8],
 }
 
@@ -51,6 +62,8 @@ pub(super) struct Scanner<'a> {
     key: &'a DataKey,
     vault_id: &'a [u8; 16],
     position: Position,
+    /// Where the commit began whose parts were met, but not yet its closing frame.
+    unclosed: Option<Position>,
     /// The file's length at the start.
     end: u64,
     buffer: Zeroizing<Vec<u8>>,
@@ -70,11 +83,12 @@ impl<'a> Scanner<'a> {
         let rest = usize::try_from(end.saturating_sub(position.offset)).unwrap_or(usize::MAX);
         // Never grown: growing would leave opened frames behind in memory that is not wiped.
         let buffer = Zeroizing::new(vec![0; rest.min(MAX_FRAME + CHUNK)]);
-        Ok(Self { file, key, vault_id, position, end, buffer, filled: 0..0 })
+        Ok(Self { file, key, vault_id, position, unclosed: None, end, buffer, filled: 0..0 })
     }
 
+    /// Behind the last commit that is there whole.
     pub(super) fn position(&self) -> Position {
-        self.position
+        self.unclosed.unwrap_or(self.position)
     }
 
     /// The next frame; `None` where none opens at this position. Then [`tail`](Self::tail) says why.
@@ -97,9 +111,16 @@ impl<'a> Scanner<'a> {
         let Ok(plaintext) = frame::open(self.key, self.vault_id, at.number, &at.tag_before, bytes) else {
             return Ok(None);
         };
+        let role = frame::role(plaintext);
+        match (role, self.unclosed) {
+            (Role::Whole, Some(_)) => return Err(damaged_at(at)),
+            (Role::Part, None) => self.unclosed = Some(at),
+            (Role::Closing, _) => self.unclosed = None,
+            _ => {}
+        }
         self.filled.start += len;
-        self.position = Position { offset: at.offset + len as u64, number: at.number + 1, tag_before: tag };
-        Ok(Some(Opened { at, len, tag, plaintext }))
+        self.position = at.behind(len, tag);
+        Ok(Some(Opened { at, len, tag, role, plaintext }))
     }
 
     /// Makes `wanted` bytes available, as far as the file has them.
@@ -124,38 +145,40 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Judges what lies behind the last frame that opened.
+    /// Judges what lies behind the last commit that is there whole.
     ///
-    /// A write is synced before the next one begins, so a write that did not come to its end is the last thing in the
-    /// file, and no longer than one frame. Anything else that does not open was changed by somebody.
+    /// A commit is synced before the next one begins, and its parts before the frame that closes it. So what did not
+    /// come to its end is the last thing in the file, no longer than one commit, and of the frames in it that open each
+    /// is a part. Anything else was changed by somebody.
     ///
     /// # Errors
-    /// `Damaged` where a whole frame lies behind the place that does not open, or more than one frame's length does.
+    /// `Damaged` where a frame lies behind the place that does not open which is not a part, or more than one commit's
+    /// length does.
     pub(super) fn tail(&self) -> Result<Tail> {
-        let behind = self.end.saturating_sub(self.position.offset);
+        let start = self.position();
+        let behind = self.end.saturating_sub(start.offset);
         if behind > MAX_BEHIND {
             return Err(damaged_at(self.position));
         }
         let mut bytes = vec![0; usize::try_from(behind).unwrap_or_default()];
-        let count =
-            self.file.read_at(&mut bytes, self.position.offset).map_err(|error| io_error("read the vault", error))?;
+        let count = self.file.read_at(&mut bytes, start.offset).map_err(|error| io_error("read the vault", error))?;
         bytes.truncate(count);
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        if used > MAX_FRAME {
+        if used > MAX_COMMIT {
             return Err(damaged_at(self.position));
         }
         if used == 0 {
             return Ok(Tail::Clean);
         }
-        if self.holds_a_frame(&bytes, used)? {
+        if self.holds_an_end(&bytes, used)? {
             return Err(damaged_at(self.position));
         }
         Ok(Tail::Torn(used as u64))
     }
 
-    /// Whether any frame opens in `bytes` that begins in the `used` part, at whichever place and by its own word on
-    /// where it belongs. (Its tag may end in zeros, which do not count as used.)
-    fn holds_a_frame(&self, bytes: &[u8], used: usize) -> Result<bool> {
+    /// Whether any frame opens in `bytes` that ends a commit and begins in the `used` part, at whichever place and by its
+    /// own word on where it belongs. (Its tag may end in zeros, which do not count as used.)
+    fn holds_an_end(&self, bytes: &[u8], used: usize) -> Result<bool> {
         let mut tried = 0;
         for at in 0..used {
             let Some(head) = bytes.get(at..).and_then(FrameHead::parse) else {
@@ -169,7 +192,8 @@ impl<'a> Scanner<'a> {
                 return Err(damaged_at(self.position));
             }
             let mut copy = Zeroizing::new(found.to_vec());
-            if frame::open(self.key, self.vault_id, head.number, &head.tag_before, &mut copy).is_ok() {
+            let opened = frame::open(self.key, self.vault_id, head.number, &head.tag_before, &mut copy);
+            if opened.is_ok_and(|plaintext| frame::role(plaintext) != Role::Part) {
                 return Ok(true);
             }
         }

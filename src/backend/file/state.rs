@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::backend::directory::Directory;
 use crate::backend::file::disk::{DiskFile, Identity, read_exact_at};
-use crate::backend::file::frame::{self, HEAD_LEN, PART_LEN};
+use crate::backend::file::frame::{self, HEAD_LEN, PART_LEN, Part, Role};
 use crate::backend::file::header::Header;
 use crate::backend::file::opening::io_error;
 use crate::backend::file::scan::{Opened, Position, Scanner, Tail};
@@ -14,12 +14,13 @@ use crate::clock::Timestamp;
 use crate::crypto::aead::{DataKey, TAG_LEN};
 use crate::crypto::keys::RootKey;
 use crate::error::{Error, Result};
-use crate::identity::RecordName;
+use crate::identity::{RecordName, Version};
+use crate::lookup::LookupKey;
 use crate::record::Record;
 use crate::record_codec;
 
 /// What a frame takes beside its changes: head, count, tag.
-const FRAME_OVERHEAD: u64 = (HEAD_LEN + 2 + TAG_LEN) as u64;
+pub(super) const FRAME_OVERHEAD: u64 = (HEAD_LEN + 2 + TAG_LEN) as u64;
 
 /// Where a record lies: a frame, told by its tag, and a part of what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -128,11 +129,19 @@ impl State {
     pub(super) fn catch_up(&mut self) -> Result<Tail> {
         let (file, key, vault_id) = (Arc::clone(&self.file), Arc::clone(&self.key), self.header.vault_id);
         let mut scanner = Scanner::new(&*file, &key, &vault_id, self.position)?;
+        let mut unclosed = Vec::new();
         while let Some(opened) = scanner.next()? {
             if self.must_hold.is_some_and(|(number, tag)| number == opened.at.number && tag != opened.tag) {
                 return Err(set_back());
             }
-            self.take_in(&opened)?;
+            match opened.role {
+                Role::Part => unclosed.extend(read_changes(&opened)?),
+                Role::Whole => read_changes(&opened)?.into_iter().for_each(|change| self.take_in(change)),
+                Role::Closing => {
+                    self.is_closed = true;
+                    unclosed.drain(..).for_each(|change| self.take_in(change));
+                }
+            }
         }
         let (reached, tail) = (scanner.position(), scanner.tail()?);
         if self.must_hold.is_some_and(|(number, _)| number >= reached.number) {
@@ -147,25 +156,21 @@ impl State {
         Ok(tail)
     }
 
-    fn take_in(&mut self, opened: &Opened<'_>) -> Result<()> {
-        let parts = frame::parts(opened.plaintext)?;
-        self.is_closed |= parts.is_empty();
-        for part in parts {
-            let Some(body) = part.body else {
-                self.forget(part.name, part.time);
-                continue;
-            };
-            let bytes = opened.plaintext.get(body.clone()).ok_or_else(not_there)?;
-            let record = record_codec::decode(part.name, bytes)?;
-            self.place(&record, Place::new(opened.at, opened.len, opened.tag, &body)?);
+    fn take_in(&mut self, change: Read) {
+        match change {
+            Read::Put { name, version, keys, place } => self.put(name, version, &keys, place),
+            Read::Tombstone { name, at } => self.forget(name, at),
         }
-        Ok(())
     }
 
     /// A record now lies at `place`.
     pub(super) fn place(&mut self, record: &Record, place: Place) {
+        self.put(record.name, record.version, &record.lookup_keys(), place);
+    }
+
+    fn put(&mut self, name: RecordName, version: Version, keys: &[LookupKey], place: Place) {
         self.live_bytes += place.bytes();
-        let old = self.directory.put(record.name, record.version, &record.lookup_keys(), place);
+        let old = self.directory.put(name, version, keys, place);
         self.live_bytes -= old.map_or(0, |old| old.bytes());
     }
 
@@ -178,8 +183,7 @@ impl State {
 
     /// A frame of `len` bytes has been appended.
     pub(super) fn advance(&mut self, len: usize, tag: [u8; 16]) {
-        let Position { offset, number, .. } = self.position;
-        self.position = Position { offset: offset + len as u64, number: number + 1, tag_before: tag };
+        self.position = self.position.behind(len, tag);
     }
 
     /// Where the first frame begins.
@@ -236,6 +240,23 @@ impl State {
         let body = plaintext.get(start..start + place.body_len as usize).ok_or_else(not_there)?;
         Ok(Some(Arc::new(record_codec::decode(name, body)?)))
     }
+}
+
+/// A change as a frame has it.
+enum Read {
+    Put { name: RecordName, version: Version, keys: Vec<LookupKey>, place: Place },
+    Tombstone { name: RecordName, at: Timestamp },
+}
+
+fn read_changes(opened: &Opened<'_>) -> Result<Vec<Read>> {
+    let read = |part: Part| {
+        let Some(body) = part.body else { return Ok(Read::Tombstone { name: part.name, at: part.time }) };
+        let bytes = opened.plaintext.get(body.clone()).ok_or_else(not_there)?;
+        let record = record_codec::decode(part.name, bytes)?;
+        let place = Place::new(opened.at, opened.len, opened.tag, &body)?;
+        Ok(Read::Put { name: record.name, version: record.version, keys: record.lookup_keys(), place })
+    };
+    frame::parts(opened.plaintext)?.into_iter().map(read).collect()
 }
 
 fn first_position(header: &Header) -> Position {

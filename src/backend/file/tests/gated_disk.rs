@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -132,8 +133,8 @@ impl DiskFile for GatedFile {
         self.file.set_len(len)
     }
 
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        self.file.allocate(len)
+    fn set_aside(&self, place: Range<u64>) -> io::Result<()> {
+        self.file.set_aside(place)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -92,10 +93,11 @@ impl DiskFile for SimFile {
         self.write(Step::SetLen, FileChange::SetLen(len as usize))
     }
 
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        // Less than is asked for, so that a tail is judged quickly.
+    fn set_aside(&self, place: Range<u64>) -> io::Result<()> {
         let seen = self.process.world.tables().inodes[&self.inode].seen.len();
-        self.write(Step::Allocate, FileChange::Allocate((len as usize).min(seen + ROOM)))
+        assert!(place.start as usize >= seen, "zeros over what is written");
+        // Less than is asked for, so that a tail is judged quickly.
+        self.write(Step::SetAside, FileChange::Extend((place.end as usize).min(seen + ROOM)))
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -12,7 +12,7 @@ const MAX_ENUMERATED: usize = 12;
 pub(super) enum FileChange {
     Write(usize, Vec<u8>),
     SetLen(usize),
-    Allocate(usize),
+    Extend(usize),
 }
 
 impl FileChange {
@@ -24,7 +24,7 @@ impl FileChange {
                 file[*offset..end].copy_from_slice(bytes);
             }
             Self::SetLen(len) => file.resize(*len, 0),
-            Self::Allocate(len) => file.resize(file.len().max(*len), 0),
+            Self::Extend(len) => file.resize(file.len().max(*len), 0),
         }
     }
 

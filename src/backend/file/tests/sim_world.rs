@@ -26,7 +26,7 @@ pub(super) enum Step {
     Read,
     Write,
     SetLen,
-    Allocate,
+    SetAside,
     Sync,
     Lock,
     Unlock,
