@@ -9,6 +9,7 @@ mod frames;
 mod headers;
 mod layout;
 mod open_handle;
+mod parts;
 mod story;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 """Made the vectors beside it, once. Vectors are never edited and never made again: a format change adds new ones.
 
-It is kept so that one can see what they hold and why. It refuses to write over what is there.
+It is kept so that one can see what they hold and why. It makes what is missing, and writes over nothing.
 """
 
 import base64
@@ -17,7 +17,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 HERE = pathlib.Path(__file__).parent
 TAGS = {"user_name": 1, "client_id": 2, "client_secret": 3, "grant_token": 4, "refresh_token": 5, "access_token": 6,
         "expires_in": 7, "redirect_url": 8, "api_domain": 9}
-CLOSING = []  # the frame without changes behind what the file was made with
+CLOSING = []  # the frame without changes behind what the file was made with, or behind a commit's parts
+
+
+class Part(list):
+    """The changes of a frame that is a part of a commit."""
+
+
 START = 1_795_311_652_000_000  # a day in November 2026, in microseconds
 
 
@@ -100,7 +106,7 @@ def frames(label, head, said, contents):
     for number, changes in enumerate(contents):
         nonce = fixed(f"{label} frame {number}", 12)
         aad = be(1, 2) + bytes.fromhex(said["vault_id"]) + be(number, 8) + tag
-        plaintext = be(len(changes), 2) + b"".join(changes)
+        plaintext = be(len(changes) + (0x8000 if isinstance(changes, Part) else 0), 2) + b"".join(changes)
         sealed = AESGCM(bytes.fromhex(said["data_key"])).encrypt(nonce, plaintext, aad)
         out += bytes.fromhex("5456f7a3") + be(len(sealed), 4) + be(number, 8) + tag + nonce + sealed
         tag = sealed[-16:]
@@ -173,5 +179,29 @@ def passphrase_vector():
     describe(name, about, said, [finn], {dan["name"]: deleted_at})
 
 
-keyfile_vector()
-passphrase_vector()
+def parts_vector():
+    label, name = "parts", "v1-parts"
+    key = fixed(label + " key", 32)
+    head, said = header(label, 1, 0, b"", key)
+    gus = record("gus", 0, {"user_name": "gus", "client_id": "c", "refresh_token": "1000.g1"}, ["1"], "1000.g1")
+    hal, ivy, jo, kit = (
+        record(who, 1, {"user_name": who, "client_id": "c", "access_token": f"1000.{who}"}, [who], writer="import")
+        for who in ("hal", "ivy", "jo", "kit"))
+    deleted_at = START + 30_000_000
+    out, said = frames(label, head, said, [
+        CLOSING, [put(gus)], Part([put(hal)]), Part([tombstone(gus["name"], deleted_at), put(ivy)]), CLOSING, [put(jo)],
+        # Never closed: none of it counts.
+        Part([put(kit)]), Part([tombstone(hal["name"], deleted_at)])])
+    whole = frames(label, head, {**said}, [CLOSING, [put(gus)], Part([put(hal)]),
+                                           Part([tombstone(gus["name"], deleted_at), put(ivy)]), CLOSING, [put(jo)]])[1]
+    said |= {"frames": whole["frames"], "bytes": whole["bytes"], "torn_bytes": len(out) - whole["bytes"]}
+    write(f"{name}.key", key)
+    write(f"{name}.tv", out + bytes(500))
+    about = "Key file; a commit in parts, one behind it, then parts that are not closed, and zeros."
+    describe(name, about, {"key_file": f"{name}.key"} | said | {"argon2id": None}, [hal, ivy, jo],
+             {gus["name"]: deleted_at})
+
+
+for vector, make in {"v1-keyfile": keyfile_vector, "v1-passphrase": passphrase_vector, "v1-parts": parts_vector}.items():
+    if not (HERE / f"{vector}.tv").exists():
+        make()

@@ -131,7 +131,7 @@ def read_record(name, data):
 
 def read_changes(plaintext, records, deleted):
     data = Bytes(plaintext)
-    for _ in range(data.number(2)):
+    for _ in range(data.number(2) & 0x7FFF):
         kind, name, time = data.number(1), data.take(16), data.number(8)
         body = data.take(data.number(4))
         records.pop(name, None)
@@ -148,7 +148,7 @@ def read_vault(file, key):
     said, at = read_header(file, key)
     tag, number, records, deleted = hashlib.sha256(file[:at]).digest()[:16], 0, {}, {}
     vault_id, data_key = bytes.fromhex(said["vault_id"]), bytes.fromhex(said["data_key"])
-    closed = False
+    closed, parts, whole = False, [], (0, at)
     while any(file[at:]):
         head = Bytes(file[at:at + 44])
         require(head.take(4) == MARKER, f"marker of frame {number}")
@@ -159,13 +159,20 @@ def read_vault(file, key):
         require(len(sealed) == length, f"frame {number} ends too early")
         aad = (1).to_bytes(2, "big") + vault_id + number.to_bytes(8, "big") + tag
         plaintext = unseal(data_key, head.take(12), aad, sealed, f"frame {number}")
-        read_changes(plaintext, records, deleted)
-        closed = closed or plaintext == bytes(2)
         at, tag, number = at + 44 + length, sealed[-16:], number + 1
+        if plaintext[0] & 0x80:
+            require(plaintext[:2] != b"\x80\0", f"frame {number - 1} is a part of nothing")
+            parts.append(plaintext)
+            continue
+        closes = plaintext == bytes(2)
+        require(closes or not parts, f"frame {number - 1} stands where the parts before it should be closed")
+        for change in [*parts, plaintext]:
+            read_changes(change, records, deleted)
+        closed, parts, whole = closed or closes, [], (number, at)
     require(closed, "the file ends before the frame that closes what it was made with")
     names = ["tv" + base64.b32encode(name).decode().rstrip("=").lower() for name in deleted]
     return said | {
-        "frames": number, "bytes": at,
+        "frames": whole[0], "bytes": whole[1], "torn_bytes": at - whole[1],
         "records": sorted(records.values(), key=lambda record: record["name"]),
         "deleted": dict(sorted(zip(names, deleted.values()))),
     }

@@ -190,3 +190,21 @@ fn random_bytes_never_panic() {
         assert!(!opens(&bytes));
     }
 }
+
+#[test]
+fn a_frame_tells_what_it_is_to_its_commit() {
+    let mut part = PlaintextBuilder::new();
+    let body = part.put(name(1), Timestamp::from_micros(10), Zeroizing::new(b"record".to_vec()));
+    let part = part.finish_part().unwrap();
+    assert_eq!(role(&part), Role::Part);
+    assert_eq!(&part[body.clone()], b"record");
+    assert_eq!(parts(&part).unwrap()[0].body, Some(body));
+    assert_eq!(role(&plaintext()), Role::Whole);
+    let closing = PlaintextBuilder::new().finish().unwrap();
+    assert_eq!(role(&closing), Role::Closing);
+    assert_eq!(parts(&closing).unwrap(), []);
+
+    let part_of_nothing = PlaintextBuilder::new().finish_part().unwrap();
+    assert_eq!(role(&part_of_nothing), Role::Part);
+    assert_eq!(parts(&part_of_nothing).unwrap_err().kind(), ErrorKind::Damaged);
+}

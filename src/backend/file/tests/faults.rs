@@ -19,9 +19,20 @@ fn acts() -> Vec<(&'static str, Act<'static>, Contents)> {
     vec![
         ("save", &|process| process.save("c", "1"), contents(&[("a", "first"), ("b", "first"), ("c", "1")])),
         ("delete", &|process| process.delete("a"), contents(&[("b", "first")])),
+        ("import", &import, contents(&[("a", "first"), ("b", "first"), ("c", LONG), ("e", LONG)])),
         ("clear", &|process| process.clear(), Contents::new()),
         ("rotate", &|process| process.rotate().map(drop), contents(&[("a", "first"), ("b", "first")])),
     ]
+}
+
+/// Two that take more than one frame holds of one commit.
+const LONG: &str = match str::from_utf8(&[b'x'; 9000]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+
+fn import(process: &Process) -> Result<()> {
+    process.save_all(&[("c", LONG), ("e", LONG)])
 }
 
 /// Plays each operation with the calls failing that `verdict` names, once for each first call that fails. Afterwards

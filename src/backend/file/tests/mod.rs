@@ -14,4 +14,5 @@ mod sim_file;
 mod sim_image;
 mod sim_world;
 mod two_processes;
+mod unclosed;
 mod waiting;

@@ -1,0 +1,58 @@
+//! Parts of a commit, and what may stand behind them.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::backend::file::disk::Disk;
+use crate::backend::file::frame::{self, PlaintextBuilder, Role};
+use crate::backend::file::scan::{Position, Scanner, Tail};
+use crate::backend::file::tests::sim_world::World;
+use crate::clock::Timestamp;
+use crate::crypto::aead::DataKey;
+use crate::error::{ErrorKind, Result};
+use crate::identity::RecordName;
+
+const VAULT: [u8; 16] = [9; 16];
+const START: Position = Position { offset: 0, number: 0, tag_before: [0; 16] };
+
+fn plaintext(role: Role) -> Zeroizing<Vec<u8>> {
+    let mut builder = PlaintextBuilder::new();
+    if role != Role::Closing {
+        builder.tombstone(RecordName::from_bytes([1; 16]), Timestamp::from_micros(1));
+    }
+    if role == Role::Part { builder.finish_part().unwrap() } else { builder.finish().unwrap() }
+}
+
+/// Walks over a file of these frames: how many there are up to the last whole commit, and the tail.
+fn walk(roles: &[Role]) -> Result<(u64, Tail)> {
+    let key = DataKey::new(&[7; 32]);
+    let (mut bytes, mut at) = (Vec::new(), START);
+    for role in roles {
+        let (frame, tag) = frame::seal(&key, &VAULT, at.number, &at.tag_before, &mut plaintext(*role)).unwrap();
+        at = at.behind(frame.len(), tag);
+        bytes.extend_from_slice(&frame);
+    }
+    let file = World::default().process().create_new(Path::new("/sim/frames")).unwrap();
+    file.write_at(&bytes, 0).unwrap();
+    let mut scanner = Scanner::new(&*file, &key, &VAULT, START).unwrap();
+    while scanner.next()?.is_some() {}
+    Ok((scanner.position().number, scanner.tail()?))
+}
+
+#[test]
+fn parts_count_once_they_are_closed() {
+    use Role::{Closing, Part, Whole};
+    assert_eq!(walk(&[Whole, Part, Part, Closing, Whole]).unwrap(), (5, Tail::Clean));
+    for torn in [&[Whole, Part][..], &[Whole, Part, Part]] {
+        let (number, tail) = walk(torn).unwrap();
+        assert!(number == 1 && matches!(tail, Tail::Torn(_)), "{torn:?}: {tail:?}");
+    }
+}
+
+#[test]
+fn a_commit_behind_parts_that_nobody_closed_is_damage() {
+    // Whoever writes next cuts them off first.
+    let error = walk(&[Role::Whole, Role::Part, Role::Whole]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+}
