@@ -113,7 +113,6 @@ impl<'a> Scanner<'a> {
         };
         let role = frame::role(plaintext);
         match (role, self.unclosed) {
-            (Role::Whole, Some(_)) => return Err(damaged_at(at)),
             (Role::Part, None) => self.unclosed = Some(at),
             (Role::Closing, _) => self.unclosed = None,
             _ => {}
