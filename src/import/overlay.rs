@@ -46,6 +46,10 @@ impl Overlay {
             keys: HashMap::with_capacity(3 * room),
         };
         for record in stored {
+            // It may have been found in several ways.
+            if overlay.names.contains_key(&record.name) {
+                continue;
+            }
             overlay.add(Entry { stored: Some(Arc::clone(&record)), record, line: None });
         }
         overlay

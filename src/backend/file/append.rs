@@ -30,17 +30,21 @@ pub(super) type Appended = (Position, usize, [u8; 16]);
 /// The commit is cut back, and nothing more is written through this descriptor: after a failed sync the system may have
 /// forgotten what it could not write.
 pub(super) fn append(core: &Core, locked: &Locked<'_>, plaintexts: &[Plaintext<'_>]) -> Result<Vec<Appended>> {
+    // One wiping for all of them: beside a small frame's sealing it costs much.
     let Sealed { bytes, frames } = wiped_after(|| seal(&core.state(), plaintexts))?;
     let file = Arc::clone(&core.state().file);
     let (Some((first, ..)), Some((last, ..))) = (frames.first(), frames.last()) else { return Ok(frames) };
     let (parts, end) = bytes.split_at(usize::try_from(last.offset - first.offset).unwrap_or_default());
-    let write = |bytes: &[u8], offset| file.write_at(bytes, offset).and_then(|()| core.sync_file(&*file));
-    // The closing frame proves that all parts are there, so it comes after their sync.
-    let parts_written = if parts.is_empty() { Ok(()) } else { write(parts, first.offset) };
-    let written = parts_written.and_then(|()| {
-        locked.set_aside(&*file, last.offset..last.offset + end.len() as u64);
-        write(end, last.offset)
-    });
+    let write_parts = || if parts.is_empty() { Ok(()) } else { file.write_at(parts, first.offset) };
+    let sync_parts = || if parts.is_empty() { Ok(()) } else { core.sync_file(&*file) };
+    let written = write_parts()
+        .and_then(|()| {
+            locked.set_aside(&*file, last.offset..last.offset + end.len() as u64);
+            // The closing frame proves that all parts are there, so it comes after their sync.
+            sync_parts()
+        })
+        .and_then(|()| file.write_at(end, last.offset))
+        .and_then(|()| core.sync_file(&*file));
     let Err(error) = written else {
         tracing::trace!(frame = last.number, bytes = bytes.len(), "appended a commit");
         return Ok(frames);
