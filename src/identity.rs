@@ -140,6 +140,49 @@ impl Lineage {
     }
 }
 
+/// What a new record begins with. Of one draw, because each draw is a system call.
+pub(crate) struct Beginning {
+    pub(crate) name: RecordName,
+    pub(crate) version: Version,
+    pub(crate) lineage: Lineage,
+}
+
+impl Beginning {
+    const DRAWN: usize = 16 + 16 + 8;
+
+    /// For one record.
+    ///
+    /// # Errors
+    /// `Unavailable` where the system has no randomness to give.
+    pub(crate) fn draw() -> Result<Self> {
+        random_bytes().map(Self::from_drawn)
+    }
+
+    /// For up to `count` records that are made at once. To be used within the call that drew them: of two processes,
+    /// each after a fork, both would use what was kept.
+    ///
+    /// # Errors
+    /// `Unavailable` where the system has no randomness to give.
+    #[cfg(feature = "import")]
+    pub(crate) fn draw_many(count: usize) -> Result<impl Iterator<Item = Self>> {
+        let mut drawn = vec![[0; Self::DRAWN]; count];
+        fill_random(drawn.as_flattened_mut())?;
+        Ok(drawn.into_iter().map(Self::from_drawn))
+    }
+
+    fn from_drawn(drawn: [u8; Self::DRAWN]) -> Self {
+        let (mut name, mut version, mut lineage) = ([0; 16], [0; 16], [0; 8]);
+        for (place, byte) in name.iter_mut().chain(&mut version).chain(&mut lineage).zip(drawn) {
+            *place = byte;
+        }
+        Self {
+            name: RecordName(name),
+            version: Version { sequence: 1, nonce: version },
+            lineage: Lineage { counter: 1, nonce: lineage },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +195,24 @@ mod tests {
         assert!(text.starts_with("tv"));
         assert_eq!(RecordName::parse(&text), Some(name));
         assert_eq!(RecordName::from_bytes([0; 16]).to_string(), format!("tv{}", "a".repeat(26)));
+    }
+
+    #[test]
+    fn a_beginning_takes_each_drawn_byte_once() {
+        let drawn: [u8; Beginning::DRAWN] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        let Beginning { name, version, lineage } = Beginning::from_drawn(drawn);
+        assert_eq!([&name.0[..], &version.nonce, &lineage.nonce].concat(), drawn);
+        assert_eq!((version.sequence, lineage.counter), (1, 1));
+    }
+
+    #[test]
+    #[cfg(feature = "import")]
+    fn beginnings_of_one_draw_differ() {
+        let drawn: Vec<Beginning> = Beginning::draw_many(1000).unwrap().chain([Beginning::draw().unwrap()]).collect();
+        let names: std::collections::HashSet<RecordName> = drawn.iter().map(|one| one.name).collect();
+        let nonces: std::collections::HashSet<_> =
+            drawn.iter().map(|one| (one.version.nonce, one.lineage.nonce)).collect();
+        assert_eq!((names.len(), nonces.len()), (1001, 1001));
     }
 
     #[test]

@@ -57,9 +57,58 @@ impl fmt::Debug for LookupKey {
     }
 }
 
+/// What a lookup key leads to: at least one, sorted, each once. One needs no memory of its own; that is the common
+/// case.
+pub(crate) enum Hits<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T: Copy + Ord> Hits<T> {
+    pub(crate) fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(hit) => std::slice::from_ref(hit),
+            Self::Many(hits) => hits,
+        }
+    }
+
+    pub(crate) fn add(&mut self, hit: T) {
+        match self {
+            Self::One(own) if *own == hit => {}
+            Self::One(own) => *self = Self::Many(vec![hit.min(*own), hit.max(*own)]),
+            Self::Many(hits) => {
+                if let Err(at) = hits.binary_search(&hit) {
+                    hits.insert(at, hit);
+                }
+            }
+        }
+    }
+
+    /// Answers whether nothing is left.
+    pub(crate) fn take_out(&mut self, hit: T) -> bool {
+        match self {
+            Self::One(own) => *own == hit,
+            Self::Many(hits) => {
+                hits.retain(|own| *own != hit);
+                hits.is_empty()
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hits_are_sorted_and_each_is_there_once() {
+        let mut hits = Hits::One(2);
+        for (hit, after) in [(2, &[2][..]), (1, &[1, 2]), (3, &[1, 2, 3]), (1, &[1, 2, 3])] {
+            hits.add(hit);
+            assert_eq!(hits.as_slice(), after);
+        }
+        assert_eq!([2, 9, 3, 1].map(|hit| hits.take_out(hit)), [false, false, false, true]);
+    }
 
     #[test]
     fn kinds_do_not_meet() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::fields::{Field, Fields};
-use crate::identity::{Lineage, RecordName, Version};
+use crate::identity::{Beginning, Lineage};
 use crate::record::{Record, Writer};
 use crate::secret::SecretText;
 use crate::token::{Base, parse_expiry};
@@ -29,21 +29,25 @@ pub(crate) struct Merged {
 }
 
 /// The first state of a new record.
-///
-/// # Errors
-/// `Unavailable` where the system has no randomness to give.
-pub(crate) fn first_state(given: &Fields, id: Option<&str>, writer: Writer, now: Timestamp) -> Result<Record> {
-    Ok(Record {
-        name: RecordName::random()?,
-        version: Version::first()?,
-        fields: Arc::new(given.clone()),
-        ids: id.map(Arc::from).into_iter().collect(),
-        lineage: Lineage::first()?,
+pub(crate) fn first_state(
+    beginning: Beginning,
+    given: &Arc<Fields>,
+    id: Option<Arc<str>>,
+    writer: Writer,
+    now: Timestamp,
+) -> Record {
+    let Beginning { name, version, lineage } = beginning;
+    Record {
+        name,
+        version,
+        fields: Arc::clone(given),
+        ids: id.into_iter().collect(),
+        lineage,
         first_refresh: given.get(Field::RefreshToken).cloned(),
         created_at: now,
         saved_at: now,
         writer,
-    })
+    }
 }
 
 /// The state that follows `record` when `given` is saved.

@@ -70,7 +70,8 @@ impl Record {
 
     /// The keys that lead to this record. Never empty for a record that the rules made.
     pub fn lookup_keys(&self) -> Vec<LookupKey> {
-        let mut keys: Vec<LookupKey> = self.ids.iter().map(|id| LookupKey::new(LookupKind::Id, id)).collect();
+        let mut keys = Vec::with_capacity(self.ids.len() + 4);
+        keys.extend(self.ids.iter().map(|id| LookupKey::new(LookupKind::Id, id)));
         let mut add = |kind, text: Option<&str>| keys.extend(text.map(|text| LookupKey::new(kind, text)));
         add(LookupKind::User, self.fields.text(Field::UserName));
         add(LookupKind::GrantToken, self.fields.text(Field::GrantToken));

@@ -28,10 +28,22 @@ const TAG_FIRST_REFRESH_IS_CURRENT: u8 = 18;
 
 /// The record's bytes, without its name, in memory that is wiped.
 pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
-    let entries = entries(record);
-    let size = entries.iter().map(|(_, bytes)| 5 + bytes.len()).sum::<usize>();
     // Exactly the room it needs: a vector that grows leaves its old memory behind unwiped.
-    let mut out = Zeroizing::new(Vec::with_capacity(FIXED + size));
+    let mut out = Zeroizing::new(Vec::with_capacity(encoded_len(record)));
+    encode_onto(record, &mut out);
+    out
+}
+
+/// How many bytes [`encode`] makes of the record.
+pub fn encoded_len(record: &Record) -> usize {
+    FIXED + entries(record).map(|(_, bytes)| 5 + bytes.len()).sum::<usize>()
+}
+
+/// Puts what [`encode`] makes behind what is in `out`.
+///
+/// # Security
+/// `out` must have room for [`encoded_len`] bytes: growing, it would leave its old memory behind unwiped.
+pub fn encode_onto(record: &Record, out: &mut Vec<u8>) {
     out.push(FORMAT);
     out.extend_from_slice(&record.version.sequence.to_be_bytes());
     out.extend_from_slice(&record.version.nonce);
@@ -43,29 +55,26 @@ pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
         Writer::Save => 1,
         Writer::Import => 2,
     });
-    for (tag, bytes) in entries {
+    for (tag, bytes) in entries(record) {
         out.push(tag);
         // The rules bound every text far below 4 GiB before a record is made.
         out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.extend_from_slice(bytes);
     }
-    out
 }
 
-fn entries(record: &Record) -> Vec<(u8, &[u8])> {
-    let mut entries: Vec<(u8, &[u8])> = Vec::with_capacity(12);
-    for (tag, field) in (1..).zip(Field::ALL) {
-        entries.extend(record.fields.text(field).map(|text| (tag, text.as_bytes())));
-    }
-    entries.extend(record.ids.iter().map(|id| (TAG_BROUGHT_ID, id.as_bytes())));
-    if let Some(first) = &record.first_refresh {
+fn entries(record: &Record) -> impl Iterator<Item = (u8, &[u8])> {
+    let fields = (1..).zip(Field::ALL).filter_map(|(tag, field)| Some((tag, record.fields.text(field)?.as_bytes())));
+    let ids = record.ids.iter().map(|id| (TAG_BROUGHT_ID, id.as_bytes()));
+    let first_refresh = record.first_refresh.as_ref().map(|first| {
         let is_current = record.fields.get(Field::RefreshToken).is_some_and(|current| current.ct_eq(first));
-        entries.push(match is_current {
-            true => (TAG_FIRST_REFRESH_IS_CURRENT, &[]),
+        let not_again: &[u8] = &[];
+        match is_current {
+            true => (TAG_FIRST_REFRESH_IS_CURRENT, not_again),
             false => (TAG_FIRST_REFRESH, first.expose().as_bytes()),
-        });
-    }
-    entries
+        }
+    });
+    fields.chain(ids).chain(first_refresh)
 }
 
 /// Reads a record's bytes back.
@@ -174,7 +183,9 @@ mod tests {
     }
 
     fn assert_reads_back(record: &Record) {
-        let back = decode(record.name, &encode(record)).unwrap();
+        let bytes = encode(record);
+        assert_eq!((bytes.len(), bytes.capacity()), (encoded_len(record), encoded_len(record)));
+        let back = decode(record.name, &bytes).unwrap();
         assert_eq!((back.version, back.lineage, &back.ids), (record.version, record.lineage, &record.ids));
         assert_eq!((back.created_at, back.saved_at, back.writer), (record.created_at, record.saved_at, record.writer));
         assert!(back.fields == record.fields && back.first_refresh == record.first_refresh);

@@ -33,7 +33,13 @@ impl SecretText {
 
     /// Whether the two texts are equal, in constant time for texts of one length.
     pub fn ct_eq(&self, other: &Self) -> bool {
-        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+        // Eight bytes at a time, where the texts are of one length: byte by byte takes eight times as long.
+        let ((own, own_rest), (others, others_rest)) =
+            (self.expose().as_bytes().as_chunks(), other.expose().as_bytes().as_chunks());
+        let is_one_length = own.len() == others.len() && own_rest.len() == others_rest.len();
+        let words =
+            own.iter().zip(others).map(|(own, other)| u64::from_ne_bytes(*own).ct_eq(&u64::from_ne_bytes(*other)));
+        is_one_length && words.fold(own_rest.ct_eq(others_rest), |all, one| all & one).into()
     }
 }
 
@@ -73,5 +79,15 @@ mod tests {
         assert_eq!(SecretText::new("same"), SecretText::new("same"));
         assert_ne!(SecretText::new("same"), SecretText::new("sama"));
         assert_ne!(SecretText::new("same"), SecretText::new("same "));
+        let text = "0123456789abcdefghi";
+        for len in 0..text.len() {
+            let same = SecretText::new(&text[..len]);
+            assert_eq!(same, SecretText::new(&text[..len]));
+            for at in 0..len {
+                let changed = format!("{}!{}", &text[..at], &text[at + 1..len]);
+                assert_ne!(same, SecretText::new(&changed), "{at} of {len}");
+                assert_ne!(same, SecretText::new(&text[..at]), "{at} of {len}");
+            }
+        }
     }
 }

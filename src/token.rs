@@ -103,6 +103,11 @@ impl OAuthToken {
         &self.fields
     }
 
+    /// All fields, to be shared with a record.
+    pub(crate) fn shared_fields(&self) -> &Arc<Fields> {
+        &self.fields
+    }
+
     /// Who the token belongs to.
     pub fn user_name(&self) -> Option<&str> {
         self.fields.text(Field::UserName)
@@ -137,7 +142,10 @@ impl OAuthToken {
     /// Fields that were changed since an earlier hand-out of the same record and are not saved yet (`pending`) still
     /// count as changed.
     pub(crate) fn fill_in_place(&mut self, id: &Arc<str>, seen: &Arc<Fields>, record: RecordName, lineage: Lineage) {
-        Arc::make_mut(&mut self.fields).fill_from(seen);
+        // A token that was just saved as a new record shares that record's fields.
+        if !Arc::ptr_eq(&self.fields, seen) {
+            Arc::make_mut(&mut self.fields).fill_from(seen);
+        }
         let mut handed_out = Arc::clone(&self.fields);
         if let Some(earlier) = self.base.take().filter(|base| base.record == record) {
             for field in Field::ALL {

@@ -10,7 +10,7 @@ use crate::backend::{Backend, Candidates, Change, Claim, Commit};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
-use crate::identity::{RecordName, Version};
+use crate::identity::{Beginning, RecordName, Version};
 use crate::intake;
 use crate::lookup::{LookupKey, LookupKind};
 use crate::matching;
@@ -141,7 +141,8 @@ impl Vault {
         let (record, outcome) = match &old {
             None => {
                 intake::check_insert(token.fields())?;
-                (merging::first_state(token.fields(), token.id(), Writer::Save, now)?, Outcome::Inserted)
+                let (given, id) = (token.shared_fields(), token.id().map(Arc::from));
+                (merging::first_state(Beginning::draw()?, given, id, Writer::Save, now), Outcome::Inserted)
             }
             Some(old) => {
                 let merged = merging::next_state(token.fields(), token.base(), old, Writer::Save, now)?;

@@ -8,13 +8,15 @@ use std::fs::{self, File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokenvault::backend::Backend;
 use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
+use tokenvault::backend::{Backend, Change, Commit};
 use tokenvault::operation::Context;
+use tokenvault::record::Record;
 use tokenvault::secret::SecretText;
 
 /// In hexadecimal digits, and only so: the test must not itself be what holds a key.
@@ -125,7 +127,9 @@ fn writable() -> Vec<(u64, u64)> {
 async fn no_key_stays_in_memory_but_in_its_place_and_none_after_drop() {
     for vector in ["v1-keyfile", "v1-passphrase"].map(Vector::new) {
         let backend = vector.open();
-        assert!(!backend.list(&Context::default()).await.unwrap().value.is_empty());
+        let context = Context::default();
+        let records = backend.list(&context).await.unwrap().value;
+        assert!(!records.is_empty());
 
         let held = vector.found();
         let count = |name| held.iter().filter(|(found, _)| *found == name).count();
@@ -134,6 +138,11 @@ async fn no_key_stays_in_memory_but_in_its_place_and_none_after_drop() {
         let [kek, wrapping, header_mac, root, _] = KEYS.map(count);
         assert_eq!([kek, wrapping, header_mac, root], [2, 0, 0, 2], "held while open, at {held:x?}");
 
+        // So that the data key has sealed as well as opened.
+        let old = records.first().unwrap();
+        let next = Record { version: old.version.next().unwrap(), ..Record::clone(old) };
+        let change = Change { name: old.name, expected: Some(old.version), value: Some(Arc::new(next)) };
+        backend.commit(&context, Commit { changes: vec![change], claims: Vec::new() }).await.unwrap();
         drop(backend);
         // The writing thread lets go of the keys when it ends, which nobody waits for.
         let mut left = vector.found();

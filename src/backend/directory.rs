@@ -2,17 +2,37 @@
 //! file backend share. `P` is where a record lies: the record itself, or a place in a file.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use crate::backend::{Claim, Commit};
 use crate::error::{Error, Result};
 use crate::identity::{RecordName, Version};
-use crate::lookup::LookupKey;
+use crate::lookup::{Hits, LookupKey};
 
 /// A lookup key as this process keeps it: hashed once more under a key that the process drew at random, so that what
 /// lies in memory cannot be compared with guessed user names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct LocalKey(u64);
+
+/// A local key is a keyed hash already: nobody outside the process can make two of them meet, so a map takes it as it is.
+#[derive(Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Entry<P> {
@@ -24,19 +44,13 @@ pub(super) struct Entry<P> {
 #[derive(Default)]
 pub(super) struct Directory<P> {
     records: HashMap<RecordName, Entry<P>>,
-    keys: HashMap<LocalKey, Names>,
+    keys: HashMap<LocalKey, Hits<RecordName>, BuildHasherDefault<AsIs>>,
     salt: RandomState,
-}
-
-/// One name needs no memory of its own; that is the common case.
-enum Names {
-    One(RecordName),
-    Many(Vec<RecordName>),
 }
 
 impl<P> Directory<P> {
     pub(super) fn new() -> Self {
-        Self { records: HashMap::new(), keys: HashMap::new(), salt: RandomState::new() }
+        Self { records: HashMap::new(), keys: HashMap::default(), salt: RandomState::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -53,7 +67,7 @@ impl<P> Directory<P> {
 
     /// The names that `key` leads to, sorted.
     pub(super) fn resolve(&self, key: LookupKey) -> &[RecordName] {
-        self.keys.get(&self.local(key)).map_or(&[], Names::as_slice)
+        self.keys.get(&self.local(key)).map_or(&[], Hits::as_slice)
     }
 
     /// Checks a commit's expectations and claims against what is here.
@@ -73,7 +87,7 @@ impl<P> Directory<P> {
         let mut keys: Box<[LocalKey]> = keys.iter().map(|key| self.local(*key)).collect();
         keys.sort_unstable_by_key(|key| key.0);
         for key in &keys {
-            self.keys.entry(*key).and_modify(|names| names.add(name)).or_insert(Names::One(name));
+            self.keys.entry(*key).and_modify(|names| names.add(name)).or_insert(Hits::One(name));
         }
         self.records.insert(name, Entry { version, place, keys });
         old
@@ -93,38 +107,6 @@ impl<P> Directory<P> {
 
     fn local(&self, key: LookupKey) -> LocalKey {
         LocalKey(self.salt.hash_one(key))
-    }
-}
-
-impl Names {
-    fn as_slice(&self) -> &[RecordName] {
-        match self {
-            Self::One(name) => std::slice::from_ref(name),
-            Self::Many(names) => names,
-        }
-    }
-
-    fn add(&mut self, name: RecordName) {
-        match self {
-            Self::One(own) if *own == name => {}
-            Self::One(own) => *self = Self::Many(vec![name.min(*own), name.max(*own)]),
-            Self::Many(names) => {
-                if let Err(at) = names.binary_search(&name) {
-                    names.insert(at, name);
-                }
-            }
-        }
-    }
-
-    /// Answers whether nothing is left.
-    fn take_out(&mut self, name: RecordName) -> bool {
-        match self {
-            Self::One(own) => *own == name,
-            Self::Many(names) => {
-                names.retain(|own| *own != name);
-                names.is_empty()
-            }
-        }
     }
 }
 

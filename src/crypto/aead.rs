@@ -24,7 +24,7 @@ pub const TAG_LEN: usize = 16;
 ///
 /// # Security
 /// Wiped on drop. It lies in a box, because a value that is moved about leaves copies behind; and what making or using
-/// it leaves on the stack is wiped at once.
+/// it leaves on the stack is wiped at once, or with the piece of work it is part of.
 pub struct DataKey(Box<Aes256Gcm>);
 
 /// What was to be opened is not what was sealed under this key, nonce and AAD. There is no more to say about it.

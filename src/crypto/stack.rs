@@ -5,14 +5,34 @@
 //!
 //! It costs about 0.1 microseconds in an optimised build.
 
+use std::cell::Cell;
 use std::hint::black_box;
 
 /// Twice what the work here was seen to use. Without optimisation it is much more, and time is no concern.
 const DEPTH: usize = if cfg!(debug_assertions) { 64 * 1024 } else { 16 * 1024 };
 
+thread_local! {
+    static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The outermost piece of work of this thread has ended, be it by a panic.
+struct Outermost;
+
+impl Drop for Outermost {
+    fn drop(&mut self) {
+        IS_INSIDE.set(false);
+    }
+}
+
 /// Does `work`, then overwrites the stack it used. What it answers must hold keys in boxes only, or not at all.
+///
+/// Inside of other such work nothing is overwritten before that ends: so many small pieces can share one wiping.
 #[inline(never)]
 pub(crate) fn wiped_after<T>(work: impl FnOnce() -> T) -> T {
+    if IS_INSIDE.replace(true) {
+        return work();
+    }
+    let _outermost = Outermost;
     let answer = apart(work);
     overwrite();
     answer

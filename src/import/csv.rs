@@ -140,14 +140,14 @@ impl Header {
 
 fn row(line: usize, cells: &Cells<'_>) -> Result<Row, NotUtf8> {
     let mut texts = cells.iter();
-    let id = texts.next().ok_or(NotUtf8)?.text()?;
+    let id = texts.next().ok_or(NotUtf8)?.read(|text| Arc::from(text))?;
     let mut fields = Fields::new();
     for (field, cell) in FIELD_COLUMNS.into_iter().zip(texts) {
         if !cell.is_empty() {
             fields.set(field, Some(cell.text()?));
         }
     }
-    Ok(Row { line, id: Arc::from(id.expose()), fields })
+    Ok(Row { line, id, fields: Arc::new(fields) })
 }
 
 /// Whether a comma in a text has moved the expiry one column on. The count does not tell it in a file whose header was

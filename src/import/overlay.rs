@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::backend::Change;
 use crate::error::Result;
-use crate::fields::{Field, Fields};
+use crate::fields::Fields;
 use crate::identity::RecordName;
-use crate::lookup::{LookupKey, LookupKind};
+use crate::lookup::{Hits, LookupKey};
 use crate::matching;
 use crate::record::Record;
 
@@ -27,93 +27,114 @@ impl Entry {
     }
 }
 
+/// By place, which is the order in which they came.
 #[derive(Default)]
 pub(super) struct Overlay {
-    entries: HashMap<RecordName, Entry>,
-    keys: HashMap<LookupKey, Vec<RecordName>>,
+    entries: Vec<Entry>,
+    names: HashMap<RecordName, usize>,
+    keys: HashMap<LookupKey, Hits<usize>>,
 }
 
 impl Overlay {
-    pub(super) fn new(stored: Vec<Arc<Record>>) -> Self {
-        let mut overlay = Self::default();
+    /// Over the records that are `stored`, with room for as many `rows`.
+    pub(super) fn new(stored: Vec<Arc<Record>>, rows: usize) -> Self {
+        let room = stored.len() + rows;
+        let mut overlay = Self {
+            entries: Vec::with_capacity(room),
+            names: HashMap::with_capacity(room),
+            // A record with an id has a user and a refresh token as a rule.
+            keys: HashMap::with_capacity(3 * room),
+        };
         for record in stored {
-            let entry = Entry { stored: Some(Arc::clone(&record)), record, line: None };
-            overlay.insert(entry);
+            // It may have been found in several ways.
+            if overlay.names.contains_key(&record.name) {
+                continue;
+            }
+            overlay.add(Entry { stored: Some(Arc::clone(&record)), record, line: None });
         }
         overlay
     }
 
     pub(super) fn get(&self, name: RecordName) -> Option<&Entry> {
-        self.entries.get(&name)
+        self.entries.get(*self.names.get(&name)?)
     }
 
-    /// The record that `id` leads to.
-    pub(super) fn by_id(&self, id: &str) -> Option<&Entry> {
+    /// The record that `id` leads to, which has this key.
+    pub(super) fn by_id(&self, id: &str, key: LookupKey) -> Option<&Entry> {
         let own = RecordName::parse(id).and_then(|name| self.get(name));
-        own.or_else(|| self.at(LookupKey::new(LookupKind::Id, id)).find(|entry| entry.record.has_id(id)))
+        own.or_else(|| self.at(key).find(|entry| entry.record.has_id(id)))
     }
 
-    /// The record of this user and client.
-    pub(super) fn by_owner(&self, fields: &Fields) -> Option<&Entry> {
-        let user = fields.text(Field::UserName)?;
-        self.at(LookupKey::new(LookupKind::User, user))
-            .find(|entry| matching::is_same_owner(&entry.record.fields, fields))
+    /// The record of this user and client. `keys` are those of `fields`, as [`matching::keys`] has them.
+    pub(super) fn by_owner(&self, fields: &Fields, keys: &[LookupKey]) -> Option<&Entry> {
+        self.all_at(keys).find(|entry| matching::is_same_owner(&entry.record.fields, fields))
     }
 
-    /// The record that a save of `fields` would mean.
+    /// The record that a save of `fields` would mean. `keys` are theirs.
     ///
     /// # Errors
     /// `Ambiguous`, as a save.
-    pub(super) fn for_save(&self, fields: &Fields) -> Result<Option<&Entry>> {
-        let keys = matching::keys(fields);
-        let candidates: Vec<Arc<Record>> =
-            keys.iter().flat_map(|key| self.at(*key)).map(|entry| Arc::clone(&entry.record)).collect();
+    pub(super) fn for_save(&self, fields: &Fields, keys: &[LookupKey]) -> Result<Option<&Entry>> {
+        let candidates: Vec<Arc<Record>> = self.all_at(keys).map(|entry| Arc::clone(&entry.record)).collect();
         Ok(matching::for_save(fields, &candidates)?.and_then(|record| self.get(record.name)))
     }
 
     /// The record that a save of `fields` would mean, where the two have a token in common: what else they share does not
     /// show that they are of one sign-in.
-    pub(super) fn with_common_token(&self, fields: &Fields) -> Option<&Entry> {
-        let meant = self.for_save(fields).ok().flatten()?;
+    pub(super) fn with_common_token(&self, fields: &Fields, keys: &[LookupKey]) -> Option<&Entry> {
+        let meant = self.for_save(fields, keys).ok().flatten()?;
         matching::holds_one_given(fields, &meant.record).then_some(meant)
     }
 
     /// Puts a row's record over the one of its name, if there is one. The old one's keys go on leading to it: a hit is
     /// a hint, and each rule looks at the record itself.
     pub(super) fn put(&mut self, record: Record, line: Option<usize>) {
-        let old = self.entries.remove(&record.name);
-        let line = line.or(old.as_ref().and_then(|old| old.line));
-        self.insert(Entry { stored: old.and_then(|old| old.stored), record: Arc::new(record), line });
+        let record = Arc::new(record);
+        let Some(at) = self.names.get(&record.name).copied() else {
+            return self.add(Entry { stored: None, record, line });
+        };
+        self.lead_to(at, &record);
+        if let Some(entry) = self.entries.get_mut(at) {
+            entry.line = line.or(entry.line);
+            entry.record = record;
+        }
     }
 
     /// The line of the last row that the record of this name is.
     pub(super) fn set_line(&mut self, name: RecordName, line: usize) {
-        if let Some(entry) = self.entries.get_mut(&name) {
+        if let Some(entry) = self.names.get(&name).and_then(|at| self.entries.get_mut(*at)) {
             entry.line = Some(line);
         }
     }
 
-    /// What there is to write.
+    /// What there is to write, in the order of the rows.
     pub(super) fn into_changes(self) -> Vec<Change> {
         let change = |entry: Entry| Change {
             name: entry.record.name,
             expected: entry.stored.map(|stored| stored.version),
             value: Some(entry.record),
         };
-        self.entries.into_values().filter(Entry::is_changed).map(change).collect()
+        self.entries.into_iter().filter(Entry::is_changed).map(change).collect()
     }
 
-    fn insert(&mut self, entry: Entry) {
-        for key in entry.record.lookup_keys() {
-            let names = self.keys.entry(key).or_default();
-            if !names.contains(&entry.record.name) {
-                names.push(entry.record.name);
-            }
+    fn add(&mut self, entry: Entry) {
+        let at = self.entries.len();
+        self.lead_to(at, &entry.record);
+        self.names.insert(entry.record.name, at);
+        self.entries.push(entry);
+    }
+
+    fn lead_to(&mut self, at: usize, record: &Record) {
+        for key in record.lookup_keys() {
+            self.keys.entry(key).and_modify(|hits| hits.add(at)).or_insert(Hits::One(at));
         }
-        self.entries.insert(entry.record.name, entry);
+    }
+
+    fn all_at(&self, keys: &[LookupKey]) -> impl Iterator<Item = &Entry> {
+        keys.iter().flat_map(|key| self.at(*key))
     }
 
     fn at(&self, key: LookupKey) -> impl Iterator<Item = &Entry> {
-        self.keys.get(&key).into_iter().flatten().filter_map(|name| self.get(*name))
+        self.keys.get(&key).map_or(&[][..], Hits::as_slice).iter().filter_map(|at| self.entries.get(*at))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::backend::{Claim, Commit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{Field, Fields};
-use crate::identity::RecordName;
+use crate::identity::{Beginning, RecordName};
 use crate::import::overlay::{Entry, Overlay};
 use crate::import::row::{Refusal, Row, Rows};
 use crate::import::summary::{Effect, Merge, Summary};
@@ -73,11 +73,13 @@ pub async fn import(vault: &Vault, context: &Context, source: &Rows, options: &I
 }
 
 async fn run(vault: &Vault, context: &Context, source: &Rows, options: &ImportOptions<'_>) -> Result<Summary> {
+    let keys: Vec<RowKeys> = source.rows.iter().map(|row| RowKeys::of(row, options.ids)).collect();
     let mut round = 0;
     loop {
         vault.check_round(context, round)?;
-        let (overlay, claims) = known(vault, context, &source.rows, options.ids).await?;
-        let (summary, overlay) = Planner::new(vault, options, overlay).plan(source)?;
+        let (overlay, claims) = known(vault, context, &source.rows, &keys, options.ids).await?;
+        let (beginnings, fates) = (Beginning::draw_many(keys.len())?, Vec::with_capacity(keys.len()));
+        let (summary, overlay) = Planner { vault, options, overlay, beginnings, fates }.plan(source, &keys)?;
         let changes = overlay.into_changes();
         if summary.effect != Effect::Imported || changes.is_empty() {
             return Ok(summary);
@@ -91,9 +93,16 @@ async fn run(vault: &Vault, context: &Context, source: &Rows, options: &ImportOp
 }
 
 /// Every record that the rows could mean or collide with, and the claims that this is all of them.
-async fn known(vault: &Vault, context: &Context, rows: &[Row], ids: Ids) -> Result<(Overlay, Vec<Claim>)> {
+async fn known(
+    vault: &Vault,
+    context: &Context,
+    rows: &[Row],
+    keys: &[RowKeys],
+    ids: Ids,
+) -> Result<(Overlay, Vec<Claim>)> {
     let backend = vault.backend();
-    let mut keys: Vec<LookupKey> = rows.iter().flat_map(|row| keys(row, ids)).collect();
+    let mut keys: Vec<LookupKey> =
+        keys.iter().flat_map(|keys| keys.id.iter().chain(&keys.of_fields)).copied().collect();
     keys.sort_unstable();
     keys.dedup();
     let mut found = backend.resolve(context, &keys).await?.value;
@@ -111,13 +120,22 @@ async fn known(vault: &Vault, context: &Context, rows: &[Row], ids: Ids) -> Resu
     found.by_key.extend(owners.by_key);
     keys.extend(more);
     let claims = keys.into_iter().zip(found.by_key).map(|(key, names)| Claim { key, names }).collect();
-    Ok((Overlay::new(found.records), claims))
+    Ok((Overlay::new(found.records, rows.len()), claims))
 }
 
-fn keys(row: &Row, ids: Ids) -> Vec<LookupKey> {
-    let mut keys = matching::keys(&row.fields);
-    keys.extend((ids == Ids::Keep).then(|| LookupKey::new(LookupKind::Id, &row.id)));
-    keys
+/// The lookup keys of a row, made once: each is a hash.
+struct RowKeys {
+    /// Of its id, where that counts.
+    id: Option<LookupKey>,
+    /// As [`matching::keys`] has them.
+    of_fields: Vec<LookupKey>,
+}
+
+impl RowKeys {
+    fn of(row: &Row, ids: Ids) -> Self {
+        let id = (ids == Ids::Keep).then(|| LookupKey::new(LookupKind::Id, &row.id));
+        Self { id, of_fields: matching::keys(&row.fields) }
+    }
 }
 
 /// A record of a user without a client can get one from a row that does not name the user. Then it must not meet
@@ -137,23 +155,21 @@ enum Fate {
 }
 
 /// Takes the rows one by one, in memory.
-struct Planner<'a> {
+struct Planner<'a, B> {
     vault: &'a Vault,
     options: &'a ImportOptions<'a>,
     overlay: Overlay,
+    /// For the rows that are new.
+    beginnings: B,
     fates: Vec<(usize, RecordName, Fate)>,
 }
 
-impl<'a> Planner<'a> {
-    fn new(vault: &'a Vault, options: &'a ImportOptions<'a>, overlay: Overlay) -> Self {
-        Self { vault, options, overlay, fates: Vec::new() }
-    }
-
-    fn plan(mut self, source: &Rows) -> Result<(Summary, Overlay)> {
+impl<B: Iterator<Item = Beginning>> Planner<'_, B> {
+    fn plan(mut self, source: &Rows, keys: &[RowKeys]) -> Result<(Summary, Overlay)> {
         let mut summary =
             Summary { skipped: source.skipped.clone(), refused: source.refused.clone(), ..Summary::default() };
-        for (done, row) in (1..).zip(&source.rows) {
-            match self.take(row) {
+        for (done, (row, keys)) in (1..).zip(source.rows.iter().zip(keys)) {
+            match self.take(row, keys) {
                 Ok((name, fate)) => {
                     self.fates.push((row.line, name, fate));
                     summary.looks_like_seconds.extend(intake::looks_like_seconds(&row.fields).then_some(row.line));
@@ -193,30 +209,32 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn take(&mut self, row: &Row) -> Result<(RecordName, Fate)> {
+    fn take(&mut self, row: &Row, keys: &RowKeys) -> Result<(RecordName, Fate)> {
         let id = match self.options.ids {
-            Ids::Keep => Some(&*row.id),
+            Ids::Keep => Some(&row.id),
             Ids::New => None,
         };
-        intake::check(id, &row.fields)?;
-        if let Some(entry) = self.target(id, &row.fields)? {
+        intake::check(id.map(|id| &**id), &row.fields)?;
+        if let Some(entry) = self.target(row, keys)? {
             let (record, earlier) = (Arc::clone(&entry.record), entry.line);
             return self.update(&record, id, row, earlier);
         }
         intake::check_insert(&row.fields)?;
-        let record = merging::first_state(&row.fields, id, Writer::Import, self.vault.tick())?;
+        let beginning = self.beginnings.next().map_or_else(Beginning::draw, Ok)?;
+        let record = merging::first_state(beginning, &row.fields, id.cloned(), Writer::Import, self.vault.tick());
         let name = record.name;
         self.overlay.put(record, Some(row.line));
         Ok((name, Fate::New))
     }
 
-    fn target(&self, id: Option<&str>, fields: &Fields) -> Result<Option<&Entry>> {
-        let Some(id) = id else {
-            return self.overlay.for_save(fields);
+    fn target(&self, row: &Row, keys: &RowKeys) -> Result<Option<&Entry>> {
+        let (fields, of_fields) = (&row.fields, &keys.of_fields);
+        let Some(id_key) = keys.id else {
+            return self.overlay.for_save(fields, of_fields);
         };
-        let Some(entry) = self.overlay.by_id(id) else {
-            let own = self.overlay.by_owner(fields);
-            return Ok(own.or_else(|| self.overlay.with_common_token(fields)));
+        let Some(entry) = self.overlay.by_id(&row.id, id_key) else {
+            let own = self.overlay.by_owner(fields, of_fields);
+            return Ok(own.or_else(|| self.overlay.with_common_token(fields, of_fields)));
         };
         if matching::contradicts(fields, &entry.record) {
             return Err(Error::invalid("the row's id belongs to another user or client"));
@@ -233,7 +251,7 @@ impl<'a> Planner<'a> {
     fn update(
         &mut self,
         old: &Record,
-        id: Option<&str>,
+        id: Option<&Arc<str>>,
         row: &Row,
         earlier: Option<usize>,
     ) -> Result<(RecordName, Fate)> {
@@ -243,7 +261,7 @@ impl<'a> Planner<'a> {
         let mut next = next.map_or_else(|| Ok(Record { version: old.version.next()?, ..old.clone() }), Ok)?;
         self.check_owner(old, &next)?;
         let new_id = id.filter(|id| !old.has_id(id));
-        next.ids.extend(new_id.map(Arc::from));
+        next.ids.extend(new_id.cloned());
         let is_changed = new_id.is_some() || next.fields != old.fields;
         if is_changed {
             self.overlay.put(next, None);
@@ -274,8 +292,8 @@ impl<'a> Planner<'a> {
     }
 
     fn check_owner(&self, old: &Record, next: &Record) -> Result<()> {
-        let is_taken =
-            !matching::is_same_owner(&old.fields, &next.fields) && self.overlay.by_owner(&next.fields).is_some();
+        let is_taken = !matching::is_same_owner(&old.fields, &next.fields)
+            && self.overlay.by_owner(&next.fields, &matching::keys(&next.fields)).is_some();
         if is_taken { Err(Error::invalid("another token is of this user and client already")) } else { Ok(()) }
     }
 }

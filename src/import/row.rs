@@ -26,7 +26,7 @@ pub struct Row {
     /// The row's id; never empty, and not checked otherwise.
     pub id: Arc<str>,
     /// The row's texts; not checked.
-    pub fields: Fields,
+    pub fields: Arc<Fields>,
 }
 
 /// All of a source.

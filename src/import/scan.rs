@@ -1,5 +1,6 @@
 //! Cutting the bytes of a CSV file into rows and cells, without a copy.
 
+use memchr::{memchr, memchr_iter, memchr3};
 use zeroize::Zeroizing;
 
 use crate::intake::MAX_TEXT;
@@ -42,6 +43,11 @@ impl Cell<'_> {
     }
 
     pub(super) fn text(&self) -> Result<SecretText, NotUtf8> {
+        self.read(SecretText::new)
+    }
+
+    /// What `make` makes of the text.
+    pub(super) fn read<T>(&self, make: impl FnOnce(&str) -> T) -> Result<T, NotUtf8> {
         let undoubled;
         let bytes = match self {
             Self::Plain(bytes) => *bytes,
@@ -50,7 +56,7 @@ impl Cell<'_> {
                 undoubled.as_slice()
             }
         };
-        std::str::from_utf8(bytes).map(SecretText::new).map_err(|_| NotUtf8)
+        std::str::from_utf8(bytes).map(make).map_err(|_| NotUtf8)
     }
 }
 
@@ -68,18 +74,21 @@ fn undouble(quoted: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 /// The cells of one row.
-#[derive(Default)]
 pub(super) struct Cells<'a> {
-    cells: Vec<Cell<'a>>,
+    cells: [Cell<'a>; MAX_CELLS],
     count: usize,
 }
 
 impl<'a> Cells<'a> {
+    fn none() -> Self {
+        Self { cells: [Cell::Plain(&[]); MAX_CELLS], count: 0 }
+    }
+
     fn push(&mut self, cell: Cell<'a>) {
-        self.count += 1;
-        if self.count <= MAX_CELLS {
-            self.cells.push(cell);
+        if let Some(place) = self.cells.get_mut(self.count) {
+            *place = cell;
         }
+        self.count += 1;
     }
 
     /// How many there are, also beyond those that are kept.
@@ -88,11 +97,11 @@ impl<'a> Cells<'a> {
     }
 
     pub(super) fn first(&self) -> Option<&Cell<'a>> {
-        self.cells.first()
+        self.iter().next()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Cell<'a>> {
-        self.cells.iter()
+        self.cells.iter().take(self.count)
     }
 
     pub(super) fn is_blank(&self) -> bool {
@@ -116,7 +125,7 @@ impl<'a> Scanner<'a> {
     /// Takes the first `length` bytes, and counts their lines.
     fn advance(&mut self, length: usize) {
         let (head, tail) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));
-        self.line += head.iter().filter(|byte| **byte == b'\n').count();
+        self.line += memchr_iter(b'\n', head).count();
         self.rest = tail;
     }
 }
@@ -129,7 +138,7 @@ impl<'a> Iterator for Scanner<'a> {
             return None;
         }
         let line = self.line;
-        let one_line = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |at| at + 1);
+        let one_line = memchr(b'\n', self.rest).map_or(self.rest.len(), |at| at + 1);
         let scanned = match self.dialect {
             Dialect::Unquoted => Ok((unquoted_row(self.rest.get(..one_line).unwrap_or_default()), one_line)),
             Dialect::Quoted => quoted_row(self.rest),
@@ -141,19 +150,22 @@ impl<'a> Iterator for Scanner<'a> {
 }
 
 fn unquoted_row(line: &[u8]) -> Cells<'_> {
-    let mut cells = Cells::default();
+    let mut cells = Cells::none();
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     // A Windows line end, or several: not part of the last cell.
     let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |at| at + 1);
-    for cell in line.get(..end).unwrap_or_default().split(|byte| *byte == b',') {
-        cells.push(Cell::Plain(cell));
+    let line = line.get(..end).unwrap_or_default();
+    let mut start = 0;
+    for comma in memchr_iter(b',', line).chain([line.len()]) {
+        cells.push(Cell::Plain(line.get(start..comma).unwrap_or_default()));
+        start = comma + 1;
     }
     cells
 }
 
 /// The row's cells and its length, with the line end.
 fn quoted_row(text: &[u8]) -> Result<(Cells<'_>, usize), &'static str> {
-    let mut cells = Cells::default();
+    let mut cells = Cells::none();
     let mut at = 0;
     loop {
         let (cell, length) = quoted_cell(text.get(at..).unwrap_or_default())?;
@@ -177,7 +189,7 @@ fn quoted_row(text: &[u8]) -> Result<(Cells<'_>, usize), &'static str> {
 /// The first cell of `text`, and how many bytes it takes, quotes included.
 fn quoted_cell(text: &[u8]) -> Result<(Cell<'_>, usize), &'static str> {
     let Some(inner) = text.strip_prefix(b"\"") else {
-        let end = text.iter().position(|byte| matches!(byte, b',' | b'\n' | b'\r')).unwrap_or(text.len());
+        let end = memchr3(b',', b'\n', b'\r', text).unwrap_or(text.len());
         return Ok((Cell::Plain(text.get(..end).unwrap_or_default()), end));
     };
     let mut bytes = inner.iter().enumerate().take(MAX_QUOTED).filter(|(_, byte)| **byte == b'"').map(|(at, _)| at);

@@ -86,7 +86,7 @@ fn row(line: usize, values: &rusqlite::Row<'_>) -> Result<Option<Row>, &'static 
     for (column, field) in (1..).zip(FIELD_COLUMNS) {
         fields.set(field, text(column)?);
     }
-    Ok(Some(Row { line, id: Arc::from(id.expose()), fields }))
+    Ok(Some(Row { line, id: Arc::from(id.expose()), fields: Arc::new(fields) }))
 }
 
 fn text(value: ValueRef<'_>) -> Result<Option<SecretText>, &'static str> {

@@ -9,7 +9,7 @@ use crate::scene::Scene;
 use crate::token::{self, Texts};
 use crate::victim::{Moment, Sign, has_rewrite};
 
-/// Rows of stored tokens, and of new ones: written as one frame, and as a rewrite.
+/// Rows of stored tokens, and of new ones: written as one frame, and in parts.
 const ROWS: [(usize, usize); 2] = [(4, 2), (30, 10)];
 
 const USERS: usize = 30;
@@ -47,7 +47,7 @@ impl File {
 
 #[test]
 fn killed_while_importing() {
-    let mut dice = Dice::new("import", Sign::Rewrite);
+    let mut dice = Dice::new("import", Sign::Written);
     let scene = Scene::new();
     let mut neighbours = Neighbours::new(&scene);
     for at in 0..USERS {

@@ -1,5 +1,6 @@
 //! A child that is killed.
 
+use std::fs::Metadata;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -16,6 +17,8 @@ const GLANCE: Duration = Duration::from_micros(50);
 pub(crate) enum Sign {
     /// It has written a line: the first acknowledgement.
     Line,
+    /// Something was written to the vault, by it or by somebody else.
+    Written,
     /// There is a new file beside the vault.
     Rewrite,
     /// There is another file in the vault's place.
@@ -62,7 +65,7 @@ fn now() -> Instant {
 /// Runs `command` on `stdin`, and kills it at this moment unless it ends before. `folder` is the vault's.
 pub(crate) fn run(mut command: Command, stdin: &[u8], folder: &Path, moment: Moment) -> Ended {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let (start, inode) = (now(), inode(folder));
+    let (start, before) = (now(), vault(folder));
     let mut child = Victim(command.spawn().unwrap());
     let (mut pipe, stdin) = (child.0.stdin.take().unwrap(), stdin.to_vec());
     // What a dead child did not read is nobody's.
@@ -81,7 +84,7 @@ pub(crate) fn run(mut command: Command, stdin: &[u8], folder: &Path, moment: Mom
     };
     let mut seen = None;
     if let Some(sign) = sign {
-        seen = wait_for(sign, &mut child.0, &said, folder, inode).then(now);
+        seen = wait_for(sign, &mut child.0, &said, folder, &before).then(now);
     }
     let is_over = sign.is_some() && seen.is_none();
     if delay < Duration::MAX && !is_over {
@@ -121,13 +124,14 @@ fn lines(stdout: impl Read + Send + 'static) -> (Receiver<()>, thread::JoinHandl
 }
 
 /// Answers whether the sign came before the child's end.
-fn wait_for(sign: Sign, child: &mut Child, said: &Receiver<()>, folder: &Path, before: u64) -> bool {
+fn wait_for(sign: Sign, child: &mut Child, said: &Receiver<()>, folder: &Path, before: &Metadata) -> bool {
     loop {
         let is_over = child.try_wait().unwrap().is_some();
         let is_there = match sign {
             Sign::Line => said.recv_timeout(GLANCE).is_ok(),
             Sign::Rewrite => has_rewrite(folder),
-            Sign::InPlace => inode(folder) != before,
+            Sign::Written => vault(folder).modified().unwrap() != before.modified().unwrap(),
+            Sign::InPlace => vault(folder).ino() != before.ino(),
         };
         if is_there || is_over {
             return is_there && !is_over;
@@ -138,9 +142,9 @@ fn wait_for(sign: Sign, child: &mut Child, said: &Receiver<()>, folder: &Path, b
     }
 }
 
-/// Which file is in the vault's place.
-fn inode(folder: &Path) -> u64 {
-    std::fs::metadata(folder.join("vault.tv")).unwrap().ino()
+/// The file in the vault's place.
+fn vault(folder: &Path) -> Metadata {
+    std::fs::metadata(folder.join("vault.tv")).unwrap()
 }
 
 /// Whether a rewrite is under way in this folder, or was left there.

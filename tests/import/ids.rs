@@ -125,6 +125,19 @@ async fn without_ids_rows_of_one_file_meet_too() {
     assert_eq!(stored(&vault).await[0].fields.text(Field::AccessToken), Some("a2"));
 }
 
+/// The record is read by its name for the one row, and found by its user for the other.
+#[tokio::test]
+async fn rows_that_lead_to_one_record_in_two_ways_build_on_each_other() {
+    let vault = vault();
+    seed(&vault, &["1,bob,A,s,r1,a1,,,,"], &NEW).await;
+    let by_name = format!("{},bob,A,s,r2,a2,,,,", stored(&vault).await[0].name);
+    let summary = import(&vault, &[&by_name, "5,bob,A,s2,,,,,,"], &KEEP).await;
+    assert_eq!((summary.updated, summary.merged), (vec![2], vec![Merge { line: 3, earlier: Some(2) }]));
+    assert_eq!(field(&vault, "5", Field::RefreshToken).await.as_deref(), Some("r2"));
+    assert_eq!(field(&vault, "5", Field::ClientSecret).await.as_deref(), Some("s2"));
+    assert_eq!(stored(&vault).await.len(), 1);
+}
+
 #[tokio::test]
 async fn an_ambiguous_row_is_refused() {
     let vault = vault();

@@ -111,7 +111,7 @@ async fn import_rows(puppet: &Puppet, options: &str, rows: &[&str]) -> Result<Ve
         skip_refused: options.contains('s'),
         progress: None,
     };
-    let row = |(line, row): (usize, &[&str])| Row { line, id: Arc::from(row[0]), fields: fields(&row[1..]) };
+    let row = |(line, row): (usize, &[&str])| Row { line, id: Arc::from(row[0]), fields: Arc::new(fields(&row[1..])) };
     let rows = (1..).zip(rows.chunks(1 + Field::ALL.len())).map(row).collect();
     let summary = import(&puppet.vault, &Context::new(), &Rows { rows, ..Rows::default() }, &options).await?;
     let refused: Vec<usize> = summary.refused.iter().map(|refusal| refusal.line).collect();

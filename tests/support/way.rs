@@ -117,7 +117,7 @@ impl Way for Handle {
             for field in Field::ALL {
                 fields.set(field, Some(SecretText::new(texts.at(field))));
             }
-            Row { line, id: Arc::from(*id), fields }
+            Row { line, id: Arc::from(*id), fields: Arc::new(fields) }
         };
         let rows = Rows { rows: (1..).zip(rows).map(row).collect(), ..Rows::default() };
         let summary = import(&self.vault, &Context::new(), &rows, options).await?;

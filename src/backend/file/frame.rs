@@ -14,14 +14,12 @@
 
 use std::ops::Range;
 
-use zeroize::Zeroizing;
-
 use crate::backend::file::header::FORMAT;
 use crate::backend::file::reader::Reader;
 use crate::clock::Timestamp;
 use crate::crypto::aead::{DataKey, NONCE_LEN, Refused, TAG_LEN};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{RecordName, random_bytes};
+use crate::identity::RecordName;
 
 /// What a frame begins with. No UTF-8 text holds it, and no run of zeros.
 pub(super) const MARKER: [u8; 4] = [0x54, 0x56, 0xF7, 0xA3];
@@ -34,13 +32,13 @@ pub(super) const MAX_FRAME: usize = HEAD_LEN + MAX_PLAINTEXT + TAG_LEN;
 /// Bytes of a change without its record.
 pub(super) const PART_LEN: usize = 1 + 16 + 8 + 4;
 
-const COUNT_LEN: usize = 2;
+pub(super) const COUNT_LEN: usize = 2;
 /// In the count: the commit goes on.
-const IS_PART: u16 = 1 << 15;
+pub(super) const IS_PART: u16 = 1 << 15;
 const MIN_SEALED: usize = COUNT_LEN + TAG_LEN;
 const AAD_LEN: usize = 2 + 16 + 8 + TAG_LEN;
-const KIND_PUT: u8 = 1;
-const KIND_TOMBSTONE: u8 = 2;
+pub(super) const KIND_PUT: u8 = 1;
+pub(super) const KIND_TOMBSTONE: u8 = 2;
 
 /// What a frame says of itself, in the clear. Nothing of it is to be believed before the frame is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +64,7 @@ impl FrameHead {
         Some(Self { sealed_len, number: reader.u64()?, tag_before: reader.array()?, nonce: reader.array()? })
     }
 
-    fn encode(&self) -> Result<[u8; HEAD_LEN]> {
+    pub(super) fn encode(&self) -> Result<[u8; HEAD_LEN]> {
         let sealed_len = u32::try_from(self.sealed_len).map_err(|_| too_long())?;
         let mut out = [0; HEAD_LEN];
         let parts: [&[u8]; 5] =
@@ -83,7 +81,7 @@ fn join(out: &mut [u8], parts: &[&[u8]]) {
     }
 }
 
-fn aad(vault_id: &[u8; 16], number: u64, tag_before: &[u8; TAG_LEN]) -> [u8; AAD_LEN] {
+pub(super) fn aad(vault_id: &[u8; 16], number: u64, tag_before: &[u8; TAG_LEN]) -> [u8; AAD_LEN] {
     let mut out = [0; AAD_LEN];
     join(&mut out, &[&FORMAT.to_be_bytes(), vault_id, &number.to_be_bytes(), tag_before]);
     out
@@ -107,30 +105,6 @@ pub(super) fn role(plaintext: &[u8]) -> Role {
         Some(count) if count & IS_PART != 0 => Role::Part,
         _ => Role::Whole,
     }
-}
-
-/// The whole frame, and its tag. `plaintext` is sealed where it lies.
-///
-/// # Errors
-/// `InvalidInput` beyond [`MAX_PLAINTEXT`]; `Unavailable` without randomness.
-pub(super) fn seal(
-    key: &DataKey,
-    vault_id: &[u8; 16],
-    number: u64,
-    tag_before: &[u8; TAG_LEN],
-    plaintext: &mut Zeroizing<Vec<u8>>,
-) -> Result<(Vec<u8>, [u8; TAG_LEN])> {
-    if plaintext.len() > MAX_PLAINTEXT {
-        return Err(too_long());
-    }
-    let head =
-        FrameHead { sealed_len: plaintext.len() + TAG_LEN, number, tag_before: *tag_before, nonce: random_bytes()? };
-    let tag = key.seal_in_place(&head.nonce, &aad(vault_id, number, tag_before), plaintext)?;
-    let mut frame = Vec::with_capacity(HEAD_LEN + head.sealed_len);
-    frame.extend_from_slice(&head.encode()?);
-    frame.extend_from_slice(plaintext);
-    frame.extend_from_slice(&tag);
-    Ok((frame, tag))
 }
 
 /// Opens a whole frame where it lies, if it is the one of this number behind the one of that tag.
@@ -205,84 +179,6 @@ fn read_parts(plaintext: &[u8]) -> Option<Vec<Part>> {
     reader.0.is_empty().then_some(parts)
 }
 
-/// Gathers the changes of one frame, and lays them out once it is known how much room they need: a vector that grows
-/// leaves its old memory behind unwiped.
-#[derive(Default)]
-pub(super) struct PlaintextBuilder {
-    changes: Vec<NewPart>,
-    bodies_len: usize,
-}
-
-/// A change to lay out.
-struct NewPart {
-    name: RecordName,
-    time: Timestamp,
-    /// The record's bytes; `None` for a tombstone.
-    record: Option<Zeroizing<Vec<u8>>>,
-}
-
-impl PlaintextBuilder {
-    pub(super) fn new() -> Self {
-        Self::default()
-    }
-
-    /// A record's new state, as the record codec has it. Answers where in the plaintext that will lie.
-    pub(super) fn put(&mut self, name: RecordName, saved_at: Timestamp, record: Zeroizing<Vec<u8>>) -> Range<usize> {
-        let start = self.len() + PART_LEN;
-        let body = start..start + record.len();
-        self.bodies_len += record.len();
-        self.changes.push(NewPart { name, time: saved_at, record: Some(record) });
-        body
-    }
-
-    pub(super) fn tombstone(&mut self, name: RecordName, deleted_at: Timestamp) {
-        self.changes.push(NewPart { name, time: deleted_at, record: None });
-    }
-
-    /// How many bytes the plaintext will have; one frame takes [`MAX_PLAINTEXT`].
-    pub(super) fn len(&self) -> usize {
-        COUNT_LEN + self.changes.len() * PART_LEN + self.bodies_len
-    }
-
-    /// The plaintext of a frame that is a commit, or that closes one.
-    ///
-    /// # Errors
-    /// `InvalidInput` where it is more than one frame takes.
-    pub(super) fn finish(self) -> Result<Zeroizing<Vec<u8>>> {
-        self.lay_out(0)
-    }
-
-    /// The plaintext of a frame that is a part of a commit.
-    ///
-    /// # Errors
-    /// `InvalidInput` where it is more than one frame takes.
-    pub(super) fn finish_part(self) -> Result<Zeroizing<Vec<u8>>> {
-        self.lay_out(IS_PART)
-    }
-
-    fn lay_out(self, mark: u16) -> Result<Zeroizing<Vec<u8>>> {
-        let len = self.len();
-        let count = u16::try_from(self.changes.len()).ok().filter(|count| *count < IS_PART).ok_or_else(too_long)?;
-        if len > MAX_PLAINTEXT {
-            return Err(too_long());
-        }
-        let mut out = Zeroizing::new(Vec::with_capacity(len));
-        out.extend_from_slice(&(count | mark).to_be_bytes());
-        for NewPart { name, time, record } in &self.changes {
-            out.push(if record.is_some() { KIND_PUT } else { KIND_TOMBSTONE });
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(&time.as_micros().to_be_bytes());
-            let record: &[u8] = record.as_deref().map_or(&[], Vec::as_slice);
-            out.extend_from_slice(&u32::try_from(record.len()).map_err(|_| too_long())?.to_be_bytes());
-            out.extend_from_slice(record);
-        }
-        Ok(out)
-    }
-}
-
-fn too_long() -> Error {
+pub(super) fn too_long() -> Error {
     Error::new(ErrorKind::InvalidInput, "more than fits into one frame of the vault (1 MiB, 32,767 changes)")
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,13 +4,14 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::backend::file::disk::{DiskFile, Identity, LockKind, Metadata};
 use crate::backend::file::frame::{self, FrameHead, HEAD_LEN};
 use crate::backend::file::header::Header;
 use crate::backend::file::scan::{Position, Scanner};
+use crate::backend::file::sealing::{NewPart, Plaintext, Seal};
+use crate::clock::Timestamp;
 use crate::crypto::aead::DataKey;
+use crate::identity::{RecordName, random_bytes};
 use crate::record_codec;
 
 const KEY: [u8; 32] = [7; 32];
@@ -44,10 +45,11 @@ fn walk(data: &[u8]) {
     let key = DataKey::new(&KEY);
     let (mut file, mut tag_before) = (Vec::new(), [0; 16]);
     for number in 0..2 {
-        // A count, as every plaintext has.
-        let mut plaintext = Zeroizing::new([0, 0].into_iter().chain(data.iter().copied()).take(64).collect());
-        let Ok((sealed, tag)) = frame::seal(&key, &VAULT, number, &tag_before, &mut plaintext) else { return };
-        file.extend_from_slice(&sealed);
+        let body = data.get(..64).unwrap_or(data);
+        let parts = [NewPart::put_again(RecordName::from_bytes([1; 16]), Timestamp::default(), body)];
+        let Ok(nonce) = random_bytes() else { return };
+        let seal = Seal { key: &key, vault_id: &VAULT, number, tag_before, nonce };
+        let Ok(tag) = seal.append(&Plaintext::whole(&parts), &mut file) else { return };
         tag_before = tag;
     }
     let whole = file.len() as u64;

@@ -1,68 +1,50 @@
 //! Commits that are written together.
 
-use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 
-use zeroize::Zeroizing;
-
-use crate::backend::file::append;
+use crate::backend::file::append::{self, Appended};
 use crate::backend::file::core::{Core, Locked};
-use crate::backend::file::frame::{PART_LEN, PlaintextBuilder};
 use crate::backend::file::opening::io_error;
 use crate::backend::file::rewrite::{self, Rewrite};
 use crate::backend::file::scan::MAX_COMMIT;
-use crate::backend::file::state::{FRAME_OVERHEAD, Place, State};
+use crate::backend::file::sealing::{NewPart, Plaintext};
+use crate::backend::file::state::{Place, State};
 use crate::backend::{Change, Commit};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::identity::RecordName;
 use crate::lookup::LookupKey;
-use crate::record_codec;
 
 /// A commit whose records take more than this is written in parts, one for each record: whoever reads a record opens the
 /// whole frame it lies in.
 const MAX_FRAME_OF_COMMIT: usize = 16 * 1024;
 
-/// A commit, and its records' bytes.
-pub(super) struct Encoded {
-    commit: Commit,
-    bodies: Vec<Option<Zeroizing<Vec<u8>>>>,
-    size: usize,
-}
-
-impl Encoded {
-    pub(super) fn new(commit: Commit) -> Self {
-        let encode = |change: &Change| change.value.as_deref().map(record_codec::encode);
-        let bodies: Vec<_> = commit.changes.iter().map(encode).collect();
-        let size = bodies.iter().map(|body| PART_LEN + body.as_ref().map_or(0, |body| body.len())).sum();
-        Self { commit, bodies, size }
-    }
-}
+/// So many changes that a thread pays.
+const MANY: usize = 64;
 
 pub(super) struct Joined {
     changes: Vec<Change>,
-    bodies: Vec<Option<Zeroizing<Vec<u8>>>>,
-    size: usize,
     now: Timestamp,
-    /// Whether more than one commit may come, so that they can touch each other.
+    /// Whether more than one commit may come, so that they can touch each other, and must fit in together.
     is_shared: bool,
+    size: usize,
     names: Vec<RecordName>,
     keys: Vec<LookupKey>,
 }
 
 impl Joined {
     pub(super) fn new(is_shared: bool, now: Timestamp) -> Self {
-        Self { changes: Vec::new(), bodies: Vec::new(), size: 0, now, is_shared, names: Vec::new(), keys: Vec::new() }
+        Self { changes: Vec::new(), now, is_shared, size: 0, names: Vec::new(), keys: Vec::new() }
     }
 
     /// Whether a commit can join without making the frame a large one.
-    pub(super) fn has_room_for(&self, commit: &Encoded) -> bool {
-        self.changes.is_empty() || self.size + commit.size <= MAX_FRAME_OF_COMMIT
+    pub(super) fn has_room_for(&self, commit: &Commit) -> bool {
+        self.changes.is_empty() || self.size + size(&self.parts(&commit.changes)) <= MAX_FRAME_OF_COMMIT
     }
 
     /// Adds a commit, unless what it rests on no longer holds, or is being changed by one that was added before.
-    pub(super) fn add(&mut self, state: &State, encoded: Encoded) -> Result<()> {
-        let Encoded { commit, bodies, size } = encoded;
+    pub(super) fn add(&mut self, state: &State, commit: Commit) -> Result<()> {
         state.directory.check(&commit)?;
         let is_touched = commit.changes.iter().any(|change| self.names.contains(&change.name))
             || commit.claims.iter().any(|claim| self.keys.contains(&claim.key));
@@ -71,9 +53,8 @@ impl Joined {
         }
         if self.is_shared {
             commit.changes.iter().try_for_each(|change| self.touch(state, change))?;
+            self.size += size(&self.parts(&commit.changes));
         }
-        self.size += size;
-        self.bodies.extend(bodies);
         self.changes.extend(commit.changes);
         Ok(())
     }
@@ -92,60 +73,60 @@ impl Joined {
             let file = Arc::clone(&core.state().file);
             return core.sync_file(&*file).map_err(|error| io_error("sync the vault", error));
         }
-        let is_large = self.size > MAX_FRAME_OF_COMMIT && self.changes.len() > 1;
-        let overhead = FRAME_OVERHEAD as usize * (self.changes.len() + 1);
-        if core.is_doubtful() || (is_large && self.size + overhead > MAX_COMMIT) {
+        let parts = self.parts(&self.changes);
+        let frames: Vec<Plaintext<'_>> = match size(&parts) > MAX_FRAME_OF_COMMIT && parts.len() > 1 {
+            true => parts.chunks(1).map(Plaintext::part).chain([Plaintext::closing()]).collect(),
+            false => vec![Plaintext::whole(&parts)],
+        };
+        let room: usize = frames.iter().map(Plaintext::frame_len).sum();
+        if core.is_doubtful() || (frames.len() > 1 && room > MAX_COMMIT) {
+            drop(frames);
+            drop(parts);
             return rewrite::run(core, locked, Rewrite::with(self.changes)).map(drop);
         }
-        let per_frame = if is_large { 1 } else { self.changes.len() };
-        let Laid { plaintexts, places } = lay_out(&self.changes, self.bodies, per_frame, self.now)?;
-        let frames = append::append(core, locked, plaintexts)?;
+        let (appended, keys) = append_beside_hashing(core, locked, &frames, &self.changes)?;
         core.change_state(|state| {
-            for ((at, change), body) in self.changes.into_iter().enumerate().zip(places) {
-                match (change.value, body, frames.get(at / per_frame)) {
-                    (Some(record), Some(body), Some((at, len, tag))) => {
-                        state.place(&record, Place::new(*at, *len, *tag, &body)?);
+            let mut changes = self.changes.iter().zip(keys);
+            for (frame, (at, len, tag)) in frames.iter().zip(appended) {
+                for (body, (change, keys)) in frame.bodies().zip(&mut changes) {
+                    match (&change.value, body) {
+                        (Some(record), Some(body)) => state.place(record, &keys, Place::new(at, len, tag, &body)?),
+                        _ => state.forget(change.name, self.now),
                     }
-                    _ => state.forget(change.name, self.now),
                 }
+                state.advance(len, tag);
             }
-            frames.iter().for_each(|(_, len, tag)| state.advance(*len, *tag));
             Ok(())
         })
     }
+
+    fn parts<'a>(&self, changes: &'a [Change]) -> Vec<NewPart<'a>> {
+        let part = |change: &'a Change| {
+            change.value.as_deref().map_or_else(|| NewPart::tombstone(change.name, self.now), NewPart::put)
+        };
+        changes.iter().map(part).collect()
+    }
 }
 
-/// The plaintexts of a commit's frames, and where in its frame each change's record will lie.
-struct Laid {
-    plaintexts: Vec<Zeroizing<Vec<u8>>>,
-    places: Vec<Option<Range<usize>>>,
+fn size(parts: &[NewPart<'_>]) -> usize {
+    parts.iter().map(NewPart::len).sum()
 }
 
-/// One frame, or parts of `per_frame` changes and a frame that closes them.
-fn lay_out(
+/// Appends, and hashes the lookup keys of each change. Those of many changes are hashed on a thread of their own, while
+/// this one seals and waits for the disk.
+fn append_beside_hashing(
+    core: &Core,
+    locked: &Locked<'_>,
+    frames: &[Plaintext<'_>],
     changes: &[Change],
-    bodies: Vec<Option<Zeroizing<Vec<u8>>>>,
-    per_frame: usize,
-    now: Timestamp,
-) -> Result<Laid> {
-    let mut laid = Laid { plaintexts: Vec::new(), places: Vec::with_capacity(changes.len()) };
-    let mut bodies = bodies.into_iter();
-    for part in changes.chunks(per_frame) {
-        let mut builder = PlaintextBuilder::new();
-        for (change, body) in part.iter().zip(&mut bodies) {
-            laid.places.push(match (&change.value, body) {
-                (Some(record), Some(body)) => Some(builder.put(change.name, record.saved_at, body)),
-                _ => {
-                    builder.tombstone(change.name, now);
-                    None
-                }
-            });
-        }
-        let is_whole = part.len() == changes.len();
-        laid.plaintexts.push(if is_whole { builder.finish()? } else { builder.finish_part()? });
-    }
-    if laid.plaintexts.len() > 1 {
-        laid.plaintexts.push(PlaintextBuilder::new().finish()?);
-    }
-    Ok(laid)
+) -> Result<(Vec<Appended>, Vec<Vec<LookupKey>>)> {
+    let keys_of = |change: &Change| change.value.as_ref().map_or_else(Vec::new, |record| record.lookup_keys());
+    let all_keys = || changes.iter().map(keys_of).collect::<Vec<_>>();
+    thread::scope(|scope| {
+        let hashing = (changes.len() >= MANY).then(|| thread::Builder::new().spawn_scoped(scope, all_keys));
+        let appended = append::append(core, locked, frames)?;
+        // Where the system had no thread to give, they are hashed here.
+        let hashed = hashing.and_then(|spawned| spawned.ok()?.join().ok());
+        Ok((appended, hashed.unwrap_or_else(all_keys)))
+    })
 }

@@ -48,6 +48,7 @@ mod queue;
 mod reader;
 mod rewrite;
 mod scan;
+mod sealing;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -4,18 +4,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::backend::Change;
 use crate::backend::file::disk::DiskFile;
-use crate::backend::file::frame::{self, PlaintextBuilder};
+use crate::backend::file::frame;
 use crate::backend::file::header::Header;
 use crate::backend::file::opening::io_error;
-use crate::backend::file::scan::Scanner;
+use crate::backend::file::scan::{Position, Scanner};
+use crate::backend::file::sealing::{NewPart, Plaintext, Seal};
 use crate::backend::file::state::{Place, State};
 use crate::crypto::keys::KeyEncryptionKey;
 use crate::error::Result;
-use crate::identity::RecordName;
+use crate::identity::{RecordName, random_bytes};
 use crate::record::Record;
 use crate::record_codec;
 
@@ -49,7 +48,7 @@ impl Output {
                 if is_live && !replaced.contains(&part.name) {
                     let bytes = opened.plaintext.get(body).unwrap_or_default();
                     let record = record_codec::decode(part.name, bytes)?;
-                    self.append(&record, Zeroizing::new(bytes.to_vec()))?;
+                    self.append(&record, NewPart::put_again(record.name, record.saved_at, bytes))?;
                 }
             }
         }
@@ -58,27 +57,28 @@ impl Output {
 
     /// Writes a record.
     pub(super) fn write(&mut self, record: &Record) -> Result<()> {
-        self.append(record, record_codec::encode(record))
+        self.append(record, NewPart::put(record))
     }
 
-    fn append(&mut self, record: &Record, bytes: Zeroizing<Vec<u8>>) -> Result<()> {
-        let mut builder = PlaintextBuilder::new();
-        let body = builder.put(record.name, record.saved_at, bytes);
-        let mut plaintext = builder.finish()?;
+    fn append(&mut self, record: &Record, part: NewPart<'_>) -> Result<()> {
+        let parts = [part];
+        let plaintext = Plaintext::whole(&parts);
         let at = self.state.position;
-        let (len, tag) = self.seal(&mut plaintext)?;
-        self.state.place(record, Place::new(at, len, tag, &body)?);
+        let tag = self.seal(&plaintext)?;
+        for body in plaintext.bodies().flatten() {
+            self.state.place(record, &record.lookup_keys(), Place::new(at, plaintext.frame_len(), tag, &body)?);
+        }
         if self.pending.len() >= CHUNK { self.flush() } else { Ok(()) }
     }
 
-    /// Adds a frame; answers its length and tag.
-    fn seal(&mut self, plaintext: &mut Zeroizing<Vec<u8>>) -> Result<(usize, [u8; 16])> {
-        let at = self.state.position;
-        let vault_id = &self.state.header.vault_id;
-        let (sealed, tag) = frame::seal(&self.state.key, vault_id, at.number, &at.tag_before, plaintext)?;
-        self.state.advance(sealed.len(), tag);
-        self.pending.extend_from_slice(&sealed);
-        Ok((sealed.len(), tag))
+    /// Adds a frame; answers its tag.
+    fn seal(&mut self, plaintext: &Plaintext<'_>) -> Result<[u8; 16]> {
+        let Position { number, tag_before, .. } = self.state.position;
+        let nonce = random_bytes()?;
+        let seal = Seal { key: &self.state.key, vault_id: &self.state.header.vault_id, number, tag_before, nonce };
+        let tag = seal.append(plaintext, &mut self.pending)?;
+        self.state.advance(plaintext.frame_len(), tag);
+        Ok(tag)
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -90,7 +90,7 @@ impl Output {
 
     /// Closes what was written, and makes the file durable. It is not in place yet.
     pub(super) fn finish(mut self) -> Result<State> {
-        self.seal(&mut PlaintextBuilder::new().finish()?)?;
+        self.seal(&Plaintext::closing())?;
         self.state.is_closed = true;
         self.flush()?;
         self.state.file.sync().map_err(|error| io_error("sync the new vault file", error))?;

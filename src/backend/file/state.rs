@@ -163,9 +163,9 @@ impl State {
         }
     }
 
-    /// A record now lies at `place`.
-    pub(super) fn place(&mut self, record: &Record, place: Place) {
-        self.put(record.name, record.version, &record.lookup_keys(), place);
+    /// A record now lies at `place`; `keys` are its lookup keys.
+    pub(super) fn place(&mut self, record: &Record, keys: &[LookupKey], place: Place) {
+        self.put(record.name, record.version, keys, place);
     }
 
     fn put(&mut self, name: RecordName, version: Version, keys: &[LookupKey], place: Place) {

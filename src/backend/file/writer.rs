@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::backend::Commit;
 use crate::backend::file::core::{Core, Locked};
 use crate::backend::file::disk::LockKind;
-use crate::backend::file::joined::{Encoded, Joined};
+use crate::backend::file::joined::Joined;
 use crate::backend::file::queue::{Queue, Request, Work};
 use crate::backend::file::rewrite::{self, Rewrite};
 use crate::error::{Error, ErrorKind, Result};
@@ -82,7 +82,7 @@ fn commit_all(core: &Core, batch: Vec<Waiting>, give_up: Duration) {
 
 fn commit_under(core: &Core, locked: &Locked<'_>, batch: Vec<Waiting>) {
     let is_shared = batch.len() > 1;
-    let mut rest = batch.into_iter().map(|(commit, reply)| (Encoded::new(commit), reply)).peekable();
+    let mut rest = batch.into_iter().peekable();
     while rest.peek().is_some() {
         let mut joined = Joined::new(is_shared, core.options.clock.now());
         let mut replies = Vec::new();

@@ -21,6 +21,7 @@ use crate::clock::{ManualClock, Timestamp};
 use crate::crypto::kdf::KdfCost;
 use crate::error::Result;
 use crate::fields::Field;
+use crate::identity::Beginning;
 use crate::merging;
 use crate::operation::Context;
 use crate::record::Writer;
@@ -181,7 +182,8 @@ impl Process {
     pub(super) fn save_all(&self, pairs: &[(&str, &str)]) -> Result<()> {
         let change = |(user, access): &(&str, &str)| {
             let token = token(user, access);
-            let record = merging::first_state(token.fields(), None, Writer::Import, self.vault.tick()).unwrap();
+            let (beginning, now) = (Beginning::draw().unwrap(), self.vault.tick());
+            let record = merging::first_state(beginning, token.shared_fields(), None, Writer::Import, now);
             Change { name: record.name, expected: None, value: Some(Arc::new(record)) }
         };
         let commit = Commit { changes: pairs.iter().map(change).collect(), claims: Vec::new() };

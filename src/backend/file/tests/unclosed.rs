@@ -2,36 +2,34 @@
 
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use crate::backend::file::disk::Disk;
-use crate::backend::file::frame::{self, PlaintextBuilder, Role};
+use crate::backend::file::frame::Role;
 use crate::backend::file::scan::{Position, Scanner, Tail};
+use crate::backend::file::sealing::{NewPart, Plaintext, Seal};
 use crate::backend::file::tests::sim_world::World;
 use crate::clock::Timestamp;
 use crate::crypto::aead::DataKey;
 use crate::error::{ErrorKind, Result};
-use crate::identity::RecordName;
+use crate::identity::{RecordName, random_bytes};
 
 const VAULT: [u8; 16] = [9; 16];
 const START: Position = Position { offset: 0, number: 0, tag_before: [0; 16] };
-
-fn plaintext(role: Role) -> Zeroizing<Vec<u8>> {
-    let mut builder = PlaintextBuilder::new();
-    if role != Role::Closing {
-        builder.tombstone(RecordName::from_bytes([1; 16]), Timestamp::from_micros(1));
-    }
-    if role == Role::Part { builder.finish_part().unwrap() } else { builder.finish().unwrap() }
-}
 
 /// Walks over a file of these frames: how many there are up to the last whole commit, and the tail.
 fn walk(roles: &[Role]) -> Result<(u64, Tail)> {
     let key = DataKey::new(&[7; 32]);
     let (mut bytes, mut at) = (Vec::new(), START);
+    let change = [NewPart::tombstone(RecordName::from_bytes([1; 16]), Timestamp::from_micros(1))];
     for role in roles {
-        let (frame, tag) = frame::seal(&key, &VAULT, at.number, &at.tag_before, &mut plaintext(*role)).unwrap();
-        at = at.behind(frame.len(), tag);
-        bytes.extend_from_slice(&frame);
+        let plaintext = match role {
+            Role::Whole => Plaintext::whole(&change),
+            Role::Part => Plaintext::part(&change),
+            Role::Closing => Plaintext::closing(),
+        };
+        let Position { number, tag_before, .. } = at;
+        let seal = Seal { key: &key, vault_id: &VAULT, number, tag_before, nonce: random_bytes().unwrap() };
+        let tag = seal.append(&plaintext, &mut bytes).unwrap();
+        at = at.behind(plaintext.frame_len(), tag);
     }
     let file = World::default().process().create_new(Path::new("/sim/frames")).unwrap();
     file.write_at(&bytes, 0).unwrap();

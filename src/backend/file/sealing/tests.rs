@@ -1,4 +1,8 @@
 use super::*;
+use crate::backend::file::frame::{MARKER, Role, open, parts, role, tag};
+use crate::crypto::aead::Refused;
+use crate::error::ErrorKind;
+use crate::identity::random_bytes;
 
 const VAULT_ID: [u8; 16] = [0xA1; 16];
 const TAG_BEFORE: [u8; TAG_LEN] = [0xB2; TAG_LEN];
@@ -12,16 +16,29 @@ fn name(byte: u8) -> RecordName {
     RecordName::from_bytes([byte; 16])
 }
 
-fn plaintext() -> Zeroizing<Vec<u8>> {
-    let mut builder = PlaintextBuilder::new();
-    builder.put(name(1), Timestamp::from_micros(10), Zeroizing::new(b"first record".to_vec()));
-    builder.tombstone(name(2), Timestamp::from_micros(11));
-    builder.put(name(3), Timestamp::from_micros(12), Zeroizing::new(Vec::new()));
-    builder.finish().unwrap()
+fn changes() -> [NewPart<'static>; 3] {
+    [
+        NewPart::put_again(name(1), Timestamp::from_micros(10), b"first record"),
+        NewPart::tombstone(name(2), Timestamp::from_micros(11)),
+        NewPart::put_again(name(3), Timestamp::from_micros(12), b""),
+    ]
+}
+
+fn seal(changes: &[NewPart<'_>]) -> Result<(Vec<u8>, [u8; TAG_LEN])> {
+    let (key, nonce) = (key(), random_bytes().unwrap());
+    let seal = Seal { key: &key, vault_id: &VAULT_ID, number: NUMBER, tag_before: TAG_BEFORE, nonce };
+    let (plaintext, mut out) = (Plaintext::whole(changes), Vec::new());
+    let tag = seal.append(&plaintext, &mut out).inspect_err(|_| assert!(out.is_empty()))?;
+    assert_eq!(out.len(), plaintext.frame_len());
+    Ok((out, tag))
 }
 
 fn sealed() -> Vec<u8> {
-    seal(&key(), &VAULT_ID, NUMBER, &TAG_BEFORE, &mut plaintext()).unwrap().0
+    seal(&changes()).unwrap().0
+}
+
+fn plaintext() -> Vec<u8> {
+    open(&key(), &VAULT_ID, NUMBER, &TAG_BEFORE, &mut sealed()).unwrap().to_vec()
 }
 
 fn opens(frame: &[u8]) -> bool {
@@ -30,15 +47,15 @@ fn opens(frame: &[u8]) -> bool {
 
 #[test]
 fn a_frame_opens_to_what_was_sealed() {
-    let (mut frame, tag_answered) = seal(&key(), &VAULT_ID, NUMBER, &TAG_BEFORE, &mut plaintext()).unwrap();
+    let (mut frame, tag_answered) = seal(&changes()).unwrap();
     let head = FrameHead::parse(&frame).unwrap();
     assert_eq!((head.number, head.tag_before, HEAD_LEN + head.sealed_len), (NUMBER, TAG_BEFORE, frame.len()));
     assert_eq!(tag(&frame), tag_answered);
     assert_eq!(HEAD_LEN, 44);
 
     let opened = open(&key(), &VAULT_ID, NUMBER, &TAG_BEFORE, &mut frame).unwrap();
-    assert_eq!(opened, &plaintext()[..]);
     let parts = parts(opened).unwrap();
+    assert!(parts.iter().map(|part| part.body.clone()).eq(Plaintext::whole(&changes()).bodies()));
     let bodies: Vec<_> = parts.iter().map(|part| part.body.clone().map(|range| &opened[range])).collect();
     assert_eq!(bodies, [Some(&b"first record"[..]), None, Some(&b""[..])]);
     let named: Vec<_> = parts.iter().map(|part| (part.name, part.time.as_micros())).collect();
@@ -47,11 +64,13 @@ fn a_frame_opens_to_what_was_sealed() {
 
 #[test]
 fn nothing_of_the_plaintext_stays_behind_a_sealing() {
-    let mut buffer = plaintext();
-    let before = buffer.clone();
-    let (frame, _) = seal(&key(), &VAULT_ID, NUMBER, &TAG_BEFORE, &mut buffer).unwrap();
-    assert_ne!(buffer, before);
-    assert_eq!(buffer[..], frame[HEAD_LEN..HEAD_LEN + buffer.len()]);
+    let frame = sealed();
+    assert!(!frame.windows(12).any(|bytes| bytes == b"first record"));
+    let (key, changes) = (key(), changes());
+    let seal = Seal { key: &key, vault_id: &VAULT_ID, number: NUMBER, tag_before: TAG_BEFORE, nonce: [7; NONCE_LEN] };
+    let mut exactly = Vec::with_capacity(frame.len());
+    seal.append(&Plaintext::whole(&changes), &mut exactly).unwrap();
+    assert_eq!(exactly.capacity(), frame.len(), "it did not grow");
 }
 
 #[test]
@@ -122,31 +141,25 @@ fn a_head_beyond_the_bounds_is_none() {
 
 #[test]
 fn a_frame_takes_its_most_and_not_a_byte_more() {
-    let mut most = Zeroizing::new(vec![7; MAX_PLAINTEXT]);
-    let (frame, _) = seal(&key(), &VAULT_ID, NUMBER, &TAG_BEFORE, &mut most).unwrap();
-    assert!(opens(&frame));
-    let mut more = Zeroizing::new(vec![7; MAX_PLAINTEXT + 1]);
-    let refused = seal(&key(), &VAULT_ID, NUMBER, &TAG_BEFORE, &mut more).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    let most = vec![7; MAX_PLAINTEXT - COUNT_LEN - PART_LEN + 1];
+    let of = |body| seal(&[NewPart::put_again(name(1), Timestamp::default(), body)]);
+    assert!(opens(&of(&most[1..]).unwrap().0));
+    assert_eq!(of(&most).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let tombstones = |count| {
+        seal(
+            &std::iter::repeat_with(|| NewPart::tombstone(name(1), Timestamp::default()))
+                .take(count)
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert!(opens(&tombstones(usize::from(IS_PART) - 1).unwrap().0));
+    assert_eq!(tombstones(usize::from(IS_PART)).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[test]
-fn the_builder_takes_exactly_the_room_it_says() {
-    let room = MAX_PLAINTEXT - COUNT_LEN - PART_LEN;
-    for (body, fits) in [(0, true), (room, true), (room + 1, false)] {
-        let mut builder = PlaintextBuilder::new();
-        builder.put(name(1), Timestamp::default(), Zeroizing::new(vec![7; body]));
-        let said = builder.len();
-        match builder.finish() {
-            Ok(plaintext) => assert_eq!((plaintext.len(), plaintext.capacity(), fits), (said, said, true)),
-            Err(refused) => assert_eq!((refused.kind(), fits), (ErrorKind::InvalidInput, false)),
-        }
-    }
-    let mut builder = PlaintextBuilder::new();
-    for _ in 0..=u16::MAX {
-        builder.tombstone(name(1), Timestamp::default());
-    }
-    assert_eq!(builder.finish().unwrap_err().kind(), ErrorKind::InvalidInput);
+fn nonces_of_one_draw_differ() {
+    let drawn = nonces(1000).unwrap();
+    assert_eq!(drawn.iter().collect::<std::collections::HashSet<_>>().len(), 1000);
 }
 
 #[test]
@@ -157,7 +170,7 @@ fn a_plaintext_that_is_not_in_the_format_is_refused() {
         assert_eq!(parts(&good[..end]).unwrap_err().kind(), ErrorKind::Damaged, "cut at {end}");
     }
     let changed = |at: usize, bytes: &[u8]| {
-        let mut plaintext = good.to_vec();
+        let mut plaintext = good.clone();
         plaintext[at..at + bytes.len()].copy_from_slice(bytes);
         parts(&plaintext).is_err()
     };
@@ -193,18 +206,20 @@ fn random_bytes_never_panic() {
 
 #[test]
 fn a_frame_tells_what_it_is_to_its_commit() {
-    let mut part = PlaintextBuilder::new();
-    let body = part.put(name(1), Timestamp::from_micros(10), Zeroizing::new(b"record".to_vec()));
-    let part = part.finish_part().unwrap();
-    assert_eq!(role(&part), Role::Part);
-    assert_eq!(&part[body.clone()], b"record");
-    assert_eq!(parts(&part).unwrap()[0].body, Some(body));
-    assert_eq!(role(&plaintext()), Role::Whole);
-    let closing = PlaintextBuilder::new().finish().unwrap();
-    assert_eq!(role(&closing), Role::Closing);
-    assert_eq!(parts(&closing).unwrap(), []);
+    let opened = |plaintext: Plaintext<'_>| {
+        let (key, nonce, mut out) = (key(), random_bytes().unwrap(), Vec::new());
+        let seal = Seal { key: &key, vault_id: &VAULT_ID, number: NUMBER, tag_before: TAG_BEFORE, nonce };
+        seal.append(&plaintext, &mut out).unwrap();
+        open(&key, &VAULT_ID, NUMBER, &TAG_BEFORE, &mut out).unwrap().to_vec()
+    };
+    let changes = changes();
+    let (whole, part) = (opened(Plaintext::whole(&changes)), opened(Plaintext::part(&changes)));
+    assert_eq!((role(&whole), role(&part)), (Role::Whole, Role::Part));
+    assert_eq!(parts(&part).unwrap(), parts(&whole).unwrap());
+    let closing = opened(Plaintext::closing());
+    assert_eq!((role(&closing), parts(&closing).unwrap()), (Role::Closing, Vec::new()));
 
-    let part_of_nothing = PlaintextBuilder::new().finish_part().unwrap();
+    let part_of_nothing = opened(Plaintext::part(&[]));
     assert_eq!(role(&part_of_nothing), Role::Part);
     assert_eq!(parts(&part_of_nothing).unwrap_err().kind(), ErrorKind::Damaged);
 }
