@@ -45,6 +45,8 @@ struct Plan {
 struct Target {
     record: Option<Arc<Record>>,
     claims: Vec<Claim>,
+    /// The name that a new record must take, because it is reserved under one of its keys.
+    reserved: Option<RecordName>,
 }
 
 impl Vault {
@@ -123,7 +125,8 @@ impl Vault {
             let keys = matching::keys(token.fields());
             let candidates = self.backend.resolve(context, &keys).await?.value;
             let record = matching::for_save(token.fields(), &candidates.records)?.cloned();
-            return Ok(Target { record, claims: claims(&keys, candidates) });
+            let reserved = reserved(&candidates);
+            return Ok(Target { record, claims: claims(&keys, candidates), reserved });
         };
         if let Some(record) = self.by_id(context, id).await?.value {
             return checked(token, record);
@@ -131,17 +134,24 @@ impl Vault {
         if RecordName::parse(id).is_some() {
             return Err(gone());
         }
-        let claim = Claim { key: LookupKey::new(LookupKind::Id, id), names: Vec::new() };
-        Ok(Target { record: None, claims: vec![claim] })
+        let keys = [LookupKey::new(LookupKind::Id, id)];
+        let candidates = self.backend.resolve(context, &keys).await?.value;
+        if candidates.records.iter().any(|record| record.has_id(id)) {
+            return Err(Error::conflict());
+        }
+        let reserved = reserved(&candidates);
+        Ok(Target { record: None, claims: claims(&keys, candidates), reserved })
     }
 
     async fn plan(&self, context: &Context, token: &OAuthToken) -> Result<Plan> {
-        let Target { record: old, mut claims } = self.target(context, token).await?;
+        let Target { record: old, mut claims, reserved } = self.target(context, token).await?;
         let now = self.tick();
         let (record, outcome) = match &old {
             None => {
                 intake::check_insert(token.fields())?;
-                (merging::first_state(token.fields(), token.id(), Writer::Save, now)?, Outcome::Inserted)
+                let mut record = merging::first_state(token.fields(), token.id(), Writer::Save, now)?;
+                record.name = reserved.unwrap_or(record.name);
+                (record, Outcome::Inserted)
             }
             Some(old) => {
                 let merged = merging::next_state(token.fields(), token.base(), old, Writer::Save, now)?;
@@ -253,7 +263,13 @@ fn checked(token: &OAuthToken, record: Arc<Record>) -> Result<Target> {
         return Err(Error::invalid("the token's id belongs to another user or client")
             .with_hint("save it without the id, or under the user and client that the id belongs to"));
     }
-    Ok(Target { record: Some(record), claims: Vec::new() })
+    Ok(Target { record: Some(record), ..Target::default() })
+}
+
+/// A name that is listed, and has no record yet.
+fn reserved(candidates: &Candidates) -> Option<RecordName> {
+    let has_record = |name: &RecordName| candidates.records.iter().any(|record| record.name == *name);
+    candidates.by_key.iter().flatten().copied().find(|name| !has_record(name))
 }
 
 fn claims(keys: &[LookupKey], candidates: Candidates) -> Vec<Claim> {
