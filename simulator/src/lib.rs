@@ -3,6 +3,8 @@
 //!
 //! - [`simulator::Simulator`]: the service; [`settings::Settings`] makes one, [`switches::Switches`] set it.
 //! - [`wire`]: requests and replies, for use in process. Feature `sdk`: the AWS SDK's HTTP client without a socket.
+//! - [`iam`], [`kms`]: principals with policies, keys with states and rights.
+//! - [`faults`]: calls that fail by plan or by chance, before or after their effect.
 //! - [`gate`]: stop every call before and after its effect, fail it, or let it read old states.
 //! - `RULES.md` lists every rule with its source.
 
@@ -10,7 +12,10 @@ mod arn;
 pub mod clock;
 pub mod counters;
 pub mod error;
+pub mod faults;
 pub mod gate;
+pub mod iam;
+pub mod kms;
 pub mod operation;
 mod random;
 mod rules;
@@ -20,5 +25,7 @@ pub mod settings;
 pub mod simulator;
 mod state;
 pub mod switches;
+pub mod throttle;
+mod trail;
 pub mod wire;
 mod world;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::gate::Gate;
+use crate::iam::principal::{Principal, Principals};
 use crate::switches::Switches;
 
 /// Seed, start and place of a simulator. Two simulators of the same settings, called alike, answer alike.
@@ -14,6 +15,7 @@ pub struct Settings {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) switches: Switches,
+    pub(crate) principals: Principals,
     pub(crate) gate: Option<Arc<dyn Gate>>,
 }
 
@@ -26,6 +28,7 @@ impl Default for Settings {
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
             switches: Switches::default(),
+            principals: Principals::default(),
             gate: None,
         }
     }
@@ -63,6 +66,13 @@ impl Settings {
     #[must_use]
     pub fn switches(mut self, switches: Switches) -> Self {
         self.switches = switches;
+        self
+    }
+
+    /// Who stands behind an access key. From the first principal on, nothing is allowed that no policy allows.
+    #[must_use]
+    pub fn principal(mut self, access_key: impl Into<String>, principal: Principal) -> Self {
+        self.principals.insert(access_key, principal);
         self
     }
 

@@ -1,8 +1,11 @@
 //! What can be set, above all where the service's own behaviour is not known.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::throttle::Group;
 
 /// How far reads lag behind writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,9 +82,13 @@ pub struct Switches {
     pub purge: Duration,
     /// Whether rates are limited.
     pub throttle: bool,
+    /// Rates other than the documented ones, in calls a second.
+    pub rates: BTreeMap<Group, u32>,
     /// How many seconds' worth of calls may come at once.
     #[serde(with = "seconds")]
     pub burst: Duration,
+    /// Whether events are kept; long runs may do without.
+    pub trail: bool,
     /// After how long CloudTrail shows an event.
     #[serde(with = "seconds")]
     pub trail_delay: Duration,
@@ -109,7 +116,9 @@ impl Default for Switches {
             force_delete: 120 * SECOND,
             purge: DAY,
             throttle: false,
+            rates: BTreeMap::new(),
             burst: SECOND,
+            trail: true,
             trail_delay: 300 * SECOND,
             known_keys_only: true,
         }

@@ -13,7 +13,8 @@ use crate::rules::value;
 use crate::state::labels::{self, CURRENT};
 use crate::state::secret::Secret;
 use crate::state::version::{SecretValue, Version};
-use crate::world::{Caller, World};
+use crate::world::World;
+use crate::world::access::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -28,7 +29,7 @@ struct Input {
     tags: Vec<Tag>,
 }
 
-pub(crate) fn create_secret(world: &mut World, caller: &Caller, body: &[u8]) -> Result<Value, ServiceError> {
+pub(crate) fn create_secret(world: &mut World, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
     let mut input: Input = input::parse(Operation::CreateSecret, body)?;
     let value = checked(&mut input)?;
     let token = match (&value, input.client_request_token.as_deref()) {
@@ -36,13 +37,14 @@ pub(crate) fn create_secret(world: &mut World, caller: &Caller, body: &[u8]) -> 
         (_, token) => Some(input::token(token)?),
     };
     let tags: BTreeMap<String, String> = input.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
-    world.may_create(caller, &input.name, &tags)?;
+    world.allowed_without_secret(caller, Operation::CreateSecret, &input.name)?;
+    if !tags.is_empty() {
+        world.allowed_without_secret(caller, Operation::TagResource, &input.name)?;
+    }
     if let Some(reply) = taken(world, &input.name, token, value.as_ref())? {
         return Ok(reply);
     }
-    if tags.len() > world.switches.tag_limit {
-        return Err(ServiceError::invalid_parameter(format!("More than {} tags.", world.switches.tag_limit)));
-    }
+    input::tag_count(tags.len(), world.switches.tag_limit)?;
     if world.state.count() >= world.switches.secret_limit {
         return Err(ServiceError::limit("The request failed because it would exceed the quota of secrets."));
     }
@@ -109,7 +111,7 @@ fn first(
     token: &str,
     value: SecretValue,
 ) -> Result<String, ServiceError> {
-    let keys = world.encrypt(caller, secret)?;
+    let keys = world.encrypt(caller, secret, token)?;
     let id = token.to_owned();
     let version = Version { id, value, keys, created: world.now, accessed: None, labels: BTreeSet::new() };
     secret.versions.push(version);

@@ -12,7 +12,8 @@ use crate::rules::input;
 use crate::rules::reply::{self, Reply};
 use crate::state::Due;
 use crate::state::secret::{Deletion, Secret};
-use crate::world::{Caller, World};
+use crate::world::World;
+use crate::world::access::Caller;
 
 const DEFAULT_WINDOW: u64 = 30;
 
@@ -25,7 +26,7 @@ struct DeleteInput {
     force_delete_without_recovery: bool,
 }
 
-pub(crate) fn delete_secret(world: &mut World, caller: &Caller, body: &[u8]) -> Result<Value, ServiceError> {
+pub(crate) fn delete_secret(world: &mut World, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
     let input: DeleteInput = input::parse(Operation::DeleteSecret, body)?;
     input::secret_id(&input.secret_id)?;
     let forced = input.force_delete_without_recovery;
@@ -73,7 +74,7 @@ struct RestoreInput {
     secret_id: String,
 }
 
-pub(crate) fn restore_secret(world: &mut World, caller: &Caller, body: &[u8]) -> Result<Value, ServiceError> {
+pub(crate) fn restore_secret(world: &mut World, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
     let input: RestoreInput = input::parse(Operation::RestoreSecret, body)?;
     input::secret_id(&input.secret_id)?;
     let secret = world.find(caller, Operation::RestoreSecret, &input.secret_id)?;
@@ -83,6 +84,7 @@ pub(crate) fn restore_secret(world: &mut World, caller: &Caller, body: &[u8]) ->
             let mut secret = Secret::clone(&secret);
             secret.deletion = None;
             world.state.unschedule(&secret.name, Due::Purge);
+            world.record_service("CancelSecretVersionDelete", &secret);
             world.store(secret);
         }
         None => {}

@@ -8,7 +8,8 @@ use crate::operation::Operation;
 use crate::rules::input;
 use crate::rules::reply::{self, Reply};
 use crate::state::secret::Secret;
-use crate::world::{Caller, World};
+use crate::world::World;
+use crate::world::access::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -16,7 +17,7 @@ struct Input {
     secret_id: String,
 }
 
-pub(crate) fn describe_secret(world: &mut World, caller: &Caller, body: &[u8]) -> Result<Value, ServiceError> {
+pub(crate) fn describe_secret(world: &mut World, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
     let input: Input = input::parse(Operation::DescribeSecret, body)?;
     input::secret_id(&input.secret_id)?;
     let secret = world.read(caller, Operation::DescribeSecret, &input.secret_id)?;

@@ -9,7 +9,8 @@ use crate::rules::{input, reply};
 use crate::state::labels::CURRENT;
 use crate::state::secret::Secret;
 use crate::state::version::Version;
-use crate::world::{Caller, World};
+use crate::world::World;
+use crate::world::access::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -19,7 +20,7 @@ struct Input {
     version_stage: Option<String>,
 }
 
-pub(crate) fn get_secret_value(world: &mut World, caller: &Caller, body: &[u8]) -> Result<Value, ServiceError> {
+pub(crate) fn get_secret_value(world: &mut World, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
     let input: Input = input::parse(Operation::GetSecretValue, body)?;
     input::secret_id(&input.secret_id)?;
     input::version_id("VersionId", input.version_id.as_deref())?;
@@ -55,12 +56,7 @@ pub(crate) fn no_version(id: &str) -> ServiceError {
 }
 
 /// The reply with the value, and the note of the day it was read.
-pub(crate) fn opened(
-    world: &mut World,
-    caller: &Caller,
-    secret: &Secret,
-    version: &Version,
-) -> Result<Value, ServiceError> {
+fn opened(world: &mut World, caller: &Caller, secret: &Secret, version: &Version) -> Result<Value, ServiceError> {
     world.decrypt(caller, secret, version)?;
     let day = world.now.day();
     world.state.note(&secret.name, |present| {
@@ -70,4 +66,11 @@ pub(crate) fn opened(
         }
     });
     Ok(reply::value(secret, version))
+}
+
+/// The current value, for a batch.
+pub(crate) fn current(world: &mut World, caller: &Caller, id: &str) -> Result<Value, ServiceError> {
+    let secret = world.read(caller, Operation::GetSecretValue, id)?;
+    secret.usable()?;
+    opened(world, caller, &secret, meant(&secret, None, None)?)
 }

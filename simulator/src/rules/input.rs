@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::ServiceError;
 use crate::operation::Operation;
@@ -17,23 +18,20 @@ pub(crate) struct Tag {
     pub(crate) value: String,
 }
 
-/// Reads a body. Members that are not simulated are refused by name rather than passed over.
-pub(crate) fn parse<T: DeserializeOwned>(operation: Operation, body: &[u8]) -> Result<T, ServiceError> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| refusal(operation, &error))
+/// Reads a body's members. Those that are not simulated are refused by name rather than passed over.
+pub(crate) fn parse<T: DeserializeOwned>(operation: Operation, body: &Value) -> Result<T, ServiceError> {
+    T::deserialize(body).map_err(|error| refusal(operation, &error.to_string()))
 }
 
-fn refusal(operation: Operation, error: &serde_json::Error) -> ServiceError {
-    let said = error.to_string();
-    if let Some(member) = quoted(&said, "unknown field `") {
+fn refusal(operation: Operation, said: &str) -> ServiceError {
+    if let Some(member) = quoted(said, "unknown field `") {
         return ServiceError::not_simulated(format!("the member {member} of {operation}"));
     }
-    if let Some(member) = quoted(&said, "missing field `") {
+    if let Some(member) = quoted(said, "missing field `") {
         return missing(member);
     }
-    // serde_json names values in its errors; the place is all that may be said of a body with a secret in it.
-    let place = format!("line {}, column {}", error.line(), error.column());
-    ServiceError::new("SerializationException", format!("The body is not JSON of the expected shape: {place}."))
+    // serde_json names values in its errors, and one may be a secret.
+    ServiceError::new("SerializationException", format!("A member of {operation} has another type than its shape."))
 }
 
 fn quoted<'a>(said: &'a str, lead: &str) -> Option<&'a str> {
@@ -83,14 +81,32 @@ fn size(name: &str, size: usize, allowed: RangeInclusive<usize>, what: &str) -> 
     Ok(())
 }
 
+/// Letters, digits and what is in `others`.
+fn consists_of(text: &str, others: &str) -> bool {
+    text.chars().all(|character| character.is_ascii_alphanumeric() || others.contains(character))
+}
+
+pub(crate) fn characters(name: &str, text: &str, others: &str) -> Result<(), ServiceError> {
+    if consists_of(text, others) {
+        return Ok(());
+    }
+    Err(violation(name, &format!("Member must consist of letters, digits and {others}")))
+}
+
+pub(crate) fn tag_count(count: usize, limit: usize) -> Result<(), ServiceError> {
+    if count <= limit {
+        return Ok(());
+    }
+    Err(ServiceError::invalid_parameter(format!("A secret can have {limit} tags at most.")))
+}
+
 pub(crate) fn secret_id(id: &str) -> Result<(), ServiceError> {
     length("SecretId", id, 1..=2048)
 }
 
 pub(crate) fn name(name: &str) -> Result<(), ServiceError> {
     length("Name", name, 1..=512)?;
-    let allowed = |character: char| character.is_ascii_alphanumeric() || "/_+=.@-".contains(character);
-    if name.chars().all(allowed) {
+    if consists_of(name, "/_+=.@-") {
         return Ok(());
     }
     Err(ServiceError::validation(

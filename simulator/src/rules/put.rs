@@ -12,7 +12,8 @@ use crate::rules::{input, value};
 use crate::state::labels::{self, CURRENT};
 use crate::state::secret::Secret;
 use crate::state::version::{SecretValue, Version};
-use crate::world::{Caller, World};
+use crate::world::World;
+use crate::world::access::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -24,7 +25,7 @@ struct Input {
     version_stages: Option<Vec<String>>,
 }
 
-pub(crate) fn put_secret_value(world: &mut World, caller: &Caller, body: &[u8]) -> Result<Value, ServiceError> {
+pub(crate) fn put_secret_value(world: &mut World, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
     let mut input: Input = input::parse(Operation::PutSecretValue, body)?;
     input::secret_id(&input.secret_id)?;
     input::labels(input.version_stages.as_deref())?;
@@ -65,7 +66,7 @@ pub(crate) fn add(
     value: SecretValue,
     stages: Option<Vec<String>>,
 ) -> Result<(), ServiceError> {
-    let keys = world.encrypt(caller, secret)?;
+    let keys = world.encrypt(caller, secret, token)?;
     let mut stages: BTreeSet<String> = stages.map_or_else(BTreeSet::new, |stages| stages.into_iter().collect());
     if stages.is_empty() || secret.current().is_none() {
         stages.insert(CURRENT.to_owned());

@@ -12,7 +12,8 @@ use crate::rules::{get, input};
 use crate::state::labels::{self, CURRENT};
 use crate::state::secret::Secret;
 use crate::switches::Mismatch;
-use crate::world::{Caller, World};
+use crate::world::World;
+use crate::world::access::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -26,7 +27,7 @@ struct Input {
 pub(crate) fn update_secret_version_stage(
     world: &mut World,
     caller: &Caller,
-    body: &[u8],
+    body: &Value,
 ) -> Result<Value, ServiceError> {
     let input: Input = input::parse(Operation::UpdateSecretVersionStage, body)?;
     input::secret_id(&input.secret_id)?;

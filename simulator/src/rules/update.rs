@@ -10,7 +10,8 @@ use crate::rules::{input, put, value};
 use crate::state::secret::Secret;
 use crate::state::version::SecretValue;
 use crate::switches::UpdateToken;
-use crate::world::{Caller, World};
+use crate::world::World;
+use crate::world::access::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -23,7 +24,7 @@ struct Input {
     secret_binary: Option<String>,
 }
 
-pub(crate) fn update_secret(world: &mut World, caller: &Caller, body: &[u8]) -> Result<Value, ServiceError> {
+pub(crate) fn update_secret(world: &mut World, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
     let mut input: Input = input::parse(Operation::UpdateSecret, body)?;
     input::secret_id(&input.secret_id)?;
     input::description(input.description.as_deref())?;

@@ -1,25 +1,29 @@
 //! All that the rules work on: the secrets, the time of the call, what is random.
 
-use std::collections::BTreeMap;
+pub(crate) mod access;
+pub(crate) mod events;
+pub(crate) mod keys;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::arn::{self, Named};
 use crate::clock::Timestamp;
 use crate::error::ServiceError;
+use crate::faults::Faults;
+use crate::gate::{Call, Failure, Phase};
+use crate::iam::principal::Principals;
+use crate::kms::Keys;
 use crate::operation::Operation;
+use crate::random;
 use crate::settings::Settings;
 use crate::state::history::History;
 use crate::state::secret::{Deletion, Secret};
-use crate::state::version::Version;
 use crate::state::{Due, State};
 use crate::switches::{Staleness, Switches};
-
-/// Who calls.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    pub(crate) access_key: String,
-}
+use crate::throttle::Buckets;
+use crate::trail::Trail;
+use crate::world::access::Caller;
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -30,6 +34,13 @@ pub(crate) struct World {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) state: State,
+    pub(crate) keys: Keys,
+    pub(crate) principals: Principals,
+    pub(crate) buckets: Buckets,
+    pub(crate) faults: Faults,
+    pub(crate) trail: Trail,
+    /// Apart from the rest, so that a trail that is switched off changes nothing else.
+    pub(crate) random_of_trail: fastrand::Rng,
     /// How many changes back the call that is being answered has to read, where a gate said so.
     pub(crate) lag: Option<usize>,
 }
@@ -43,8 +54,28 @@ impl World {
             account: settings.account.clone(),
             region: settings.region.clone(),
             state: State::default(),
+            keys: Keys::default(),
+            principals: settings.principals.clone(),
+            buckets: Buckets::default(),
+            faults: Faults::default(),
+            trail: Trail::default(),
+            random_of_trail: random::of_call(settings.seed, 0),
             lag: None,
         }
+    }
+
+    /// Begins a call.
+    pub(crate) fn begin(&mut self, now: Timestamp, lag: Option<usize>) {
+        self.settle(now);
+        self.lag = lag;
+    }
+
+    /// # Errors
+    ///
+    /// The fault that was planned for this call.
+    pub(crate) fn strike(&mut self, call: &Call, phase: Phase) -> Result<(), Failure> {
+        let struck = self.faults.strike(call.operation, call.secret.as_deref(), phase, &mut self.random);
+        struck.map_or(Ok(()), Err)
     }
 
     /// The secret as it is, for a call that changes it.
@@ -72,44 +103,18 @@ impl World {
     }
 
     fn authorized(
-        &mut self,
-        _caller: &Caller,
-        _operation: Operation,
-        _id: &str,
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        id: &str,
         found: Option<Arc<Secret>>,
     ) -> Result<Arc<Secret>, ServiceError> {
-        found.ok_or_else(|| ServiceError::not_found("Secrets Manager can't find the specified secret."))
-    }
-
-    /// Whether the caller may create a secret of this name with these tags.
-    pub(crate) fn may_create(
-        &mut self,
-        _caller: &Caller,
-        _name: &str,
-        _tags: &BTreeMap<String, String>,
-    ) -> Result<(), ServiceError> {
-        Ok(())
-    }
-
-    /// The keys of a new version of the secret.
-    pub(crate) fn encrypt(&mut self, _caller: &Caller, secret: &Secret) -> Result<Vec<String>, ServiceError> {
-        Ok(secret.key.iter().cloned().collect())
-    }
-
-    /// Refuses a read of a version whose key does not open it.
-    pub(crate) fn decrypt(&mut self, _: &Caller, _: &Secret, _: &Version) -> Result<(), ServiceError> {
-        Ok(())
-    }
-
-    /// Gives the secret another key.
-    pub(crate) fn change_key(
-        &mut self,
-        _: &Caller,
-        secret: &mut Secret,
-        key: Option<String>,
-    ) -> Result<(), ServiceError> {
-        secret.key = key;
-        Ok(())
+        let Some(secret) = found else {
+            self.allowed_without_secret(caller, operation, id)?;
+            return Err(ServiceError::not_found("Secrets Manager can't find the specified secret."));
+        };
+        self.allowed(caller, operation, &secret)?;
+        Ok(secret)
     }
 
     /// A state of the name that a read may show which lags by at most `bound`.
@@ -117,6 +122,22 @@ impl World {
         let history = self.state.history(name)?;
         let back = back(history, &self.switches, self.lag, self.now, bound, &mut self.random);
         history.view(back).cloned()
+    }
+
+    /// Every secret as a listing sees it.
+    pub(crate) fn view_all(&mut self) -> Vec<Arc<Secret>> {
+        let bound = self.switches.list_lag;
+        let mut seen = Vec::new();
+        // One replica answers one call; in adversarial mode each secret has a lag of its own.
+        let mut replica = self.random.fork();
+        for (_, history) in self.state.names() {
+            let mut lagging = replica.clone();
+            let adversarial = self.switches.staleness == Staleness::Adversarial;
+            let random = if adversarial { &mut replica } else { &mut lagging };
+            let back = back(history, &self.switches, self.lag, self.now, bound, random);
+            seen.extend(history.view(back).cloned());
+        }
+        seen
     }
 
     /// Puts a changed or new secret in its place.
@@ -146,11 +167,12 @@ impl World {
         self.state.unschedule(&secret.name, Due::Purge);
         self.state.schedule(end, &secret.name, Due::Purge);
         secret.deletion = Some(deletion);
+        self.record_service("StartSecretVersionDelete", &secret);
         self.store(secret);
     }
 
     /// Lets happen what was due until now.
-    pub(crate) fn settle(&mut self, now: Timestamp) {
+    fn settle(&mut self, now: Timestamp) {
         while let Some((at, name, what)) = self.state.next_due(now) {
             self.now = at;
             match what {
@@ -165,7 +187,9 @@ impl World {
         let oldest = self.oldest();
         // The name stays taken a little longer than the secret can be seen.
         let free = self.now.after(self.between(Duration::ZERO, self.switches.force_delete / 4));
-        self.state.purge(name, self.now, oldest, free);
+        if let Some(gone) = self.state.purge(name, self.now, oldest, free) {
+            self.record_service("EndSecretVersionDelete", &gone);
+        }
         let remembered = self.switches.read_lag.max(self.switches.list_lag) + Duration::from_millis(1);
         self.state.schedule(free.after(remembered), name, Due::Forget);
     }
