@@ -128,17 +128,16 @@ impl Calls {
     }
 
     /// Makes `bytes` the current version of a secret, under `id`.
-    pub(super) async fn put(
-        &self,
-        asked: &Asked<'_>,
-        secret: &str,
-        id: &VersionId,
-        bytes: &Bytes,
-    ) -> Result<Written> {
+    pub(super) async fn put(&self, asked: &Asked<'_>, secret: &str, id: &VersionId, bytes: &Bytes) -> Result<Written> {
         check_size(bytes)?;
         let call = || {
             let blob = Blob::new(bytes.to_vec());
-            self.client.put_secret_value().secret_id(secret).client_request_token(id.as_str()).secret_binary(blob).send()
+            self.client
+                .put_secret_value()
+                .secret_id(secret)
+                .client_request_token(id.as_str())
+                .secret_binary(blob)
+                .send()
         };
         match self.ask(asked, "PutSecretValue", true, call).await {
             Ok((_, 0)) => Ok(Written::Done),
@@ -178,9 +177,7 @@ impl Calls {
 
     /// Schedules a secret for deletion; one that is so already, or gone, is left as it is.
     pub(super) async fn delete(&self, asked: &Asked<'_>, secret: &str) -> Result<()> {
-        let call = || {
-            self.client.delete_secret().secret_id(secret).recovery_window_in_days(self.recovery_days).send()
-        };
+        let call = || self.client.delete_secret().secret_id(secret).recovery_window_in_days(self.recovery_days).send();
         match self.ask(asked, "DeleteSecret", true, call).await {
             Ok(_) => Ok(()),
             Err(fault) if matches!(fault.kind, FaultKind::NotFound | FaultKind::Doomed) => Ok(()),

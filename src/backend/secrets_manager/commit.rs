@@ -93,7 +93,8 @@ impl Committer<'_> {
         let entries: Vec<Entry> = steps.iter().flat_map(|step| step.entries(now)).collect();
         // A name that was listed before may be on somebody else's way, too: its entries stay.
         let is_fresh = |name| !claims.iter().any(|claim| claim.names.contains(&name));
-        let own: Vec<Entry> = entries.iter().filter(|entry| entry.sequence == 1 && is_fresh(entry.name)).copied().collect();
+        let own: Vec<Entry> =
+            entries.iter().filter(|entry| entry.sequence == 1 && is_fresh(entry.name)).copied().collect();
         if let Err(error) = self.place(asked, &entries, claims).await {
             if error.kind() == ErrorKind::Conflict {
                 self.withdraw(asked, &own).await;

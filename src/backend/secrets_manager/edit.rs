@@ -68,7 +68,8 @@ impl Edit {
 fn holds(edit: &Edit, page: &Page, tokens: &Tokens) -> bool {
     edit.claims.iter().all(|claim| {
         let is_own = |name: RecordName| edit.add.iter().any(|entry| entry.name == name);
-        let is_past = |entry: &Entry| tokens.seen(entry.name).is_some_and(|seen| seen.is_past(claim.key, entry.sequence));
+        let is_past =
+            |entry: &Entry| tokens.seen(entry.name).is_some_and(|seen| seen.is_past(claim.key, entry.sequence));
         let entries = page.of_key(claim.key);
         let is_expected = |entry: &Entry| claim.names.contains(&entry.name) || is_own(entry.name) || is_past(entry);
         let is_there = |name: &RecordName| entries.iter().any(|entry| entry.name == *name && !is_past(entry));
@@ -106,7 +107,9 @@ impl Index {
     async fn write(&self, asked: &Asked<'_>, tokens: &Tokens, place: &PagePlace, batch: &[Arc<Edit>]) -> Result<()> {
         for round in 0..MAX_ROUNDS {
             let Some(loaded) = self.read(asked, place).await? else {
-                return Err(Error::damaged("a page of the index is missing").with_hint("run `tokenvault verify --repair`"));
+                return Err(
+                    Error::damaged("a page of the index is missing").with_hint("run `tokenvault verify --repair`")
+                );
             };
             if loaded.page.is_signpost() {
                 batch.iter().for_each(|edit| edit.answer(Outcome::Moved));
@@ -144,7 +147,9 @@ impl Index {
                 return Ok(None);
             }
             Written::Absent | Written::Doomed => {
-                return Err(Error::damaged("a page of the index was deleted").with_hint("run `tokenvault verify --repair`"));
+                return Err(
+                    Error::damaged("a page of the index was deleted").with_hint("run `tokenvault verify --repair`")
+                );
             }
         }
         // What a write has answered need not be what stands: a repeated one succeeds also where others came after it.
@@ -169,12 +174,19 @@ impl Index {
         let writes = last.head.writes.and_now(self.calls.pace.now());
         let head = Head { sequence: last.head.sequence.saturating_add(1), id: last.id.next(0), writes };
         tracing::warn!(page = self.secret(place), "an earlier version of a page of the index was in force");
-        self.calls.put(asked, &self.secret(place), &head.id, &value::encode_page(&head, place, &last.page)).await.map(drop)
+        self.calls
+            .put(asked, &self.secret(place), &head.id, &value::encode_page(&head, place, &last.page))
+            .await
+            .map(drop)
     }
 
     /// Hands a page's entries to the sixteen below it, then makes it a signpost: so every entry is found at every moment.
     async fn split(&self, asked: &Asked<'_>, place: &PagePlace, loaded: Loaded) -> Result<()> {
-        tracing::info!(page = self.secret(place), entries = loaded.page.entries().len(), "splitting a page of the index");
+        tracing::info!(
+            page = self.secret(place),
+            entries = loaded.page.entries().len(),
+            "splitting a page of the index"
+        );
         for digit in 0..16 {
             let child = place.child(digit, loaded.page.epoch);
             self.fill(asked, &child, &loaded.page).await?;

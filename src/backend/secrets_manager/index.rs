@@ -148,7 +148,9 @@ impl Index {
             }
             if place.digits().is_empty() {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault under this prefix: it has no index")
-                    .with_hint("make one with `tokenvault init`; if tokens are there, run `tokenvault verify --repair`"));
+                    .with_hint(
+                        "make one with `tokenvault init`; if tokens are there, run `tokenvault verify --repair`",
+                    ));
             }
             self.calls.pace.back_off(attempt).await;
         }

@@ -76,13 +76,7 @@ pub struct SecretsManagerOptions {
 impl SecretsManagerOptions {
     /// Under this prefix, with the account's key, a week to restore, and the system's clock.
     pub fn new(prefix: Prefix) -> Self {
-        Self {
-            prefix,
-            kms_key_id: None,
-            recovery_days: 7,
-            clock: Arc::new(SystemClock),
-            pause: Arc::new(SystemPause),
-        }
+        Self { prefix, kms_key_id: None, recovery_days: 7, clock: Arc::new(SystemClock), pause: Arc::new(SystemPause) }
     }
 }
 
@@ -132,9 +126,8 @@ impl SecretsManagerBackend {
     /// The states of the records that these entries lead to. One that is not there is looked for again while it may be
     /// on its way.
     async fn states(&self, asked: &Asked<'_>, entries: &[Entry]) -> Result<HashMap<RecordName, State>> {
-        let is_past = |entry: &&Entry| {
-            self.tokens.seen(entry.name).is_some_and(|seen| seen.is_past(entry.key, entry.sequence))
-        };
+        let is_past =
+            |entry: &&Entry| self.tokens.seen(entry.name).is_some_and(|seen| seen.is_past(entry.key, entry.sequence));
         let names: BTreeSet<RecordName> =
             entries.iter().filter(|entry| !is_past(entry)).map(|entry| entry.name).collect();
         let mut states = self.tokens.read_all(asked, names).await?;
@@ -142,8 +135,7 @@ impl SecretsManagerBackend {
         for look in 0..MAX_LOOKS {
             let is_vacant = |name: &RecordName| matches!(states.get(name), Some(State::Vacant));
             let is_worth_it = |entry: &&Entry| is_vacant(&entry.name) && (look == 0 || entry.asserted_at >= bound);
-            let again: BTreeSet<RecordName> =
-                entries.iter().filter(is_worth_it).map(|entry| entry.name).collect();
+            let again: BTreeSet<RecordName> = entries.iter().filter(is_worth_it).map(|entry| entry.name).collect();
             if again.is_empty() {
                 break;
             }
@@ -154,19 +146,14 @@ impl SecretsManagerBackend {
     }
 
     /// Which names the entries of a key lead to. Those that lead nowhere are noted to be taken out.
-    fn names_of(&self, entries: &[Entry], states: &HashMap<RecordName, State>) -> Vec<RecordName> {
+    fn names_of(&self, entries: &[Entry]) -> Vec<RecordName> {
         let mut names = Vec::new();
         for entry in entries {
-            let seen = self.tokens.seen(entry.name);
-            match (states.get(&entry.name), &seen) {
-                (_, Some(seen)) if seen.is_past(entry.key, entry.sequence) => {
-                    let seen = seen.sequence.max(entry.sequence);
-                    self.left_overs.add([LeftOver { key: entry.key, name: entry.name, seen }]);
-                }
-                (Some(State::Dead), None) => {
-                    self.left_overs.add([LeftOver { key: entry.key, name: entry.name, seen: u64::MAX }]);
-                }
-                _ => names.push(entry.name),
+            let is_past = self.tokens.seen(entry.name).is_some_and(|seen| seen.is_past(entry.key, entry.sequence));
+            if is_past {
+                self.left_overs.add([LeftOver { key: entry.key, name: entry.name, seen: entry.sequence }]);
+            } else {
+                names.push(entry.name);
             }
         }
         names
@@ -199,7 +186,7 @@ impl Backend for SecretsManagerBackend {
         }
         let entries = self.index.entries(&asked, keys).await?;
         let states = self.states(&asked, &entries.concat()).await?;
-        let by_key: Vec<Vec<RecordName>> = entries.iter().map(|entries| self.names_of(entries, &states)).collect();
+        let by_key: Vec<Vec<RecordName>> = entries.iter().map(|entries| self.names_of(entries)).collect();
         let named: BTreeSet<RecordName> = by_key.iter().flatten().copied().collect();
         let live = |name: RecordName| match states.get(&name) {
             Some(State::Live(record)) => Some(Arc::clone(record)),

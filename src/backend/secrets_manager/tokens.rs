@@ -97,13 +97,23 @@ impl Tokens {
         all.insert(name, seen);
     }
 
+    /// A secret that is scheduled for deletion tells no more than that.
+    fn note_dead(&self, name: RecordName) {
+        let unread = Seen { sequence: 0, id: VersionId::told(""), writes: Writes::default(), live: None };
+        let seen = self.seen(name).unwrap_or(unread);
+        self.note(name, Seen { live: None, ..seen });
+    }
+
     /// Reads one.
     pub(super) async fn read(&self, asked: &Asked<'_>, name: RecordName) -> Result<State> {
         let secret = self.prefix.record(name);
         for attempt in 0..=MAX_STALE {
             match self.calls.get(asked, &secret, Which::Current).await? {
                 Found::Absent => return Ok(State::Vacant),
-                Found::Doomed => return Ok(State::Dead),
+                Found::Doomed => {
+                    self.note_dead(name);
+                    return Ok(State::Dead);
+                }
                 Found::Value(value) => {
                     if let Some(state) = self.take(asked, name, &value).await? {
                         return Ok(state);
@@ -112,8 +122,11 @@ impl Tokens {
             }
             self.calls.pace.back_off(attempt).await;
         }
-        Err(Error::new(ErrorKind::Unavailable, "AWS answers with an older version of the token than it has given before")
-            .with_hint("try again; if it stays for more than a minute, somebody has put an old version back in force"))
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            "AWS answers with an older version of the token than it has given before",
+        )
+        .with_hint("try again; if it stays for more than a minute, somebody has put an old version back in force"))
     }
 
     /// What a value says; `None` where it is older than what was seen.
@@ -235,7 +248,9 @@ impl Tokens {
     pub(super) async fn replace(&self, asked: &Asked<'_>, held: &Seen, record: &Record) -> Result<()> {
         if held.writes.count(self.calls.pace.now()) >= MAX_WRITES {
             return Err(Error::new(ErrorKind::QuotaReached, "the token was written 96 times within 24 hours")
-                .with_hint("AWS keeps each version for a day and takes about a hundred; find out what saves it so often"));
+                .with_hint(
+                    "AWS keeps each version for a day and takes about a hundred; find out what saves it so often",
+                ));
         }
         let live = Some((record.version, record.lookup_keys()));
         self.swap(asked, record.name, held, live, |head| value::encode_record(head, record)).await

@@ -38,7 +38,8 @@ impl VersionId {
     /// back in force after it had been replaced.
     pub(super) fn next(&self, attempt: u32) -> Self {
         // Consoles and scripts may have written versions whose identifiers are no UUIDs.
-        let namespace = Uuid::parse_str(&self.0).unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, self.0.as_bytes()));
+        let namespace =
+            Uuid::parse_str(&self.0).unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, self.0.as_bytes()));
         Self(Uuid::new_v5(&namespace, &attempt.to_be_bytes()).to_string())
     }
 
