@@ -5,7 +5,8 @@
 //! - [`wire`]: requests and replies, for use in process. Feature `sdk`: the AWS SDK's HTTP client without a socket.
 //! - [`iam`], [`kms`]: principals with policies, keys with states and rights.
 //! - [`faults`]: calls that fail by plan or by chance, before or after their effect.
-//! - [`gate`]: stop every call before and after its effect, fail it, or let it read old states.
+//! - [`gate`]: stop every call before and after its effect, fail it, or let it read old states; [`turnstile`] is a gate
+//!   that holds calls until a test releases them.
 //! - `RULES.md` lists every rule with its source.
 
 mod arn;
@@ -27,5 +28,6 @@ mod state;
 pub mod switches;
 pub mod throttle;
 mod trail;
+pub mod turnstile;
 pub mod wire;
 mod world;
