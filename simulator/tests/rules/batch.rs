@@ -20,7 +20,7 @@ fn r42_a_batch_names_1_to_20_secrets_or_filters() {
 }
 
 #[test]
-fn r42_each_secret_of_a_batch_fails_for_itself() {
+fn r43_each_secret_of_a_batch_fails_for_itself() {
     let account = Account::new();
     account.create("a");
     account.create("deleted");

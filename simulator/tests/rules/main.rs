@@ -1,4 +1,11 @@
 //! Every rule of RULES.md, by its number. Calls go over the wire protocol, in process.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod access;
 mod account;
