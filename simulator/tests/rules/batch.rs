@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::account::Account;
+use crate::account::{Account, token};
 
 #[test]
 fn r42_a_batch_names_1_to_20_secrets_or_filters() {
@@ -25,7 +25,7 @@ fn r43_each_secret_of_a_batch_fails_for_itself() {
     account.create("a");
     account.create("deleted");
     account.ok("DeleteSecret", json!({ "SecretId": "deleted" }));
-    account.ok("CreateSecret", json!({ "Name": "empty" }));
+    account.ok("CreateSecret", json!({ "Name": "empty", "ClientRequestToken": token(0) }));
     let batch = account.ok("BatchGetSecretValue", json!({ "SecretIdList": ["none", "a", "deleted", "empty"] }));
     assert_eq!(batch["SecretValues"].as_array().unwrap().len(), 1);
     assert_eq!(batch["SecretValues"][0]["SecretString"], "value 0");

@@ -37,7 +37,7 @@ fn r29_what_is_scheduled_for_deletion_can_only_be_looked_at() {
     let calls = [
         ("GetSecretValue", json!({ "SecretId": "a" })),
         ("PutSecretValue", json!({ "SecretId": "a", "ClientRequestToken": token(2), "SecretString": "x" })),
-        ("UpdateSecret", json!({ "SecretId": "a", "Description": "x" })),
+        ("UpdateSecret", json!({ "SecretId": "a", "ClientRequestToken": token(7), "Description": "x" })),
         ("UpdateSecretVersionStage", json!({ "SecretId": "a", "VersionStage": "x", "MoveToVersionId": token(1) })),
         ("TagResource", json!({ "SecretId": "a", "Tags": [{ "Key": "k", "Value": "v" }] })),
         ("UntagResource", json!({ "SecretId": "a", "TagKeys": ["k"] })),

@@ -40,7 +40,7 @@ fn r02_a_value_is_text_or_bytes() {
     account.create("a");
     let neither = json!({ "SecretId": "a", "ClientRequestToken": token(1) });
     assert_eq!(account.code("PutSecretValue", neither), "InvalidRequestException");
-    let without = account.ok("CreateSecret", json!({ "Name": "empty" }));
+    let without = account.ok("CreateSecret", json!({ "Name": "empty", "ClientRequestToken": token(0) }));
     assert_eq!(without.get("VersionId"), None);
 }
 
@@ -104,7 +104,7 @@ fn r06_ids_tokens_and_labels_have_bounded_lengths() {
     }
     for length in [31, 65] {
         let body = json!({ "SecretId": "a", "ClientRequestToken": long(length), "SecretString": "x" });
-        assert_eq!(account.code("PutSecretValue", body), "ValidationException");
+        assert_eq!(account.code("PutSecretValue", body), "InvalidParameterException");
     }
     assert_eq!(account.put_labelled("a", 1, &[]).unwrap_err().code, "ValidationException");
     assert_eq!(account.put_labelled("a", 1, &["x"; 21]).unwrap_err().code, "ValidationException");
@@ -119,11 +119,12 @@ fn r07_a_value_needs_a_token() {
     let text = "You must provide a ClientRequestToken value. We recommend a UUID-type value.";
     assert_eq!((refused.code.as_ref(), refused.message.as_str()), ("InvalidRequestException", text));
     account.create("a");
+    assert_eq!(account.refused("CreateSecret", json!({ "Name": "without-value" })).message, text);
+    assert_eq!(account.refused("UpdateSecret", json!({ "SecretId": "a", "Description": "x" })).message, text);
     for operation in ["PutSecretValue", "UpdateSecret"] {
         let refused = account.refused(operation, json!({ "SecretId": "a", "SecretString": "x" }));
         assert_eq!(refused.message, text);
     }
-    account.ok("UpdateSecret", json!({ "SecretId": "a", "Description": "no value, no token" }));
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn r55_a_new_key_takes_the_services_labels_along_and_no_others() {
     account.put_labelled("a", 2, &["CUSTOM"]).unwrap();
     account.put_labelled("a", 3, &["AWSPENDING"]).unwrap();
     put(&account, "X", 4).unwrap();
-    account.ok("UpdateSecret", json!({ "SecretId": "a", "KmsKeyId": "new" }));
+    account.ok("UpdateSecret", json!({ "SecretId": "a", "ClientRequestToken": token(77), "KmsKeyId": "new" }));
     let (old, new) = (json!(["old"]), json!(["new"]));
     assert_eq!(keys_of(&account), [old.clone(), new.clone(), old.clone(), new.clone(), new.clone()]);
     assert_eq!(account.ok("DescribeSecret", json!({ "SecretId": "a" }))["KmsKeyId"], "new");
@@ -102,18 +102,30 @@ fn r55_a_new_key_takes_the_services_labels_along_and_no_others() {
 fn r55_without_the_right_to_encrypt_everything_old_stays_silently() {
     let account = account();
     account.simulator.keys(|keys| keys.allow("new", "WRITER", [Right::Decrypt, Right::GenerateDataKey]));
-    account.call_as("WRITER", "UpdateSecret", json!({ "SecretId": "a", "KmsKeyId": "new" })).unwrap();
+    account
+        .call_as(
+            "WRITER",
+            "UpdateSecret",
+            json!({ "SecretId": "a", "ClientRequestToken": token(77), "KmsKeyId": "new" }),
+        )
+        .unwrap();
     assert_eq!(keys_of(&account), [json!(["old"])]);
     put(&account, "WRITER", 1).unwrap();
     assert_eq!(keys_of(&account), [json!(["old"]), json!(["new"])]);
-    let refused = account.call_as("NOBODY", "UpdateSecret", json!({ "SecretId": "a", "KmsKeyId": "new" })).unwrap_err();
+    let refused = account
+        .call_as(
+            "NOBODY",
+            "UpdateSecret",
+            json!({ "SecretId": "a", "ClientRequestToken": token(77), "KmsKeyId": "new" }),
+        )
+        .unwrap_err();
     assert_eq!(refused.message, "Access to KMS is not allowed");
 }
 
 #[test]
 fn r56_an_empty_key_id_is_the_services_own_key() {
     let account = account();
-    account.ok("UpdateSecret", json!({ "SecretId": "a", "KmsKeyId": "" }));
+    account.ok("UpdateSecret", json!({ "SecretId": "a", "ClientRequestToken": token(77), "KmsKeyId": "" }));
     assert_eq!(account.ok("DescribeSecret", json!({ "SecretId": "a" })).get("KmsKeyId"), None);
     assert_eq!(keys_of(&account), [json!(["DefaultEncryptionKey"])]);
 }

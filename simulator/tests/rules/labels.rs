@@ -36,7 +36,7 @@ fn r16_a_new_version_is_current_and_the_one_before_previous() {
 #[test]
 fn r17_named_labels_are_exactly_those_and_move_silently() {
     let account = Account::new();
-    account.ok("CreateSecret", json!({ "Name": "a" }));
+    account.ok("CreateSecret", json!({ "Name": "a", "ClientRequestToken": token(0) }));
     // The first version is current, whatever it is named.
     account.put_labelled("a", 0, &["PENDING"]).unwrap();
     assert_eq!(account.labels("a"), json!({ token(0): ["AWSCURRENT", "PENDING"] }));

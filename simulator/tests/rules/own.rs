@@ -26,7 +26,7 @@ fn life(seed: u64) -> String {
         account.pass(Duration::from_secs(7));
         let name = format!("secret-{}", number % 7);
         let answers = [
-            account.call("CreateSecret", json!({ "Name": name })),
+            account.call("CreateSecret", json!({ "Name": name, "ClientRequestToken": token(0) })),
             account.put(&name, number),
             account.call("ListSecrets", json!({ "MaxResults": 3 })),
             account.call("GetSecretValue", json!({ "SecretId": name })),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::account::Account;
+use crate::account::{Account, token};
 
 fn burst(account: &Account, calls: usize, mut call: impl FnMut(&Account, usize) -> bool) -> usize {
     (0..calls).filter(|number| call(account, *number)).count()
@@ -20,7 +20,8 @@ fn r60_the_51st_write_in_a_second_is_throttled() {
     let name = |number: usize| ["a", "b", "c"][number % 3];
     let passed = burst(&account, 60, |account, number| account.put(name(number), number / 3 + 1).is_ok());
     assert_eq!(passed, 50);
-    let refused = account.refused("UpdateSecret", json!({ "SecretId": "a", "Description": "x" }));
+    let refused = account
+        .refused("UpdateSecret", json!({ "SecretId": "a", "ClientRequestToken": token(77), "Description": "x" }));
     assert_eq!(
         (refused.code.as_ref(), refused.message.as_str(), refused.status),
         ("ThrottlingException", "Rate exceeded", 400)
@@ -47,8 +48,9 @@ fn r60_each_group_has_its_documented_rate() {
         _ => account.call("ListSecretVersionIds", json!({ "SecretId": "a" })).is_ok(),
     };
     assert_eq!(burst(&account, 60, list), 50);
-    let create =
-        |account: &Account, number| account.call("CreateSecret", json!({ "Name": format!("s{number}") })).is_ok();
+    let create = |account: &Account, number| {
+        account.call("CreateSecret", json!({ "Name": format!("s{number}"), "ClientRequestToken": token(0) })).is_ok()
+    };
     assert_eq!(burst(&account, 60, create), 49);
 }
 

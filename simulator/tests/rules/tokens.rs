@@ -41,7 +41,7 @@ fn r13_the_same_token_with_another_value_is_refused() {
             let refused = account.refused("PutSecretValue", body);
             assert_eq!(refused.code, "ResourceExistsException");
             let text = format!(
-                "You can't use ClientRequestToken {} because that value is already in use for a version of secret {arn}.",
+                "You can't use ClientRequestToken {} because that value is already in use for a version of secret {arn}",
                 token(number)
             );
             assert_eq!(refused.message, text);

@@ -85,7 +85,7 @@ fn r23_a_read_names_a_version_by_id_or_label() {
 #[test]
 fn r24_a_secret_without_a_value_has_no_version() {
     let account = Account::new();
-    account.ok("CreateSecret", json!({ "Name": "a" }));
+    account.ok("CreateSecret", json!({ "Name": "a", "ClientRequestToken": token(0) }));
     let shown = account.ok("DescribeSecret", json!({ "SecretId": "a" }));
     assert_eq!(shown.get("VersionIdsToStages"), None);
     let refused = account.refused("GetSecretValue", json!({ "SecretId": "a" }));
