@@ -61,6 +61,11 @@ impl Keys {
         self.aliases.insert(alias.into(), id.into());
     }
 
+    /// Whether there is a key of this id.
+    pub fn holds(&self, id: &str) -> bool {
+        self.keys.contains_key(id)
+    }
+
     /// Sets a key's state. A key that is not there stays away.
     pub fn set(&mut self, id: &str, state: KeyState) {
         if let Some(key) = self.keys.get_mut(id) {

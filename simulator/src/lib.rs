@@ -5,7 +5,9 @@
 //! - [`wire`]: requests and replies, for use in process. Feature `sdk`: the AWS SDK's HTTP client without a socket.
 //! - [`iam`], [`kms`]: principals with policies, keys with states and rights.
 //! - [`faults`]: calls that fail by plan or by chance, before or after their effect.
-//! - [`gate`]: stop every call before and after its effect, fail it, or let it read old states.
+//! - [`gate`]: stop every call before and after its effect, fail it, or let it read old states; [`turnstile`] is a gate
+//!   that holds calls until a test releases them.
+//! - Feature `http`: the same over HTTP on loopback, and the command.
 //! - `RULES.md` lists every rule with its source.
 
 mod arn;
@@ -14,6 +16,8 @@ pub mod counters;
 pub mod error;
 pub mod faults;
 pub mod gate;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod iam;
 pub mod kms;
 pub mod operation;
@@ -27,5 +31,6 @@ mod state;
 pub mod switches;
 pub mod throttle;
 mod trail;
+pub mod turnstile;
 pub mod wire;
 mod world;

@@ -18,7 +18,7 @@ fn client(simulator: &Simulator, access_key: &str) -> Client {
 }
 
 #[tokio::test]
-async fn values_are_stored_and_read_back() {
+async fn s6_values_are_stored_and_read_back() {
     let simulator = Simulator::new(Settings::new());
     let client = client(&simulator, "AKIDALICE");
     let made = client.create_secret().name("a/b").secret_string("first").send().await.unwrap();
@@ -32,7 +32,7 @@ async fn values_are_stored_and_read_back() {
 }
 
 #[tokio::test]
-async fn refusals_have_code_and_text() {
+async fn s6_refusals_have_code_and_text() {
     let simulator = Simulator::new(Settings::new());
     let refused = client(&simulator, "AKIDALICE").get_secret_value().secret_id("nothing").send().await.unwrap_err();
     let refused = refused.into_service_error();

@@ -48,7 +48,7 @@ pub(crate) fn batch_get_secret_value(world: &mut World, caller: &Caller, body: &
             (page.entries, page.next)
         }
         _ => {
-            let message = "You must provide either SecretIdList or Filters, and not both.";
+            let message = "Either 'SecretIdList' or 'Filters' must be provided, but not both.";
             return Err(ServiceError::invalid_parameter(message));
         }
     };

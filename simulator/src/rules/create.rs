@@ -32,10 +32,7 @@ struct Input {
 pub(crate) fn create_secret(world: &mut World, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
     let mut input: Input = input::parse(Operation::CreateSecret, body)?;
     let value = checked(&mut input)?;
-    let token = match (&value, input.client_request_token.as_deref()) {
-        (None, None) => None,
-        (_, token) => Some(input::token(token)?),
-    };
+    let token = input::token(input.client_request_token.as_deref())?;
     let tags: BTreeMap<String, String> = input.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
     world.allowed_without_secret(caller, Operation::CreateSecret, &input.name)?;
     if !tags.is_empty() {
@@ -61,7 +58,7 @@ pub(crate) fn create_secret(world: &mut World, caller: &Caller, body: &Value) ->
         deletion: None,
         versions: Vec::new(),
     };
-    let version = value.zip(token).map(|(value, token)| first(world, caller, &mut secret, token, value)).transpose()?;
+    let version = value.map(|value| first(world, caller, &mut secret, token, value)).transpose()?;
     let reply = Reply::naming(&secret).perhaps("VersionId", version);
     world.store(secret);
     Ok(reply.done())
@@ -76,12 +73,7 @@ fn checked(input: &mut Input) -> Result<Option<SecretValue>, ServiceError> {
 }
 
 /// Whether the name can't be had: a repetition of the call that took it is answered, anything else is refused.
-fn taken(
-    world: &World,
-    name: &str,
-    token: Option<&str>,
-    value: Option<&SecretValue>,
-) -> Result<Option<Value>, ServiceError> {
+fn taken(world: &World, name: &str, token: &str, value: Option<&SecretValue>) -> Result<Option<Value>, ServiceError> {
     let Some(history) = world.state.history(name) else { return Ok(None) };
     let Some(secret) = history.present() else {
         return match history.taken_until {
@@ -96,7 +88,7 @@ fn taken(
             "You can't create this secret because a secret with this name is already scheduled for deletion.",
         ));
     }
-    if let Some((token, value)) = token.zip(value)
+    if let Some(value) = value
         && value::repeated(secret, token, value)?.is_some()
     {
         return Ok(Some(Reply::naming(secret).with("VersionId", token).done()));

@@ -37,8 +37,9 @@ pub(crate) fn delete_secret(world: &mut World, caller: &Caller, body: &Value) ->
         }
         found => found?,
     };
-    if !forced {
-        secret.usable()?;
+    if !forced && secret.deletion.is_some() {
+        let message = "You tried to perform the operation on a secret that's currently marked deleted.";
+        return Err(ServiceError::invalid_request(message));
     }
     let due = if forced { world.now } else { world.now.after(Duration::from_secs(days * 24 * 60 * 60)) };
     let deletion = Deletion { requested: world.now, due, forced };

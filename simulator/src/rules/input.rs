@@ -126,12 +126,14 @@ pub(crate) fn version_id(name: &str, id: Option<&str>) -> Result<(), ServiceErro
     id.map_or(Ok(()), |id| length(name, id, 32..=64))
 }
 
-/// The token that every call with a value needs: it becomes the version's id.
+/// The token that every call needs which can make a version: it becomes that version's id.
 pub(crate) fn token(token: Option<&str>) -> Result<&str, ServiceError> {
     let token = token.ok_or_else(|| {
         ServiceError::invalid_request("You must provide a ClientRequestToken value. We recommend a UUID-type value.")
     })?;
-    length("ClientRequestToken", token, 32..=64)?;
+    if !(32..=64).contains(&token.chars().count()) {
+        return Err(ServiceError::invalid_parameter("ClientRequestToken must be 32-64 characters long."));
+    }
     Ok(token)
 }
 

@@ -79,15 +79,12 @@ fn permitted(
             "The parameter RemoveFromVersionId can't be empty. Staging label {stage} is currently attached to version \
              {holder}, so you must explicitly reference that version in RemoveFromVersionId."
         ))),
-        (_, Some(from), _) => Err(mismatched(stage, holder, from, mismatch)),
+        (_, Some(from), _) => Err(mismatched(stage, from, mismatch)),
     }
 }
 
-fn mismatched(stage: &str, holder: Option<&str>, from: &str, mismatch: Mismatch) -> ServiceError {
-    let holder = holder.map_or_else(|| "no version".to_owned(), |holder| format!("version {holder}"));
-    let message = format!(
-        "The parameter RemoveFromVersionId names version {from}, but staging label {stage} is attached to {holder}."
-    );
+fn mismatched(stage: &str, from: &str, mismatch: Mismatch) -> ServiceError {
+    let message = format!("Version stage {stage} not found in version {from}");
     match mismatch {
         Mismatch::InvalidParameter => ServiceError::invalid_parameter(message),
         Mismatch::InvalidRequest => ServiceError::invalid_request(message),

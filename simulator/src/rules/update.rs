@@ -30,17 +30,13 @@ pub(crate) fn update_secret(world: &mut World, caller: &Caller, body: &Value) ->
     input::description(input.description.as_deref())?;
     input::key_id(input.kms_key_id.as_deref())?;
     let value = value::given(input.secret_string.take(), input.secret_binary.take().as_deref())?;
-    let token = match &value {
-        None => None,
-        Some(_) => Some(input::token(input.client_request_token.as_deref())?),
-    };
+    let token = input::token(input.client_request_token.as_deref())?;
     let found = world.find(caller, Operation::UpdateSecret, &input.secret_id)?;
     found.usable()?;
-    let value = value.zip(token);
-    if let Some((value, token)) = &value
+    if let Some(value) = &value
         && is_repeated(world, &found, token, value)?
     {
-        return Ok(Reply::naming(&found).with("VersionId", *token).done());
+        return Ok(Reply::naming(&found).with("VersionId", token).done());
     }
     let mut secret = Secret::clone(&found);
     if let Some(description) = input.description {
@@ -49,8 +45,8 @@ pub(crate) fn update_secret(world: &mut World, caller: &Caller, body: &Value) ->
     if let Some(key) = input.kms_key_id {
         world.change_key(caller, &mut secret, Some(key).filter(|key| !key.is_empty()))?;
     }
-    let made = value.as_ref().map(|(_, token)| *token);
-    if let Some((value, token)) = value {
+    let made = value.as_ref().map(|_| token);
+    if let Some(value) = value {
         put::add(world, caller, &mut secret, token, value, None)?;
     }
     secret.changed = world.now;

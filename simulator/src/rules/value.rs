@@ -49,7 +49,7 @@ pub(crate) fn repeated<'a>(
 
 pub(crate) fn in_use(secret: &Secret, token: &str) -> ServiceError {
     ServiceError::exists(format!(
-        "You can't use ClientRequestToken {token} because that value is already in use for a version of secret {}.",
+        "You can't use ClientRequestToken {token} because that value is already in use for a version of secret {}",
         secret.arn
     ))
 }
