@@ -2,6 +2,8 @@
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to stop")]
 
+mod calls;
+mod crash;
 mod simulated;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use crate::backend::secrets_manager::commit::Committer;
 use crate::backend::secrets_manager::edit::{Edit, LeftOver, Outcome};
 use crate::backend::secrets_manager::index::Loaded;
 use crate::backend::secrets_manager::naming::PagePlace;
+use crate::backend::secrets_manager::page::Entry;
 use crate::backend::secrets_manager::tokens::State;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
@@ -33,7 +34,7 @@ impl Committer<'_> {
             let mut split = false;
             let mut missed = BTreeSet::new();
             for (place, loaded) in std::mem::take(&mut open) {
-                match self.empty(asked, &place, &loaded).await? {
+                match self.empty(asked, &place, loaded).await? {
                     Outcome::Done(stands) => missed.extend(names(&stands)),
                     Outcome::Moved | Outcome::Refused => split = true,
                 }
@@ -47,15 +48,12 @@ impl Committer<'_> {
         Ok(count)
     }
 
-    async fn empty(&self, asked: &Asked<'_>, place: &PagePlace, loaded: &Loaded) -> Result<Outcome> {
+    async fn empty(&self, asked: &Asked<'_>, place: &PagePlace, loaded: Loaded) -> Result<Outcome> {
         let seen = |name| self.tokens.seen(name).map_or(u64::MAX, |seen| seen.sequence);
-        let left = |entry: &crate::backend::secrets_manager::page::Entry| LeftOver {
-            key: entry.key,
-            name: entry.name,
-            seen: seen(entry.name).max(entry.sequence),
-        };
+        let left =
+            |entry: &Entry| LeftOver { key: entry.key, name: entry.name, seen: seen(entry.name).max(entry.sequence) };
         let take_out = loaded.page.entries().iter().map(left).collect();
-        self.edit(asked, place, &Arc::new(Edit { take_out, is_fence: true, ..Edit::default() })).await
+        self.edit(asked, (place, loaded), &Arc::new(Edit { take_out, is_fence: true, ..Edit::default() })).await
     }
 
     async fn bury_all(

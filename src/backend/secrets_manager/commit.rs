@@ -172,7 +172,7 @@ impl Committer<'_> {
             let with_entries = |place: &PagePlace| entries.iter().any(|entry| place.holds(entry.key));
             let (first, then): (Vec<_>, Vec<_>) = leaves.into_iter().partition(|(place, ..)| with_entries(place));
             let (mut moved_entries, mut moved_claims) = (Vec::new(), Vec::new());
-            for (place, ..) in first.into_iter().chain(then) {
+            for (place, loaded, _) in first.into_iter().chain(then) {
                 let on_page = Edit {
                     claims: claims.iter().filter(|claim| place.holds(claim.key)).cloned().collect(),
                     add: entries.iter().filter(|entry| place.holds(entry.key)).copied().collect(),
@@ -180,7 +180,7 @@ impl Committer<'_> {
                     ..Edit::default()
                 };
                 let on_page = Arc::new(on_page);
-                match self.edit(asked, &place, &on_page).await? {
+                match self.edit(asked, (&place, loaded), &on_page).await? {
                     Outcome::Done(_) => {}
                     Outcome::Refused => {
                         self.index.calls.pace.back_off(0).await;
@@ -197,8 +197,14 @@ impl Committer<'_> {
         Err(Error::new(ErrorKind::Busy, "the index kept being split").with_hint("try again"))
     }
 
-    pub(super) async fn edit(&self, asked: &Asked<'_>, place: &PagePlace, edit: &Arc<Edit>) -> Result<Outcome> {
-        let outcome = self.index.edit(asked, self.tokens, place, Arc::clone(edit)).await?;
+    /// Makes an edit on a page, which was read before.
+    pub(super) async fn edit(
+        &self,
+        asked: &Asked<'_>,
+        (place, read): (&PagePlace, Loaded),
+        edit: &Arc<Edit>,
+    ) -> Result<Outcome> {
+        let outcome = self.index.edit(asked, self.tokens, (place, read), Arc::clone(edit)).await?;
         if let Outcome::Done(stands) = &outcome {
             let is_out = |left: &LeftOver| !leads(stands, left);
             let done: Vec<LeftOver> = edit.take_out.iter().copied().filter(is_out).collect();
@@ -222,7 +228,7 @@ impl Committer<'_> {
                 left.iter().copied().filter(|left| place.holds(left.key) && leads(&loaded, left)).collect();
             if !take_out.is_empty() {
                 let edit = Edit { take_out, is_fence: true, ..Edit::default() };
-                let _ = self.edit(asked, &place, &Arc::new(edit)).await;
+                let _ = self.edit(asked, (&place, loaded), &Arc::new(edit)).await;
             }
         }
     }

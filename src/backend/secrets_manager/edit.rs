@@ -78,12 +78,12 @@ fn holds(edit: &Edit, page: &Page, tokens: &Tokens) -> bool {
 }
 
 impl Index {
-    /// Makes an edit, together with all that wait for the same page.
+    /// Makes an edit, together with all that wait for the same page. `read` is the page as the caller has read it.
     pub(super) async fn edit(
         &self,
         asked: &Asked<'_>,
         tokens: &Tokens,
-        place: &PagePlace,
+        (place, read): (&PagePlace, Loaded),
         edit: Arc<Edit>,
     ) -> Result<Outcome> {
         let slot = self.slot(place);
@@ -94,7 +94,7 @@ impl Index {
         }
         // Stays in the line until it is answered: whoever has the turn may be dropped at any await.
         let batch = waiting(&slot).clone();
-        let done = self.write(asked, tokens, place, &batch).await;
+        let done = self.write(asked, tokens, (place, read), &batch).await;
         waiting(&slot).retain(|edit| edit.answered().is_none());
         if done.is_err() {
             waiting(&slot).retain(|other| !Arc::ptr_eq(other, &edit));
@@ -104,12 +104,20 @@ impl Index {
         edit.answered().ok_or_else(|| Error::new(ErrorKind::Internal, "an edit of the index got no answer"))
     }
 
-    async fn write(&self, asked: &Asked<'_>, tokens: &Tokens, place: &PagePlace, batch: &[Arc<Edit>]) -> Result<()> {
+    async fn write(
+        &self,
+        asked: &Asked<'_>,
+        tokens: &Tokens,
+        (place, read): (&PagePlace, Loaded),
+        batch: &[Arc<Edit>],
+    ) -> Result<()> {
+        let mut read = Some(read);
         for round in 0..MAX_ROUNDS {
-            let Some(loaded) = self.read(asked, place).await? else {
-                return Err(
-                    Error::damaged("a page of the index is missing").with_hint("run `tokenvault verify --repair`")
-                );
+            // A write proves that what it rests on is fresh; where nothing is written, a read has to.
+            let proves_itself = |read: &Loaded| apply(batch, &read.page, tokens).page.is_some();
+            let loaded = match read.take().filter(proves_itself) {
+                Some(loaded) => loaded,
+                None => self.read(asked, place).await?.ok_or_else(missing)?,
             };
             if loaded.page.is_signpost() {
                 batch.iter().for_each(|edit| edit.answer(Outcome::Moved));
@@ -217,6 +225,10 @@ impl Index {
 }
 
 const MAX_READ_BACK: u32 = 6;
+
+fn missing() -> Error {
+    Error::damaged("a page of the index is missing").with_hint("run `tokenvault verify --repair`")
+}
 
 fn waiting(slot: &Slot) -> std::sync::MutexGuard<'_, Vec<Arc<Edit>>> {
     slot.waiting.lock().unwrap_or_else(PoisonError::into_inner)
