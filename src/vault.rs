@@ -126,7 +126,7 @@ impl Vault {
             let candidates = self.backend.resolve(context, &keys).await?.value;
             let record = matching::for_save(token.fields(), &candidates.records)?.cloned();
             let reserved = reserved(&candidates);
-            return Ok(Target { record, claims: claims(&keys, candidates), reserved });
+            return Ok(Target { record, claims: claims(&keys, candidates, reserved), reserved });
         };
         if let Some(record) = self.by_id(context, id).await?.value {
             return checked(token, record);
@@ -140,7 +140,7 @@ impl Vault {
             return Err(Error::conflict());
         }
         let reserved = reserved(&candidates);
-        Ok(Target { record: None, claims: claims(&keys, candidates), reserved })
+        Ok(Target { record: None, claims: claims(&keys, candidates, reserved), reserved })
     }
 
     async fn plan(&self, context: &Context, token: &OAuthToken) -> Result<Plan> {
@@ -195,7 +195,7 @@ impl Vault {
             return Err(Error::invalid("another token is of this user and client already")
                 .with_hint("save without an id to update that one, or delete it first"));
         }
-        Ok(claims(&keys, candidates).pop())
+        Ok(claims(&keys, candidates, None).pop())
     }
 
     async fn save(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
@@ -272,8 +272,16 @@ fn reserved(candidates: &Candidates) -> Option<RecordName> {
     candidates.by_key.iter().flatten().copied().find(|name| !has_record(name))
 }
 
-fn claims(keys: &[LookupKey], candidates: Candidates) -> Vec<Claim> {
-    keys.iter().zip(candidates.by_key).map(|(key, names)| Claim { key: *key, names }).collect()
+/// What the rule has looked at: the records, and the name that it takes. Another name that has no record yet is not among
+/// it: whatever becomes of that one, the claim does not hold.
+fn claims(keys: &[LookupKey], candidates: Candidates, taken: Option<RecordName>) -> Vec<Claim> {
+    let Candidates { by_key, records } = candidates;
+    let is_looked_at = |name: &RecordName| Some(*name) == taken || records.iter().any(|record| record.name == *name);
+    let claim = |(key, mut names): (&LookupKey, Vec<RecordName>)| {
+        names.retain(is_looked_at);
+        Claim { key: *key, names }
+    };
+    keys.iter().zip(by_key).map(claim).collect()
 }
 
 impl fmt::Display for Vault {

@@ -4,6 +4,7 @@
 
 mod calls;
 mod crash;
+mod interleavings;
 mod simulated;
 
 use std::sync::Arc;

@@ -88,7 +88,6 @@ impl Committer<'_> {
     pub(super) async fn commit(&self, asked: &Asked<'_>, commit: Commit) -> Result<()> {
         let Commit { changes, claims } = commit;
         let steps = self.steps(asked, changes).await?;
-        self.fence(asked, &steps, &claims).await?;
         let now = self.index.calls.pace.now();
         let entries: Vec<Entry> = steps.iter().flat_map(|step| step.entries(now)).collect();
         // A name that was listed before may be on somebody else's way, too: its entries stay.
@@ -125,36 +124,32 @@ impl Committer<'_> {
         stream::iter(changes).map(look).buffered(PARALLEL).try_collect().await
     }
 
-    /// Makes sure that names which a claim takes to lead nowhere will lead nowhere: somebody may be on the way there.
-    async fn fence(&self, asked: &Asked<'_>, steps: &[Step], claims: &[Claim]) -> Result<()> {
-        for claim in claims {
-            for name in &claim.names {
-                let is_own = steps.iter().any(|step| step.change.name == *name);
-                let leads = |seen: Seen| seen.keys().contains(&claim.key);
-                if is_own || self.tokens.seen(*name).is_some_and(leads) {
+    /// Looks after claims that did not hold, so that the rule finds something settled when it runs again: who has only
+    /// announced a key for a record is refused, and a second name that nobody has made anything under is barred.
+    async fn settle(&self, asked: &Asked<'_>, claims: &[Claim], own: &[Entry]) -> Result<()> {
+        let keys: Vec<LookupKey> = claims.iter().map(|claim| claim.key).collect();
+        let is_own = |name: RecordName| own.iter().any(|entry| entry.name == name);
+        let has_adopted = claims.iter().flat_map(|claim| &claim.names).any(|name| is_own(*name));
+        // Else the rule takes the name that it has not seen yet.
+        let cannot_take = has_adopted || own.iter().any(|entry| entry.sequence > 1);
+        for (claim, entries) in claims.iter().zip(self.index.entries(asked, &keys).await?) {
+            for entry in entries {
+                if claim.names.contains(&entry.name) || is_own(entry.name) {
                     continue;
                 }
-                self.fence_off(asked, claim.key, *name).await?;
+                match self.tokens.read(asked, entry.name).await? {
+                    State::Live(record) if !record.lookup_keys().contains(&claim.key) => {
+                        let held = self.tokens.at(asked, entry.name, record.version).await?;
+                        if held.sequence < entry.sequence {
+                            self.tokens.replace(asked, &held, &record).await?;
+                        }
+                    }
+                    State::Vacant if cannot_take => self.tokens.bar(asked, entry.name).await?,
+                    State::Live(_) | State::Dead | State::Vacant => {}
+                }
             }
         }
         Ok(())
-    }
-
-    async fn fence_off(&self, asked: &Asked<'_>, key: LookupKey, name: RecordName) -> Result<()> {
-        match self.tokens.read(asked, name).await? {
-            State::Vacant => self.tokens.bar(asked, name).await?,
-            State::Live(record) if !record.lookup_keys().contains(&key) => {
-                // Somebody has announced this key for it: rewritten unchanged, it refuses them.
-                let held = self.tokens.at(asked, name, record.version).await?;
-                self.tokens.replace(asked, &held, &record).await?;
-            }
-            State::Live(_) | State::Dead => return Ok(()),
-        }
-        if let Some(seen) = self.tokens.seen(name) {
-            self.left_overs.add([LeftOver { key, name, seen: seen.sequence }]);
-        }
-        // The claim counted it in; the rule looks again, without it.
-        Err(Error::conflict())
     }
 
     /// Writes entries and checks claims, page after page in the order of their keys.
@@ -183,6 +178,7 @@ impl Committer<'_> {
                 match self.edit(asked, (&place, loaded), &on_page).await? {
                     Outcome::Done(_) => {}
                     Outcome::Refused => {
+                        self.settle(asked, &on_page.claims, &on_page.add).await?;
                         self.index.calls.pace.back_off(0).await;
                         return Err(Error::conflict());
                     }

@@ -146,14 +146,17 @@ impl SecretsManagerBackend {
     }
 
     /// Which names the entries of a key lead to. Those that lead nowhere are noted to be taken out.
-    fn names_of(&self, entries: &[Entry]) -> Vec<RecordName> {
+    fn names_of(&self, entries: &[Entry], states: &HashMap<RecordName, State>) -> Vec<RecordName> {
         let mut names = Vec::new();
         for entry in entries {
             let is_past = self.tokens.seen(entry.name).is_some_and(|seen| seen.is_past(entry.key, entry.sequence));
-            if is_past {
-                self.left_overs.add([LeftOver { key: entry.key, name: entry.name, seen: entry.sequence }]);
-            } else {
-                names.push(entry.name);
+            match states.get(&entry.name) {
+                _ if is_past => {
+                    self.left_overs.add([LeftOver { key: entry.key, name: entry.name, seen: entry.sequence }]);
+                }
+                // Somebody has announced the key for it; so far it has not come to that.
+                Some(State::Live(record)) if !record.lookup_keys().contains(&entry.key) => {}
+                _ => names.push(entry.name),
             }
         }
         names
@@ -186,7 +189,7 @@ impl Backend for SecretsManagerBackend {
         }
         let entries = self.index.entries(&asked, keys).await?;
         let states = self.states(&asked, &entries.concat()).await?;
-        let by_key: Vec<Vec<RecordName>> = entries.iter().map(|entries| self.names_of(entries)).collect();
+        let by_key: Vec<Vec<RecordName>> = entries.iter().map(|entries| self.names_of(entries, &states)).collect();
         let named: BTreeSet<RecordName> = by_key.iter().flatten().copied().collect();
         let live = |name: RecordName| match states.get(&name) {
             Some(State::Live(record)) => Some(Arc::clone(record)),
