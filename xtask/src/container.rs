@@ -40,7 +40,7 @@ pub(crate) fn start(checkout: &Checkout, log: &PathBuf) -> Result<Emulator, Stri
     let mut docker = checkout.command("docker");
     let mut running = Running::start_silent(docker.args(arguments(&name)), log, Box::new(remove))?;
     let mut address = None;
-    let minutes = Duration::from_secs(180);
+    let minutes = Duration::from_secs(300);
     let ready = emulator::within(minutes, || {
         address = address.take().or_else(|| published(checkout, &name));
         running.has_ended() || address.as_deref().is_some_and(healthy)

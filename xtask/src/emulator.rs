@@ -77,7 +77,7 @@ impl Kind {
             return Err(missing);
         }
         let Missing { what, remedy } = missing;
-        Err(Missing::new(format!("neither a Docker engine nor {what}"), format!("start an engine; or {remedy}")))
+        Err(Missing::new(format!("a Docker engine, or without one: {what}"), format!("start an engine, or {remedy}")))
     }
 
     /// Starts it, or takes the one that its variable names.
@@ -216,7 +216,7 @@ pub(crate) fn within(time: Duration, mut ask: impl FnMut() -> bool) -> bool {
         if start.elapsed() > time {
             return false;
         }
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(100));
     }
 }
 
