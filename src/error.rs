@@ -35,6 +35,8 @@ pub enum ErrorKind {
     NotFound,
     /// The operating system, or the store's rights, refuse.
     PermissionDenied,
+    /// As much as the service lets one have, or do; no retry helps before somebody acts, or a day has passed.
+    QuotaReached,
     /// There is no room left.
     StorageFull,
     /// The store is out of reach for now.

@@ -5,6 +5,7 @@
 //! - [`backend::memory`], [`backend::file`]: what records are kept in.
 
 pub mod backend;
+mod byte_reader;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;

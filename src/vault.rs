@@ -45,6 +45,8 @@ struct Plan {
 struct Target {
     record: Option<Arc<Record>>,
     claims: Vec<Claim>,
+    /// The name that a new record must take, because it is reserved under one of its keys.
+    reserved: Option<RecordName>,
 }
 
 impl Vault {
@@ -123,7 +125,8 @@ impl Vault {
             let keys = matching::keys(token.fields());
             let candidates = self.backend.resolve(context, &keys).await?.value;
             let record = matching::for_save(token.fields(), &candidates.records)?.cloned();
-            return Ok(Target { record, claims: claims(&keys, candidates) });
+            let reserved = reserved(&candidates);
+            return Ok(Target { record, claims: claims(&keys, candidates, reserved), reserved });
         };
         if let Some(record) = self.by_id(context, id).await?.value {
             return checked(token, record);
@@ -131,18 +134,25 @@ impl Vault {
         if RecordName::parse(id).is_some() {
             return Err(gone());
         }
-        let claim = Claim { key: LookupKey::new(LookupKind::Id, id), names: Vec::new() };
-        Ok(Target { record: None, claims: vec![claim] })
+        let keys = [LookupKey::new(LookupKind::Id, id)];
+        let candidates = self.backend.resolve(context, &keys).await?.value;
+        if candidates.records.iter().any(|record| record.has_id(id)) {
+            return Err(Error::conflict());
+        }
+        let reserved = reserved(&candidates);
+        Ok(Target { record: None, claims: claims(&keys, candidates, reserved), reserved })
     }
 
     async fn plan(&self, context: &Context, token: &OAuthToken) -> Result<Plan> {
-        let Target { record: old, mut claims } = self.target(context, token).await?;
+        let Target { record: old, mut claims, reserved } = self.target(context, token).await?;
         let now = self.tick();
         let (record, outcome) = match &old {
             None => {
                 intake::check_insert(token.fields())?;
                 let (given, id) = (token.shared_fields(), token.id().map(Arc::from));
-                (merging::first_state(Beginning::draw()?, given, id, Writer::Save, now), Outcome::Inserted)
+                let mut record = merging::first_state(Beginning::draw()?, given, id, Writer::Save, now);
+                record.name = reserved.unwrap_or(record.name);
+                (record, Outcome::Inserted)
             }
             Some(old) => {
                 let merged = merging::next_state(token.fields(), token.base(), old, Writer::Save, now)?;
@@ -186,7 +196,7 @@ impl Vault {
             return Err(Error::invalid("another token is of this user and client already")
                 .with_hint("save without an id to update that one, or delete it first"));
         }
-        Ok(claims(&keys, candidates).pop())
+        Ok(claims(&keys, candidates, None).pop())
     }
 
     async fn save(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
@@ -254,11 +264,25 @@ fn checked(token: &OAuthToken, record: Arc<Record>) -> Result<Target> {
         return Err(Error::invalid("the token's id belongs to another user or client")
             .with_hint("save it without the id, or under the user and client that the id belongs to"));
     }
-    Ok(Target { record: Some(record), claims: Vec::new() })
+    Ok(Target { record: Some(record), ..Target::default() })
 }
 
-fn claims(keys: &[LookupKey], candidates: Candidates) -> Vec<Claim> {
-    keys.iter().zip(candidates.by_key).map(|(key, names)| Claim { key: *key, names }).collect()
+/// A name that is listed, and has no record yet.
+fn reserved(candidates: &Candidates) -> Option<RecordName> {
+    let has_record = |name: &RecordName| candidates.records.iter().any(|record| record.name == *name);
+    candidates.by_key.iter().flatten().copied().find(|name| !has_record(name))
+}
+
+/// What the rule has looked at: the records, and the name that it takes. Another name that has no record yet is not among
+/// it: whatever becomes of that one, the claim does not hold.
+fn claims(keys: &[LookupKey], candidates: Candidates, taken: Option<RecordName>) -> Vec<Claim> {
+    let Candidates { by_key, records } = candidates;
+    let is_looked_at = |name: &RecordName| Some(*name) == taken || records.iter().any(|record| record.name == *name);
+    let claim = |(key, mut names): (&LookupKey, Vec<RecordName>)| {
+        names.retain(is_looked_at);
+        Claim { key: *key, names }
+    };
+    keys.iter().zip(by_key).map(claim).collect()
 }
 
 impl fmt::Display for Vault {

@@ -18,13 +18,16 @@ mod directory;
 #[cfg(feature = "file")]
 pub mod file;
 pub mod memory;
+#[cfg(feature = "aws")]
+pub mod secrets_manager;
 
 /// Keeps versioned records, found by name or by lookup key.
 ///
 /// # Contract
 /// - **Durable.** What [`commit`](Self::commit) and [`clear`](Self::clear) have answered is kept for as long as the
 ///   backend keeps anything; a commit without changes is answered once all that a read has shown is kept so.
-/// - **Atomic.** A commit is visible as a whole or not at all, to every reader and after any failure.
+/// - **Atomic.** A commit is visible as a whole or not at all, to every reader and after any failure. (Where the store
+///   has no transactions, that holds for a commit of one record; the backend says so.)
 /// - **Conditional.** A commit takes effect only if every record it changes is still at the version it names and every
 ///   lookup key it claims still resolves to the records it names. Otherwise it changes nothing and answers
 ///   [`Conflict`](crate::error::ErrorKind::Conflict).
@@ -70,9 +73,11 @@ pub trait Backend: fmt::Debug + fmt::Display + Send + Sync {
 /// What lookup keys led to.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
-    /// For each key asked for, in that order: the names it leads to, sorted.
+    /// For each key asked for, in that order: the names it leads to, sorted. A name that no record below has is
+    /// *reserved*: a record of that key is being made under it, or its making was broken off. Whoever makes a record of
+    /// that key makes it under that name; so only one of them does.
     pub by_key: Vec<Vec<RecordName>>,
-    /// Every record named above, once, in no order.
+    /// Every record named above that there is, once, in no order.
     pub records: Vec<Arc<Record>>,
 }
 

@@ -47,7 +47,7 @@ pub(super) const fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::WrongKey | ErrorKind::PermissionDenied => 3,
         ErrorKind::Busy | ErrorKind::Conflict | ErrorKind::StorageFull | ErrorKind::Unavailable => 4,
         ErrorKind::Damaged => 5,
-        ErrorKind::Internal | ErrorKind::Io | ErrorKind::Unsupported => 6,
+        ErrorKind::Internal | ErrorKind::Io | ErrorKind::QuotaReached | ErrorKind::Unsupported => 6,
     }
 }
 
@@ -61,6 +61,7 @@ const fn general_hint(kind: ErrorKind) -> &'static str {
         ErrorKind::WrongKey => "check the passphrase, or which key file is given",
         ErrorKind::PermissionDenied => "check who owns the file and its folder, and their modes",
         ErrorKind::Busy | ErrorKind::Conflict | ErrorKind::Unavailable => "run the same command again in a moment",
+        ErrorKind::QuotaReached => "see what the service allows, and what has used it up",
         ErrorKind::StorageFull => "make room on the disk, then run the same command again",
         ErrorKind::Damaged => "go back to a backup; keep the damaged file to look into what happened",
         ErrorKind::Io => "check the disk, and that the path is right",

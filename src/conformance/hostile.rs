@@ -83,10 +83,14 @@ pub async fn code_is_text(store: &Store) {
     }
 }
 
-/// 10,000 characters, of one byte and of four.
+/// 10,000 characters, of one byte and of four, in each field; not in all at once, for which a store need have no room.
 pub async fn ten_thousand_characters_are_text(store: &Store) {
     for text in ["x".repeat(10_000), "😀".repeat(10_000)] {
-        goes_through_every_field(store, &text).await;
+        for field in FREE {
+            let saved = save(store, &token([(UserName, "u"), (RefreshToken, "r")]).with(field, &text)).await;
+            assert_holds(store, &id(&saved), [(field, text.as_str())]).await;
+            assert!(delete(store, &id(&saved)).await);
+        }
         // One that differs at the very end is another.
         let saved = save(store, &token([(UserName, &text), (RefreshToken, "r")])).await;
         assert!(find(store, &token([(UserName, &format!("{text}x"))])).await.is_none());

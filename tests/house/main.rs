@@ -4,6 +4,7 @@
 mod floors;
 mod imports;
 mod limits;
+mod pins;
 mod source;
 mod tree;
 

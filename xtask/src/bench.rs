@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use crate::checkout::{self, Checkout};
 use crate::part::Missing;
-use crate::python;
+use crate::python::Environment;
 
-const REQUIREMENTS: &str = "benches/requirements.txt";
+const PEERS: Environment = Environment { name: "bench", requirements: "benches/requirements.txt", oldest: 9 };
 
 /// The vault's peers and the vault, one behind the other, so that both see the same disk in the same mood; then the
 /// table and the plot.
@@ -35,8 +35,7 @@ fn draw(checkout: &Checkout, python: &str, arguments: &[String]) -> Result<(), S
 }
 
 fn with_python(checkout: &Checkout, work: impl FnOnce(&str) -> Result<(), String>) -> Result<(), String> {
-    let python = python::environment(checkout, "bench", REQUIREMENTS)
-        .map_err(|Missing { what, remedy }| format!("{what}: {remedy}"))?;
+    let python = PEERS.python(checkout).map_err(|Missing { what, remedy }| format!("{what}: {remedy}"))?;
     work(&python.to_string_lossy())
 }
 

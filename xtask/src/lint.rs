@@ -5,7 +5,7 @@ use std::fs;
 use crate::checkout::{self, Checkout};
 use crate::part::{self, Missing, Part};
 
-pub(crate) const PARTS: [Part; 6] = [
+pub(crate) const PARTS: [Part<Checkout>; 6] = [
     Part { name: "format", about: "rustfmt would change nothing", need: part::nothing, run: format },
     Part {
         name: "clippy",

@@ -9,11 +9,16 @@
 mod bench;
 mod checkout;
 mod choice;
+mod container;
+mod emulator;
+mod emulators;
 mod fuzz;
 mod lint;
 mod part;
 mod python;
+mod session;
 mod suite;
+mod terraform;
 
 use std::env;
 use std::process::ExitCode;
@@ -25,6 +30,9 @@ cargo xtask test [--only PART,..] [--require all|PART,..] [--list]
     every test there is; a part whose needs are missing is named at the end, or fails under --require
 cargo xtask lint [--only PART,..] [--require all|PART,..] [--list]
     format, clippy, each feature alone, dependencies, docs; warnings are errors
+cargo xtask emulators [--check] [localstack] [moto] [ministack]
+    keeps them running (LocalStack, where none is named) and prints what to export for tests started by hand;
+    --check only installs what they need, and says what is missing
 cargo xtask bench [ARGUMENT..]
     the speed of the vault and of its peers, then the figures; arguments go to the former
 cargo xtask figures [ARGUMENT..]
@@ -36,8 +44,9 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let checkout = Checkout::of_this_tool();
     match command.as_deref() {
-        Some("test") => part::run("test", &suite::PARTS, &rest, &checkout),
+        Some("test") => suite::test(checkout, &rest),
         Some("lint") => part::run("lint", &lint::PARTS, &rest, &checkout),
+        Some("emulators") => emulators::keep(&checkout, &rest),
         Some("bench") => bench::bench(&checkout, &rest),
         Some("figures") => bench::figures(&checkout, &rest),
         Some("help" | "--help" | "-h") => {

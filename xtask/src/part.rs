@@ -3,16 +3,15 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::checkout::Checkout;
 use crate::choice::Choice;
 
-/// One part of a command.
+/// One part of a command, with what all its parts work on.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct Part<Place> {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    pub(crate) need: fn(&Checkout) -> Result<(), Missing>,
-    pub(crate) run: fn(&Checkout) -> Result<(), String>,
+    pub(crate) need: fn(&Place) -> Result<(), Missing>,
+    pub(crate) run: fn(&Place) -> Result<(), String>,
 }
 
 /// What a part needs and did not find, and what to do about it.
@@ -30,7 +29,7 @@ impl Missing {
 
 /// The need of a part that needs nothing but Rust.
 #[expect(clippy::unnecessary_wraps, reason = "stands in a table beside needs that can be missing")]
-pub(crate) fn nothing(_: &Checkout) -> Result<(), Missing> {
+pub(crate) fn nothing<Place>(_: &Place) -> Result<(), Missing> {
     Ok(())
 }
 
@@ -60,7 +59,7 @@ impl Row {
 }
 
 /// Runs the parts that were asked for, all of them, whatever one of them says; then the summary.
-pub(crate) fn run(command: &str, parts: &[Part], arguments: &[String], checkout: &Checkout) -> ExitCode {
+pub(crate) fn run<Place>(command: &str, parts: &[Part<Place>], arguments: &[String], place: &Place) -> ExitCode {
     let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
     let choice = match Choice::parse(arguments, &names) {
         Ok(choice) => choice,
@@ -74,15 +73,15 @@ pub(crate) fn run(command: &str, parts: &[Part], arguments: &[String], checkout:
         return ExitCode::SUCCESS;
     }
     let wanted = parts.iter().filter(|part| choice.wants(part.name));
-    let rows: Vec<Row> = wanted.map(|part| try_part(part, choice.requires(part.name), checkout)).collect();
+    let rows: Vec<Row> = wanted.map(|part| try_part(part, choice.requires(part.name), place)).collect();
     println!("\n{}", summary(command, &rows));
     if rows.iter().any(Row::fails) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn try_part(part: &Part, required: bool, checkout: &Checkout) -> Row {
+fn try_part<Place>(part: &Part<Place>, required: bool, place: &Place) -> Row {
     eprintln!("\n== {}: {}", part.name, part.about);
     let start = Instant::now();
-    let outcome = match (part.need)(checkout).map(|()| (part.run)(checkout)) {
+    let outcome = match (part.need)(place).map(|()| (part.run)(place)) {
         Ok(Ok(())) => Outcome::Passed,
         Ok(Err(failure)) => Outcome::Failed(failure),
         Err(missing) => Outcome::Missing(missing),
@@ -124,25 +123,17 @@ fn line(row: &Row) -> String {
 mod tests {
     use super::*;
 
-    fn checkout() -> Checkout {
-        Checkout { root: "nowhere".into(), target: "nowhere/target".into() }
+    fn row(need: fn(&()) -> Result<(), Missing>, run: fn(&()) -> Result<(), String>, required: bool) -> Row {
+        try_part(&Part { name: "part", about: "about", need, run }, required, &())
     }
 
-    fn row(
-        need: fn(&Checkout) -> Result<(), Missing>,
-        run: fn(&Checkout) -> Result<(), String>,
-        required: bool,
-    ) -> Row {
-        try_part(&Part { name: "part", about: "about", need, run }, required, &checkout())
-    }
-
-    fn without_need(_: &Checkout) -> Result<(), Missing> {
+    fn without_need(_: &()) -> Result<(), Missing> {
         Err(Missing::new("no compiler", "install one"))
     }
 
     #[test]
     fn a_missing_need_fails_only_where_it_is_required() {
-        let run: fn(&Checkout) -> Result<(), String> = |_| Err("must not run".to_owned());
+        let run: fn(&()) -> Result<(), String> = |_| Err("must not run".to_owned());
         assert!(!row(without_need, run, false).fails());
         assert!(row(without_need, run, true).fails());
     }

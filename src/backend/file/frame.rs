@@ -15,7 +15,7 @@
 use std::ops::Range;
 
 use crate::backend::file::header::FORMAT;
-use crate::backend::file::reader::Reader;
+use crate::byte_reader::Reader;
 use crate::clock::Timestamp;
 use crate::crypto::aead::{DataKey, NONCE_LEN, Refused, TAG_LEN};
 use crate::error::{Error, ErrorKind, Result};

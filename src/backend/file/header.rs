@@ -11,7 +11,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::backend::file::reader::Reader;
+use crate::byte_reader::Reader;
 use crate::crypto::aead::{DataKey, NONCE_LEN};
 use crate::crypto::kdf::KdfCost;
 use crate::crypto::keys::{KEY_LEN, KeyEncryptionKey, MAC_LEN, RootKey, WRAPPED_LEN};

@@ -45,7 +45,6 @@ mod os_disk;
 mod os_metadata;
 mod output;
 mod queue;
-mod reader;
 mod rewrite;
 mod scan;
 mod sealing;

@@ -1,0 +1,254 @@
+//! The calls to Secrets Manager, one by one: paced, tried again where that is safe, and told in our words.
+//!
+//! The SDK's own retries are off. It cannot tell a repeated write from a first one, and only a first one's success says
+//! that the version is the current one; and it takes a full secret for throttling.
+
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::operation::RequestId;
+use aws_sdk_secretsmanager::primitives::Blob;
+use zeroize::Zeroizing;
+
+use crate::backend::secrets_manager::fault::{Fault, FaultKind};
+use crate::backend::secrets_manager::pace::Pace;
+use crate::backend::secrets_manager::version::VersionId;
+use crate::error::{Error, Result};
+use crate::operation::Context;
+
+/// How often a call is made that was throttled, or that no answer came to.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// The largest value that the service takes, in bytes (API reference, SecretBinary).
+pub(super) const MAX_VALUE: usize = 65_536;
+
+/// A value's bytes, wiped when dropped.
+pub(super) type Bytes = Zeroizing<Vec<u8>>;
+
+/// One operation of ours: who asks and until when, and the requests that it came to.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    context: &'a Context,
+    request_ids: Mutex<Vec<String>>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(context: &'a Context) -> Self {
+        Self { context, request_ids: Mutex::default() }
+    }
+
+    fn note(&self, id: Option<&str>) {
+        if let Some(id) = id {
+            self.request_ids.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_owned());
+        }
+    }
+
+    pub(super) fn into_request_ids(self) -> Vec<String> {
+        self.request_ids.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A version's value.
+pub(super) struct Value {
+    pub(super) id: VersionId,
+    pub(super) bytes: Bytes,
+}
+
+/// What is under a name.
+pub(super) enum Found {
+    Value(Value),
+    Absent,
+    /// A secret that is scheduled for deletion.
+    Doomed,
+}
+
+/// What came of writing a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It is the current version.
+    Done,
+    /// It was written, at this attempt or an earlier one, and may have been replaced since.
+    Before,
+    /// The version exists with another value, or the name is taken.
+    Refused,
+    Absent,
+    Doomed,
+}
+
+/// Which of a secret's versions is meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Which<'a> {
+    Current,
+    Previous,
+    Exactly(&'a VersionId),
+}
+
+#[derive(Debug)]
+pub(super) struct Calls {
+    client: Client,
+    pub(super) pace: Pace,
+    kms_key_id: Option<String>,
+    recovery_days: i64,
+}
+
+impl Calls {
+    pub(super) fn new(client: Client, pace: Pace, kms_key_id: Option<String>, recovery_days: i64) -> Self {
+        Self { client, pace, kms_key_id, recovery_days }
+    }
+
+    pub(super) fn kms_key_id(&self) -> Option<&str> {
+        self.kms_key_id.as_deref()
+    }
+
+    /// Reads a version.
+    pub(super) async fn get(&self, asked: &Asked<'_>, secret: &str, which: Which<'_>) -> Result<Found> {
+        let call = || {
+            let call = self.client.get_secret_value().secret_id(secret);
+            match which {
+                Which::Current => call,
+                Which::Previous => call.version_stage("AWSPREVIOUS"),
+                Which::Exactly(id) => call.version_id(id.as_str()),
+            }
+            .send()
+        };
+        let (answer, _) = match self.ask(asked, "GetSecretValue", false, call).await {
+            Ok(answered) => answered,
+            Err(fault) if fault.kind == FaultKind::NotFound => return Ok(Found::Absent),
+            Err(fault) if fault.kind == FaultKind::Doomed => return Ok(Found::Doomed),
+            Err(fault) => return Err(fault.explained()),
+        };
+        let id = VersionId::told(answer.version_id.unwrap_or_default());
+        let bytes = match (answer.secret_binary, answer.secret_string) {
+            (Some(binary), _) => binary.into_inner(),
+            (None, text) => text.unwrap_or_default().into_bytes(),
+        };
+        Ok(Found::Value(Value { id, bytes: Zeroizing::new(bytes) }))
+    }
+
+    /// Makes `bytes` the current version of a secret, under `id`.
+    pub(super) async fn put(&self, asked: &Asked<'_>, secret: &str, id: &VersionId, bytes: &Bytes) -> Result<Written> {
+        check_size(bytes)?;
+        let call = || {
+            let blob = Blob::new(bytes.to_vec());
+            self.client
+                .put_secret_value()
+                .secret_id(secret)
+                .client_request_token(id.as_str())
+                .secret_binary(blob)
+                .send()
+        };
+        match self.ask(asked, "PutSecretValue", true, call).await {
+            Ok((_, 0)) => Ok(Written::Done),
+            Ok(_) => Ok(Written::Before),
+            Err(fault) if fault.kind == FaultKind::Exists => Ok(Written::Refused),
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(Written::Absent),
+            Err(fault) if fault.kind == FaultKind::Doomed => Ok(Written::Doomed),
+            Err(fault) => Err(fault.explained()),
+        }
+    }
+
+    /// Makes a secret, with `bytes` as its first version under `id`.
+    pub(super) async fn create(
+        &self,
+        asked: &Asked<'_>,
+        secret: &str,
+        id: &VersionId,
+        bytes: &Bytes,
+    ) -> Result<Written> {
+        check_size(bytes)?;
+        let call = || {
+            self.client
+                .create_secret()
+                .name(secret)
+                .client_request_token(id.as_str())
+                .secret_binary(Blob::new(bytes.to_vec()))
+                .set_kms_key_id(self.kms_key_id.clone())
+                .send()
+        };
+        match self.ask(asked, "CreateSecret", true, call).await {
+            Ok(_) => Ok(Written::Done),
+            Err(fault) if fault.kind == FaultKind::Exists => Ok(Written::Refused),
+            Err(fault) if fault.kind == FaultKind::Doomed => Ok(Written::Doomed),
+            Err(fault) => Err(fault.explained()),
+        }
+    }
+
+    /// Schedules a secret for deletion; one that is so already, or gone, is left as it is.
+    pub(super) async fn delete(&self, asked: &Asked<'_>, secret: &str) -> Result<()> {
+        let call = || self.client.delete_secret().secret_id(secret).recovery_window_in_days(self.recovery_days).send();
+        match self.ask(asked, "DeleteSecret", true, call).await {
+            Ok(_) => Ok(()),
+            Err(fault) if matches!(fault.kind, FaultKind::NotFound | FaultKind::Doomed) => Ok(()),
+            Err(fault) => Err(fault.explained()),
+        }
+    }
+
+    /// Makes a call until it is answered. Answers how many attempts went without an answer before: of a write, each of
+    /// them may have taken effect.
+    async fn ask<T, E, F>(
+        &self,
+        asked: &Asked<'_>,
+        action: &'static str,
+        is_write: bool,
+        call: impl Fn() -> F,
+    ) -> Result<(T, u32), Fault>
+    where
+        T: RequestId,
+        E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E>>>,
+    {
+        let mut unanswered = 0;
+        for attempt in 0.. {
+            if is_write {
+                self.pace.turn().await;
+            }
+            let fault = match call().await {
+                Ok(answer) => {
+                    asked.note(answer.request_id());
+                    if is_write {
+                        self.pace.passed();
+                    }
+                    return Ok((answer, unanswered));
+                }
+                Err(error) => self.fault(asked, action, &error),
+            };
+            match fault.kind {
+                FaultKind::Throttled if is_write => self.pace.throttled(),
+                FaultKind::Unknown => unanswered += 1,
+                _ => {}
+            }
+            self.wait_or_give_up(asked, attempt, fault).await?;
+        }
+        Err(Fault::unending(action))
+    }
+
+    fn fault<E>(&self, asked: &Asked<'_>, action: &'static str, error: &SdkError<E>) -> Fault
+    where
+        E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
+    {
+        asked.note(error.request_id());
+        let fault = Fault::of(action, error);
+        tracing::debug!(action, kind = ?fault.kind, "a call to Secrets Manager failed");
+        fault
+    }
+
+    async fn wait_or_give_up(&self, asked: &Asked<'_>, attempt: u32, fault: Fault) -> Result<(), Fault> {
+        let is_late = asked.context.deadline().is_some_and(|deadline| self.pace.now() > deadline);
+        let is_passing = matches!(fault.kind, FaultKind::Throttled | FaultKind::Unknown);
+        if !is_passing || is_late || attempt + 1 >= MAX_ATTEMPTS {
+            return Err(fault);
+        }
+        self.pace.back_off(attempt).await;
+        Ok(())
+    }
+}
+
+fn check_size(bytes: &Bytes) -> Result<()> {
+    if bytes.len() <= MAX_VALUE {
+        return Ok(());
+    }
+    Err(Error::invalid("the token takes more than the 64 KiB that a secret of AWS may hold")
+        .with_hint("leave out what the token does not need"))
+}

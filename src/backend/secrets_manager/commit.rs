@@ -1,0 +1,245 @@
+//! Making changes: entries first, then the secrets they lead to, then out with what leads nowhere.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::backend::secrets_manager::calls::Asked;
+use crate::backend::secrets_manager::edit::{Edit, LeftOver, Outcome};
+use crate::backend::secrets_manager::index::{Index, Loaded};
+use crate::backend::secrets_manager::naming::PagePlace;
+use crate::backend::secrets_manager::page::{Entry, seconds};
+use crate::backend::secrets_manager::tokens::{Seen, State, Tokens};
+use crate::backend::{Change, Claim, Commit};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::RecordName;
+use crate::lookup::LookupKey;
+
+const PARALLEL: usize = 16;
+
+/// How often an edit follows pages that are split under it.
+const MAX_MOVES: usize = 64;
+
+/// Entries known to lead nowhere, which go with the next write to their page.
+#[derive(Debug, Default)]
+pub(super) struct LeftOvers(Mutex<Vec<LeftOver>>);
+
+/// More are left to others, or to a repair: an entry too many costs a call, and nothing else.
+const MAX_LEFT_OVERS: usize = 4096;
+
+impl LeftOvers {
+    pub(super) fn add(&self, more: impl IntoIterator<Item = LeftOver>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for left in more {
+            if all.len() < MAX_LEFT_OVERS && !all.contains(&left) {
+                all.push(left);
+            }
+        }
+    }
+
+    fn of_page(&self, place: &PagePlace) -> Vec<LeftOver> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().copied().filter(|left| place.holds(left.key)).collect()
+    }
+
+    fn settle(&self, done: &[LeftOver]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|left| !done.contains(left));
+    }
+}
+
+/// A change, and the state of its record that it rests on.
+struct Step {
+    change: Change,
+    held: Option<Seen>,
+}
+
+impl Step {
+    /// The entries that the new state needs and the old one has not.
+    fn entries(&self, now: Timestamp) -> Vec<Entry> {
+        let Some(record) = &self.change.value else { return Vec::new() };
+        let old = self.held.as_ref().map_or(&[][..], Seen::keys);
+        let sequence = self.held.as_ref().map_or(1, |held| held.sequence.saturating_add(1));
+        let mut keys = record.lookup_keys();
+        keys.retain(|key| !old.contains(key));
+        let name = self.change.name;
+        keys.into_iter().map(|key| Entry { key, name, sequence, asserted_at: seconds(now) }).collect()
+    }
+
+    /// The entries that lead nowhere once the change is made.
+    fn left_over(&self) -> Vec<LeftOver> {
+        let Some(held) = &self.held else { return Vec::new() };
+        let new = self.change.value.as_ref().map(|record| record.lookup_keys()).unwrap_or_default();
+        let (name, seen) = (self.change.name, held.sequence.saturating_add(1));
+        let gone = held.keys().iter().filter(|key| !new.contains(key));
+        gone.map(|key| LeftOver { key: *key, name, seen }).collect()
+    }
+}
+
+/// Makes changes to the index and the tokens.
+#[derive(Debug)]
+pub(super) struct Committer<'a> {
+    pub(super) index: &'a Index,
+    pub(super) tokens: &'a Tokens,
+    pub(super) left_overs: &'a LeftOvers,
+}
+
+impl Committer<'_> {
+    pub(super) async fn commit(&self, asked: &Asked<'_>, commit: Commit) -> Result<()> {
+        let Commit { changes, claims } = commit;
+        let steps = self.steps(asked, changes).await?;
+        let now = self.index.calls.pace.now();
+        let entries: Vec<Entry> = steps.iter().flat_map(|step| step.entries(now)).collect();
+        // A name that was listed before may be on somebody else's way, too: its entries stay.
+        let is_fresh = |name| !claims.iter().any(|claim| claim.names.contains(&name));
+        let own: Vec<Entry> =
+            entries.iter().filter(|entry| entry.sequence == 1 && is_fresh(entry.name)).copied().collect();
+        if let Err(error) = self.place(asked, &entries, claims).await {
+            if error.kind() == ErrorKind::Conflict {
+                self.withdraw(asked, &own).await;
+            }
+            return Err(error);
+        }
+        let left: Vec<LeftOver> = steps.iter().flat_map(Step::left_over).collect();
+        stream::iter(steps).map(|step| self.make(asked, step)).buffer_unordered(PARALLEL).try_collect::<()>().await?;
+        self.left_overs.add(left);
+        Ok(())
+    }
+
+    /// Looks at what the changes rest on, before anything is written.
+    async fn steps(&self, asked: &Asked<'_>, changes: Vec<Change>) -> Result<Vec<Step>> {
+        let is_one_insert = changes.len() == 1 && changes.iter().all(|change| change.value.is_some());
+        let look = |change: Change| async move {
+            let held = match change.expected {
+                Some(expected) => Some(self.tokens.at(asked, change.name, expected).await?),
+                // Making the secret decides; only where it must not be made for another change's sake it is asked before.
+                None if is_one_insert => None,
+                None => match self.tokens.read(asked, change.name).await? {
+                    State::Vacant => None,
+                    State::Live(_) | State::Dead => return Err(Error::conflict()),
+                },
+            };
+            Ok(Step { change, held })
+        };
+        stream::iter(changes).map(look).buffered(PARALLEL).try_collect().await
+    }
+
+    /// Looks after claims that did not hold, so that the rule finds something settled when it runs again: who has only
+    /// announced a key for a record is refused, and a second name that nobody has made anything under is barred.
+    async fn settle(&self, asked: &Asked<'_>, claims: &[Claim], own: &[Entry]) -> Result<()> {
+        let keys: Vec<LookupKey> = claims.iter().map(|claim| claim.key).collect();
+        let is_own = |name: RecordName| own.iter().any(|entry| entry.name == name);
+        let has_adopted = claims.iter().flat_map(|claim| &claim.names).any(|name| is_own(*name));
+        // Else the rule takes the name that it has not seen yet.
+        let cannot_take = has_adopted || own.iter().any(|entry| entry.sequence > 1);
+        for (claim, entries) in claims.iter().zip(self.index.entries(asked, &keys).await?) {
+            for entry in entries {
+                if claim.names.contains(&entry.name) || is_own(entry.name) {
+                    continue;
+                }
+                match self.tokens.read(asked, entry.name).await? {
+                    State::Live(record) if !record.lookup_keys().contains(&claim.key) => {
+                        let held = self.tokens.at(asked, entry.name, record.version).await?;
+                        if held.sequence < entry.sequence {
+                            self.tokens.replace(asked, &held, &record).await?;
+                        }
+                    }
+                    State::Vacant if cannot_take => self.tokens.bar(asked, entry.name).await?,
+                    State::Live(_) | State::Dead | State::Vacant => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes entries and checks claims, page after page in the order of their keys.
+    pub(super) async fn place(&self, asked: &Asked<'_>, entries: &[Entry], claims: Vec<Claim>) -> Result<()> {
+        let (mut entries, mut claims) = (entries.to_vec(), claims);
+        // With entries first: where two commits rest on what the other brings, one of them sees the other's.
+        for _ in 0..MAX_MOVES {
+            let keys: Vec<LookupKey> =
+                entries.iter().map(|entry| entry.key).chain(claims.iter().map(|claim| claim.key)).collect();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let mut leaves = self.index.leaves(asked, &keys).await?;
+            leaves.sort_by(|one, other| one.0.cmp(&other.0));
+            let with_entries = |place: &PagePlace| entries.iter().any(|entry| place.holds(entry.key));
+            let (first, then): (Vec<_>, Vec<_>) = leaves.into_iter().partition(|(place, ..)| with_entries(place));
+            let (mut moved_entries, mut moved_claims) = (Vec::new(), Vec::new());
+            for (place, loaded, _) in first.into_iter().chain(then) {
+                let on_page = Edit {
+                    claims: claims.iter().filter(|claim| place.holds(claim.key)).cloned().collect(),
+                    add: entries.iter().filter(|entry| place.holds(entry.key)).copied().collect(),
+                    take_out: self.left_overs.of_page(&place),
+                    ..Edit::default()
+                };
+                let on_page = Arc::new(on_page);
+                match self.edit(asked, (&place, loaded), &on_page).await? {
+                    Outcome::Done(_) => {}
+                    Outcome::Refused => {
+                        self.settle(asked, &on_page.claims, &on_page.add).await?;
+                        self.index.calls.pace.back_off(0).await;
+                        return Err(Error::conflict());
+                    }
+                    Outcome::Moved => {
+                        moved_entries.extend(on_page.add.iter().copied());
+                        moved_claims.extend(on_page.claims.iter().cloned());
+                    }
+                }
+            }
+            (entries, claims) = (moved_entries, moved_claims);
+        }
+        Err(Error::new(ErrorKind::Busy, "the index kept being split").with_hint("try again"))
+    }
+
+    /// Makes an edit on a page, which was read before.
+    pub(super) async fn edit(
+        &self,
+        asked: &Asked<'_>,
+        (place, read): (&PagePlace, Loaded),
+        edit: &Arc<Edit>,
+    ) -> Result<Outcome> {
+        let outcome = self.index.edit(asked, self.tokens, (place, read), Arc::clone(edit)).await?;
+        if let Outcome::Done(stands) = &outcome {
+            let is_out = |left: &LeftOver| !leads(stands, left);
+            let done: Vec<LeftOver> = edit.take_out.iter().copied().filter(is_out).collect();
+            self.left_overs.settle(&done);
+        }
+        Ok(outcome)
+    }
+
+    /// Takes back the entries of names that will not be made. What cannot be taken back leads nowhere, and whoever meets
+    /// it makes sure of that.
+    async fn withdraw(&self, asked: &Asked<'_>, own: &[Entry]) {
+        let keys: Vec<LookupKey> = own.iter().map(|entry| entry.key).collect();
+        let left = own.iter().map(|entry| LeftOver { key: entry.key, name: entry.name, seen: entry.sequence });
+        let left: Vec<LeftOver> = left.collect();
+        if keys.is_empty() {
+            return;
+        }
+        let Ok(leaves) = self.index.leaves(asked, &keys).await else { return };
+        for (place, loaded, _) in leaves {
+            let take_out: Vec<LeftOver> =
+                left.iter().copied().filter(|left| place.holds(left.key) && leads(&loaded, left)).collect();
+            if !take_out.is_empty() {
+                let edit = Edit { take_out, is_fence: true, ..Edit::default() };
+                let _ = self.edit(asked, (&place, loaded), &Arc::new(edit)).await;
+            }
+        }
+    }
+
+    async fn make(&self, asked: &Asked<'_>, step: Step) -> Result<()> {
+        match (&step.change.value, &step.held) {
+            (Some(record), None) => self.tokens.create(asked, record).await,
+            (Some(record), Some(held)) => self.tokens.replace(asked, held, record).await,
+            (None, Some(held)) => self.tokens.bury(asked, step.change.name, held).await,
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+fn leads(loaded: &Loaded, left: &LeftOver) -> bool {
+    let of_key = loaded.page.of_key(left.key);
+    of_key.iter().any(|entry| entry.name == left.name && entry.sequence <= left.seen)
+}

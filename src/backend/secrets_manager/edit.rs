@@ -1,0 +1,264 @@
+//! Writing pages of the index: edits of one process that wait together become one version.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::backend::Claim;
+use crate::backend::secrets_manager::calls::{Asked, Found, Which, Written};
+use crate::backend::secrets_manager::index::{Index, Loaded, Slot};
+use crate::backend::secrets_manager::naming::PagePlace;
+use crate::backend::secrets_manager::page::{Entry, Page, PageKind};
+use crate::backend::secrets_manager::tokens::Tokens;
+use crate::backend::secrets_manager::value::{self, Head};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::RecordName;
+use crate::lookup::LookupKey;
+
+/// How often a page is written again that others write, too.
+const MAX_ROUNDS: u32 = 64;
+
+/// An entry that leads nowhere: to be taken out unless it was written for a later state than `seen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LeftOver {
+    pub(super) key: LookupKey,
+    pub(super) name: RecordName,
+    pub(super) seen: u64,
+}
+
+/// What is to be changed on a page, and what that rests on.
+#[derive(Debug, Default)]
+pub(super) struct Edit {
+    pub(super) claims: Vec<Claim>,
+    pub(super) add: Vec<Entry>,
+    pub(super) take_out: Vec<LeftOver>,
+    /// Write the page in any case: nobody who read it before can write it then.
+    pub(super) is_fence: bool,
+    pub(super) outcome: Mutex<Option<Outcome>>,
+}
+
+/// What came of an edit.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// The page stands as it is here.
+    Done(Arc<Loaded>),
+    /// A claim does not hold.
+    Refused,
+    /// The page has been split: its keys are on others.
+    Moved,
+}
+
+impl Edit {
+    fn answer(&self, outcome: Outcome) {
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    }
+
+    fn answered(&self) -> Option<Outcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_new(&self, page: &Page) -> bool {
+        let stands = |entry: &Entry| {
+            page.of_key(entry.key).iter().any(|other| other.name == entry.name && other.sequence >= entry.sequence)
+        };
+        self.is_fence || !self.add.iter().all(stands)
+    }
+}
+
+/// Whether every claim holds on `page`: each key leads to the names that were read, and to others only that are known to
+/// be left over. What the edit itself is about does not count.
+fn holds(edit: &Edit, page: &Page, tokens: &Tokens) -> bool {
+    edit.claims.iter().all(|claim| {
+        let is_own = |name: RecordName| edit.add.iter().any(|entry| entry.name == name);
+        let is_past =
+            |entry: &Entry| tokens.seen(entry.name).is_some_and(|seen| seen.is_past(claim.key, entry.sequence));
+        let entries = page.of_key(claim.key);
+        let is_expected = |entry: &Entry| claim.names.contains(&entry.name) || is_own(entry.name) || is_past(entry);
+        let is_there = |name: &RecordName| entries.iter().any(|entry| entry.name == *name && !is_past(entry));
+        entries.iter().all(is_expected) && claim.names.iter().all(is_there)
+    })
+}
+
+impl Index {
+    /// Makes an edit, together with all that wait for the same page. `read` is the page as the caller has read it.
+    pub(super) async fn edit(
+        &self,
+        asked: &Asked<'_>,
+        tokens: &Tokens,
+        (place, read): (&PagePlace, Loaded),
+        edit: Arc<Edit>,
+    ) -> Result<Outcome> {
+        let slot = self.slot(place);
+        waiting(&slot).push(Arc::clone(&edit));
+        let turn = slot.turn.lock().await;
+        if let Some(outcome) = edit.answered() {
+            return Ok(outcome);
+        }
+        // Stays in the line until it is answered: whoever has the turn may be dropped at any await.
+        let batch = waiting(&slot).clone();
+        let done = self.write(asked, tokens, (place, read), &batch).await;
+        waiting(&slot).retain(|edit| edit.answered().is_none());
+        if done.is_err() {
+            waiting(&slot).retain(|other| !Arc::ptr_eq(other, &edit));
+        }
+        drop(turn);
+        done?;
+        edit.answered().ok_or_else(|| Error::new(ErrorKind::Internal, "an edit of the index got no answer"))
+    }
+
+    async fn write(
+        &self,
+        asked: &Asked<'_>,
+        tokens: &Tokens,
+        (place, read): (&PagePlace, Loaded),
+        batch: &[Arc<Edit>],
+    ) -> Result<()> {
+        let mut read = Some(read);
+        for round in 0..MAX_ROUNDS {
+            // A write proves that what it rests on is fresh; where nothing is written, a read has to.
+            let proves_itself = |read: &Loaded| apply(batch, &read.page, tokens).page.is_some();
+            let loaded = match read.take().filter(proves_itself) {
+                Some(loaded) => loaded,
+                None => self.read(asked, place).await?.ok_or_else(missing)?,
+            };
+            if loaded.page.is_signpost() {
+                batch.iter().for_each(|edit| edit.answer(Outcome::Moved));
+                return Ok(());
+            }
+            let Applied { page, held, refused, more } = apply(batch, &loaded.page, tokens);
+            let writes = loaded.head.writes.count(self.calls.pace.now());
+            let stands = match page {
+                None => Some(loaded),
+                Some(_) if loaded.page.is_due(place, more, writes) => {
+                    self.split(asked, place, loaded).await?;
+                    continue;
+                }
+                Some(page) => self.put(asked, place, &loaded, page).await?,
+            };
+            if let Some(stands) = stands.map(Arc::new) {
+                held.iter().for_each(|edit| edit.answer(Outcome::Done(Arc::clone(&stands))));
+                refused.iter().for_each(|edit| edit.answer(Outcome::Refused));
+                return Ok(());
+            }
+            self.calls.pace.back_off(round.min(4)).await;
+        }
+        Err(Error::new(ErrorKind::Busy, "others kept writing to the same page of the index").with_hint("try again"))
+    }
+
+    /// Replaces a page; `None` where somebody else has. The answer is what stands then.
+    async fn put(&self, asked: &Asked<'_>, place: &PagePlace, old: &Loaded, page: Page) -> Result<Option<Loaded>> {
+        let writes = old.head.writes.and_now(self.calls.pace.now());
+        let head = Head { sequence: old.head.sequence.saturating_add(1), id: old.id.next(0), writes };
+        let bytes = value::encode_page(&head, place, &page);
+        match self.calls.put(asked, &self.secret(place), &head.id, &bytes).await? {
+            Written::Done | Written::Before => {}
+            Written::Refused => {
+                self.follow_if_stuck(asked, place, old).await?;
+                return Ok(None);
+            }
+            Written::Absent | Written::Doomed => {
+                return Err(
+                    Error::damaged("a page of the index was deleted").with_hint("run `tokenvault verify --repair`")
+                );
+            }
+        }
+        // What a write has answered need not be what stands: a repeated one succeeds also where others came after it.
+        for attempt in 0..MAX_READ_BACK {
+            if let Found::Value(value) = self.calls.get(asked, &self.secret(place), Which::Current).await?
+                && value.id.follows(&head.id, u64::MAX)
+            {
+                return Ok(Some(Loaded { id: head.id.clone(), head, page }));
+            }
+            self.calls.pace.back_off(attempt).await;
+        }
+        Ok(None)
+    }
+
+    /// A version is in force that was replaced before: what followed from it is put back in force, with its entries.
+    async fn follow_if_stuck(&self, asked: &Asked<'_>, place: &PagePlace, old: &Loaded) -> Result<()> {
+        let Some(current) = self.read(asked, place).await? else { return Ok(()) };
+        if current.id != old.id {
+            return Ok(());
+        }
+        let last = self.united(asked, place, current).await?;
+        let writes = last.head.writes.and_now(self.calls.pace.now());
+        let head = Head { sequence: last.head.sequence.saturating_add(1), id: last.id.next(0), writes };
+        tracing::warn!(page = self.secret(place), "an earlier version of a page of the index was in force");
+        self.calls
+            .put(asked, &self.secret(place), &head.id, &value::encode_page(&head, place, &last.page))
+            .await
+            .map(drop)
+    }
+
+    /// Hands a page's entries to the sixteen below it, then makes it a signpost: so every entry is found at every moment.
+    async fn split(&self, asked: &Asked<'_>, place: &PagePlace, loaded: Loaded) -> Result<()> {
+        tracing::info!(
+            page = self.secret(place),
+            entries = loaded.page.entries().len(),
+            "splitting a page of the index"
+        );
+        for digit in 0..16 {
+            let child = place.child(digit, loaded.page.epoch);
+            self.fill(asked, &child, &loaded.page).await?;
+        }
+        let signpost = Page { kind: PageKind::Signpost, ..loaded.page.clone() };
+        // Where somebody has written the page meanwhile, the children miss an entry: then all begins again.
+        self.put(asked, place, &loaded, signpost).await.map(drop)
+    }
+
+    /// Makes sure that a page below `parent` holds all entries of it that belong there.
+    async fn fill(&self, asked: &Asked<'_>, place: &PagePlace, parent: &Page) -> Result<()> {
+        let mut page = Page::empty(parent.epoch);
+        page.unite(parent, place);
+        for round in 0..MAX_ROUNDS {
+            if matches!(self.make(asked, place, &page).await?, Written::Done | Written::Before) {
+                return Ok(());
+            }
+            let Some(loaded) = self.read(asked, place).await? else { continue };
+            let mut both = loaded.page.clone();
+            both.unite(parent, place);
+            if both == loaded.page || self.put(asked, place, &loaded, both).await?.is_some() {
+                return Ok(());
+            }
+            self.calls.pace.back_off(round.min(4)).await;
+        }
+        Err(Error::new(ErrorKind::Busy, "others kept writing to the same page of the index").with_hint("try again"))
+    }
+}
+
+const MAX_READ_BACK: u32 = 6;
+
+fn missing() -> Error {
+    Error::damaged("a page of the index is missing").with_hint("run `tokenvault verify --repair`")
+}
+
+fn waiting(slot: &Slot) -> std::sync::MutexGuard<'_, Vec<Arc<Edit>>> {
+    slot.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What edits make of a page, one after the other.
+struct Applied<'a> {
+    /// `None` where there is nothing to write.
+    page: Option<Page>,
+    held: Vec<&'a Arc<Edit>>,
+    refused: Vec<&'a Arc<Edit>>,
+    /// How many entries they bring.
+    more: usize,
+}
+
+fn apply<'a>(batch: &'a [Arc<Edit>], old: &Page, tokens: &Tokens) -> Applied<'a> {
+    let mut applied = Applied { page: None, held: Vec::new(), refused: Vec::new(), more: 0 };
+    let mut page = old.clone();
+    for edit in batch {
+        if !holds(edit, &page, tokens) {
+            applied.refused.push(edit);
+            continue;
+        }
+        applied.held.push(edit);
+        if edit.is_new(&page) {
+            applied.more += edit.add.len();
+            edit.take_out.iter().for_each(|left| page.retract(left.key, left.name, left.seen));
+            edit.add.iter().for_each(|entry| page.assert(*entry));
+            applied.page = Some(page.clone());
+        }
+    }
+    applied
+}

@@ -1,0 +1,211 @@
+//! What a call to Secrets Manager failed with, in our words.
+//!
+//! The codes are those of the API reference and of the user guide's "Quotas". The service's own text is shown only where it
+//! cannot hold a value: it names the action and the resource that was refused.
+
+use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::error::{Error, ErrorKind};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// No credentials, or none that the service takes.
+    Credentials,
+    /// The caller has no right to the action.
+    Denied,
+    /// The secret is scheduled for deletion.
+    Doomed,
+    /// The name is taken, or the version exists with another value.
+    Exists,
+    /// The request is not one that the service takes.
+    Invalid,
+    /// The KMS key refuses, or cannot be used.
+    Kms,
+    /// No such secret, version or label.
+    NotFound,
+    /// As many versions as a secret may have. The SDK takes it for throttling; no retry of ours ends it.
+    Quota,
+    /// Too many requests: nothing was done.
+    Throttled,
+    /// No answer, or none that says what was done.
+    Unknown,
+}
+
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) kind: FaultKind,
+    action: &'static str,
+    code: Option<String>,
+    detail: Option<String>,
+}
+
+const THROTTLED: [&str; 6] = [
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+
+const CREDENTIALS: [&str; 8] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "NotAuthorized",
+    "UnrecognizedClientException",
+];
+
+impl Fault {
+    pub(super) fn of<E>(action: &'static str, error: &SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let (code, message) = (error.code(), error.message().unwrap_or_default());
+        let kind = match error {
+            SdkError::ServiceError(service) if service.raw().status().as_u16() >= 500 => FaultKind::Unknown,
+            SdkError::ServiceError(_) => of_code(code.unwrap_or_default(), message),
+            _ if speaks_of_credentials(error) => FaultKind::Credentials,
+            SdkError::ConstructionFailure(_) => FaultKind::Invalid,
+            _ => FaultKind::Unknown,
+        };
+        let is_shown = matches!(kind, FaultKind::Denied | FaultKind::Kms);
+        let detail = is_shown.then(|| message.to_owned()).filter(|message| !message.is_empty());
+        Self { kind, action, code: code.map(str::to_owned), detail }
+    }
+
+    /// A loop that is bounded has not ended.
+    pub(super) fn unending(action: &'static str) -> Self {
+        Self { kind: FaultKind::Unknown, action, code: None, detail: None }
+    }
+
+    fn said(&self, what: &str) -> String {
+        let mut said = format!("{what} (secretsmanager:{}", self.action);
+        for part in [&self.code, &self.detail].into_iter().flatten() {
+            said.push_str(": ");
+            said.push_str(part);
+        }
+        said.push(')');
+        said
+    }
+}
+
+fn of_code(code: &str, message: &str) -> FaultKind {
+    match code {
+        "AccessDeniedException" | "AccessDenied" if message.contains("KMS") => FaultKind::Kms,
+        "AccessDeniedException" | "AccessDenied" => FaultKind::Denied,
+        "DecryptionFailure" | "EncryptionFailure" => FaultKind::Kms,
+        // "marked for deletion", "scheduled for deletion", "because it was deleted".
+        "InvalidRequestException" if message.contains("delet") => FaultKind::Doomed,
+        "LimitExceededException" => FaultKind::Quota,
+        "ResourceExistsException" => FaultKind::Exists,
+        "ResourceNotFoundException" => FaultKind::NotFound,
+        "InternalServiceError" | "RequestTimeout" | "RequestTimeoutException" | "ServiceUnavailable" => {
+            FaultKind::Unknown
+        }
+        code if THROTTLED.contains(&code) => FaultKind::Throttled,
+        code if CREDENTIALS.contains(&code) => FaultKind::Credentials,
+        _ => FaultKind::Invalid,
+    }
+}
+
+/// Credentials that cannot be had are no kind of error of their own in the SDK.
+fn speaks_of_credentials<E: std::error::Error + 'static>(error: &SdkError<E>) -> bool {
+    format!("{}", DisplayErrorContext(error)).contains("credentials")
+}
+
+impl Fault {
+    /// The error that a caller sees.
+    pub(super) fn explained(self) -> Error {
+        let (kind, what, hint) = match self.kind {
+            FaultKind::Credentials => (
+                ErrorKind::PermissionDenied,
+                "AWS took no credentials",
+                "set AWS_PROFILE or the AWS_ variables, or give the task or function a role",
+            ),
+            FaultKind::Denied => (
+                ErrorKind::PermissionDenied,
+                "AWS refused the action",
+                "allow it on the prefix in the policy of the role that this runs under",
+            ),
+            FaultKind::Doomed => (
+                ErrorKind::Gone,
+                "the secret is scheduled for deletion",
+                "restore it in the recovery window, or run `tokenvault verify --repair`",
+            ),
+            FaultKind::Exists => (
+                ErrorKind::Conflict,
+                "somebody else wrote the same version of the secret",
+                "try again; if it stays, run `tokenvault verify`",
+            ),
+            FaultKind::Invalid => (
+                ErrorKind::InvalidInput,
+                "AWS did not take the request",
+                "check the Region, the endpoint and the prefix",
+            ),
+            FaultKind::Kms => (
+                ErrorKind::PermissionDenied,
+                "the KMS key could not be used",
+                "see whether the key is enabled and not pending deletion, and whether the role may use it",
+            ),
+            FaultKind::NotFound => {
+                (ErrorKind::NotFound, "there is no such secret", "check the prefix, the Region and the account")
+            }
+            FaultKind::Quota => (
+                ErrorKind::QuotaReached,
+                "the secret has as many versions as AWS lets it have",
+                "versions are removed once they are a day old; find out what writes to this secret so often",
+            ),
+            FaultKind::Throttled => (
+                ErrorKind::Unavailable,
+                "AWS throttled the request again and again",
+                "try again later; the rates are shared by the whole account",
+            ),
+            FaultKind::Unknown => (
+                ErrorKind::Unavailable,
+                "AWS gave no answer; what was asked may or may not have been done",
+                "try again; if it stays, check the endpoint, the network and the service's health page",
+            ),
+        };
+        Error::new(kind, self.said(what)).with_hint(hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_that_look_alike_are_told_apart() {
+        let deleted = "You can't perform this operation on the secret because it was marked for deletion.";
+        for (code, message, kind) in [
+            ("LimitExceededException", "", FaultKind::Quota),
+            ("ThrottlingException", "Rate exceeded", FaultKind::Throttled),
+            ("AccessDeniedException", "Access to KMS is not allowed", FaultKind::Kms),
+            ("AccessDeniedException", "User: x is not authorized to perform: y", FaultKind::Denied),
+            ("InvalidRequestException", deleted, FaultKind::Doomed),
+            ("InvalidRequestException", "You must provide a ClientRequestToken value.", FaultKind::Invalid),
+            ("InternalServiceError", "", FaultKind::Unknown),
+            ("ValidationException", "1 validation error", FaultKind::Invalid),
+        ] {
+            assert_eq!(of_code(code, message), kind, "{code}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_services_text_is_shown_only_where_it_cannot_hold_a_value() {
+        let fault = |kind, detail: Option<&str>| {
+            let code = Some("SomeException".to_owned());
+            Fault { kind, action: "PutSecretValue", code, detail: detail.map(str::to_owned) }.explained()
+        };
+        let denied = fault(FaultKind::Denied, Some("User: a is not authorized to perform: b"));
+        assert!(denied.message().contains("PutSecretValue: SomeException: User: a"), "{denied}");
+        assert_eq!(denied.kind(), ErrorKind::PermissionDenied);
+        let quota = fault(FaultKind::Quota, None);
+        assert_eq!((quota.kind(), quota.retry()), (ErrorKind::QuotaReached, crate::error::Retry::Never));
+        assert_eq!(fault(FaultKind::Throttled, None).retry(), crate::error::Retry::Later);
+    }
+}

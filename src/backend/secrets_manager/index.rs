@@ -1,0 +1,223 @@
+//! The index: a tree of pages, from a root that is there from the beginning.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::backend::secrets_manager::calls::{Asked, Calls, Found, Value, Which, Written};
+use crate::backend::secrets_manager::edit::Edit;
+use crate::backend::secrets_manager::naming::{PagePlace, Prefix};
+use crate::backend::secrets_manager::page::{Entry, Page};
+use crate::backend::secrets_manager::value::{self, Head, Writes};
+use crate::backend::secrets_manager::version::VersionId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lookup::LookupKey;
+
+/// How often a read is repeated that is older than what was seen, or misses what must be there.
+const MAX_STALE: u32 = 6;
+
+const PARALLEL: usize = 16;
+
+/// A page as it was read.
+#[derive(Clone, Debug)]
+pub(super) struct Loaded {
+    /// What the next version follows from.
+    pub(super) id: VersionId,
+    pub(super) head: Head,
+    pub(super) page: Page,
+}
+
+/// What one process knows of a page beside its content.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// Edits that wait to be written, all of them by whoever has the turn.
+    pub(super) waiting: Mutex<Vec<Arc<Edit>>>,
+    pub(super) turn: tokio::sync::Mutex<()>,
+    sequence: AtomicU64,
+}
+
+#[derive(Debug)]
+pub(super) struct Index {
+    pub(super) calls: Arc<Calls>,
+    prefix: Prefix,
+    slots: Mutex<HashMap<PagePlace, Arc<Slot>>>,
+}
+
+impl Index {
+    pub(super) fn new(calls: Arc<Calls>, prefix: Prefix) -> Self {
+        Self { calls, prefix, slots: Mutex::default() }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<PagePlace, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn slot(&self, place: &PagePlace) -> Arc<Slot> {
+        Arc::clone(self.slots().entry(place.clone()).or_default())
+    }
+
+    pub(super) fn secret(&self, place: &PagePlace) -> String {
+        self.prefix.page(place)
+    }
+
+    /// Makes the index of a new vault.
+    ///
+    /// # Errors
+    /// `InvalidInput` where there is one.
+    pub(super) async fn create(&self, asked: &Asked<'_>, kms_key_id: Option<String>) -> Result<()> {
+        let page = Page { kms_key_id, ..Page::empty(1) };
+        match self.make(asked, &PagePlace::root(), &page).await? {
+            Written::Done | Written::Before => Ok(()),
+            Written::Doomed => Err(Error::invalid("an index that was here is scheduled for deletion")
+                .with_hint("restore it with the AWS console, or choose another prefix")),
+            Written::Refused | Written::Absent => Err(Error::invalid("there is a vault under this prefix already")
+                .with_hint("use it as it is, or choose another prefix")),
+        }
+    }
+
+    /// Makes the secret of a page.
+    pub(super) async fn make(&self, asked: &Asked<'_>, place: &PagePlace, page: &Page) -> Result<Written> {
+        let writes = Writes::default().and_now(self.calls.pace.now());
+        let head = Head { sequence: 1, id: VersionId::first()?, writes };
+        let bytes = value::encode_page(&head, place, page);
+        self.calls.create(asked, &self.secret(place), &head.id, &bytes).await
+    }
+
+    /// Reads a page; `None` where there is no such secret.
+    pub(super) async fn read(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Option<Loaded>> {
+        let slot = self.slot(place);
+        for attempt in 0..MAX_STALE {
+            let value = match self.calls.get(asked, &self.secret(place), Which::Current).await? {
+                Found::Value(value) => value,
+                Found::Absent => return Ok(None),
+                Found::Doomed => return Err(doomed()),
+            };
+            let loaded = self.load(asked, place, value).await?;
+            if slot.sequence.fetch_max(loaded.head.sequence, Ordering::SeqCst) <= loaded.head.sequence {
+                return Ok(Some(loaded));
+            }
+            self.calls.pace.back_off(attempt).await;
+        }
+        // No read is stale for so long: somebody has put an old version back in force.
+        match self.calls.get(asked, &self.secret(place), Which::Current).await? {
+            Found::Value(value) => {
+                let loaded = self.load(asked, place, value).await?;
+                self.united(asked, place, loaded).await.map(Some)
+            }
+            _ => Err(doomed()),
+        }
+    }
+
+    async fn load(&self, asked: &Asked<'_>, place: &PagePlace, value: Value) -> Result<Loaded> {
+        let (head, page) = value::decode_page(place, &value.bytes)?;
+        let is_ours = head.id == value.id;
+        let mut loaded = Loaded { id: value.id, head, page };
+        if !is_ours {
+            tracing::warn!(page = self.secret(place), version = %loaded.id, "a page of the index was not written by a vault");
+            if let Found::Value(before) = self.calls.get(asked, &self.secret(place), Which::Previous).await? {
+                let (head, page) = value::decode_page(place, &before.bytes)?;
+                let before = self.united(asked, place, Loaded { id: before.id, head, page }).await?;
+                loaded.page.unite(&before.page, place);
+                loaded.head.sequence = loaded.head.sequence.max(before.head.sequence);
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// A page with the entries of all that followed from it: whichever version is in force, none of them may be lost. The
+    /// next version follows from the last of them.
+    pub(super) async fn united(&self, asked: &Asked<'_>, place: &PagePlace, mut loaded: Loaded) -> Result<Loaded> {
+        loop {
+            let next = loaded.id.next(0);
+            let Found::Value(value) = self.calls.get(asked, &self.secret(place), Which::Exactly(&next)).await? else {
+                return Ok(loaded);
+            };
+            let (head, mut page) = value::decode_page(place, &value.bytes)?;
+            page.unite(&loaded.page, place);
+            loaded = Loaded { id: next, head, page };
+        }
+    }
+
+    /// Reads a page that must be there, since another leads to it.
+    async fn read_listed(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Loaded> {
+        for attempt in 0..MAX_STALE {
+            if let Some(loaded) = self.read(asked, place).await? {
+                return Ok(loaded);
+            }
+            if place.digits().is_empty() {
+                return Err(Error::new(ErrorKind::NotFound, "there is no vault under this prefix: it has no index")
+                    .with_hint(
+                        "make one with `tokenvault init`; if tokens are there, run `tokenvault verify --repair`",
+                    ));
+            }
+            self.calls.pace.back_off(attempt).await;
+        }
+        Err(Error::damaged("a page of the index is missing").with_hint("run `tokenvault verify --repair`"))
+    }
+
+    /// The leaves that these keys belong to, each with its keys.
+    pub(super) async fn leaves(
+        &self,
+        asked: &Asked<'_>,
+        keys: &[LookupKey],
+    ) -> Result<Vec<(PagePlace, Loaded, Vec<LookupKey>)>> {
+        let mut leaves = Vec::new();
+        let mut open = BTreeMap::from([(PagePlace::root(), keys.to_vec())]);
+        while !open.is_empty() {
+            let level = std::mem::take(&mut open);
+            let read = |(place, keys): (PagePlace, Vec<LookupKey>)| async move {
+                let loaded = self.read_listed(asked, &place).await?;
+                Ok::<_, Error>((place, loaded, keys))
+            };
+            let pages: Vec<_> = stream::iter(level).map(read).buffered(PARALLEL).try_collect().await?;
+            for (place, loaded, keys) in pages {
+                if !loaded.page.is_signpost() {
+                    leaves.push((place, loaded, keys));
+                    continue;
+                }
+                for key in keys {
+                    open.entry(place.child_of(key, loaded.page.epoch)).or_insert_with(Vec::new).push(key);
+                }
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// The entries of each key, in the order asked for.
+    pub(super) async fn entries(&self, asked: &Asked<'_>, keys: &[LookupKey]) -> Result<Vec<Vec<Entry>>> {
+        let leaves = self.leaves(asked, keys).await?;
+        let of_key = |key: &LookupKey| {
+            let leaf = leaves.iter().find(|(place, ..)| place.holds(*key));
+            leaf.map_or_else(Vec::new, |(_, loaded, _)| loaded.page.of_key(*key).to_vec())
+        };
+        Ok(keys.iter().map(of_key).collect())
+    }
+
+    /// Every leaf.
+    pub(super) async fn all_leaves(&self, asked: &Asked<'_>) -> Result<Vec<(PagePlace, Loaded)>> {
+        let (mut leaves, mut open) = (Vec::new(), vec![PagePlace::root()]);
+        while !open.is_empty() {
+            let read = |place: PagePlace| async move {
+                let loaded = self.read_listed(asked, &place).await?;
+                Ok::<_, Error>((place, loaded))
+            };
+            let level = std::mem::take(&mut open);
+            let pages: Vec<_> = stream::iter(level).map(read).buffered(PARALLEL).try_collect().await?;
+            for (place, loaded) in pages {
+                if loaded.page.is_signpost() {
+                    open.extend((0..16).map(|digit| place.child(digit, loaded.page.epoch)));
+                } else {
+                    leaves.push((place, loaded));
+                }
+            }
+        }
+        Ok(leaves)
+    }
+}
+
+fn doomed() -> Error {
+    Error::new(ErrorKind::Gone, "a page of the index is scheduled for deletion")
+        .with_hint("restore it with the AWS console or `aws secretsmanager restore-secret`, at once: tokens hang on it")
+}

@@ -1,0 +1,241 @@
+//! Records in AWS Secrets Manager: one secret for each token, and an index in secrets of its own.
+//!
+//! ```text
+//! {prefix}/token/{record}           a token, or the tombstone of one
+//! {prefix}/index                    the root of the index
+//! {prefix}/index/{epoch}/{digits}   its other pages, once it has been split
+//! ```
+//! | subject | file |
+//! |---|---|
+//! | names of secrets | `naming.rs` |
+//! | identifiers of versions, compare-and-swap | `version.rs` |
+//! | what secrets hold | `value.rs` |
+//! | calls, retries, pace, faults | `calls.rs`, `pace.rs`, `fault.rs` |
+//! | tokens | `tokens.rs` |
+//! | pages of the index, and writing them | `page.rs`, `index.rs`, `edit.rs` |
+//! | commits, clearing | `commit.rs`, `clear.rs` |
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_secretsmanager::Client;
+
+use crate::backend::secrets_manager::calls::{Asked, Calls};
+use crate::backend::secrets_manager::commit::{Committer, LeftOvers};
+use crate::backend::secrets_manager::edit::LeftOver;
+use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::naming::Prefix;
+use crate::backend::secrets_manager::pace::{Pace, Pause, SystemPause};
+use crate::backend::secrets_manager::page::{Entry, seconds};
+use crate::backend::secrets_manager::tokens::{State, Tokens};
+use crate::backend::{Backend, Candidates, Commit};
+use crate::clock::{Clock, SystemClock};
+use crate::error::Result;
+use crate::identity::RecordName;
+use crate::lookup::LookupKey;
+use crate::operation::{Answer, Context};
+use crate::record::Record;
+
+mod calls;
+mod clear;
+mod commit;
+mod edit;
+mod fault;
+mod index;
+pub mod naming;
+pub mod pace;
+mod page;
+mod tokens;
+mod value;
+mod version;
+
+/// An entry younger than this may lead to a secret that is being made, or that a read does not show yet.
+const YOUNG: Duration = Duration::from_mins(5);
+
+/// How often a secret is looked for that a young entry leads to.
+const MAX_LOOKS: u32 = 5;
+
+/// How to keep records in Secrets Manager.
+#[derive(Clone, Debug)]
+pub struct SecretsManagerOptions {
+    /// What the names of all secrets begin with.
+    pub prefix: Prefix,
+    /// The KMS key of new secrets; the account's `aws/secretsmanager` where none is named.
+    pub kms_key_id: Option<String>,
+    /// How many days a deleted secret can be restored: 7 to 30.
+    pub recovery_days: i64,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Waits.
+    pub pause: Arc<dyn Pause>,
+}
+
+impl SecretsManagerOptions {
+    /// Under this prefix, with the account's key, a week to restore, and the system's clock.
+    pub fn new(prefix: Prefix) -> Self {
+        Self { prefix, kms_key_id: None, recovery_days: 7, clock: Arc::new(SystemClock), pause: Arc::new(SystemPause) }
+    }
+}
+
+/// A backend over AWS Secrets Manager.
+///
+/// # Contract
+/// As [`Backend`]'s, within what an eventually consistent service can give:
+/// - a commit of several records checks all expectations first and then changes the records one by one: where it is
+///   broken off, some are changed;
+/// - a read of another process's write may come late, for as long as the service needs to show it.
+///
+/// # Security
+/// Values are encrypted by the service, under a KMS key. Names hold nothing of a token; values of the index hold hashes
+/// of user names and tokens, and are as secret as the tokens.
+pub struct SecretsManagerBackend {
+    prefix: Prefix,
+    calls: Arc<Calls>,
+    index: Index,
+    tokens: Tokens,
+    left_overs: LeftOvers,
+}
+
+impl SecretsManagerBackend {
+    /// A backend that makes its calls by `client`, whose own retries should be off: they are made here.
+    pub fn new(client: Client, options: SecretsManagerOptions) -> Self {
+        let SecretsManagerOptions { prefix, kms_key_id, recovery_days, clock, pause } = options;
+        let calls = Arc::new(Calls::new(client, Pace::new(clock, pause), kms_key_id, recovery_days));
+        let index = Index::new(Arc::clone(&calls), prefix.clone());
+        let tokens = Tokens::new(Arc::clone(&calls), prefix.clone());
+        Self { prefix, calls, index, tokens, left_overs: LeftOvers::default() }
+    }
+
+    /// Makes a new vault: an index without entries.
+    ///
+    /// # Errors
+    /// `InvalidInput` where there is one.
+    pub async fn create(&self, context: &Context) -> Result<Answer<()>> {
+        let asked = Asked::new(context);
+        self.index.create(&asked, self.calls.kms_key_id().map(str::to_owned)).await?;
+        Ok(answer((), asked))
+    }
+
+    fn committer(&self) -> Committer<'_> {
+        Committer { index: &self.index, tokens: &self.tokens, left_overs: &self.left_overs }
+    }
+
+    /// The states of the records that these entries lead to. One that is not there is looked for again while it may be
+    /// on its way.
+    async fn states(&self, asked: &Asked<'_>, entries: &[Entry]) -> Result<HashMap<RecordName, State>> {
+        let is_past =
+            |entry: &&Entry| self.tokens.seen(entry.name).is_some_and(|seen| seen.is_past(entry.key, entry.sequence));
+        let names: BTreeSet<RecordName> =
+            entries.iter().filter(|entry| !is_past(entry)).map(|entry| entry.name).collect();
+        let mut states = self.tokens.read_all(asked, names).await?;
+        let bound = seconds(self.calls.pace.now()).saturating_sub(u32::try_from(YOUNG.as_secs()).unwrap_or(u32::MAX));
+        for look in 0..MAX_LOOKS {
+            let is_vacant = |name: &RecordName| matches!(states.get(name), Some(State::Vacant));
+            let is_worth_it = |entry: &&Entry| is_vacant(&entry.name) && (look == 0 || entry.asserted_at >= bound);
+            let again: BTreeSet<RecordName> = entries.iter().filter(is_worth_it).map(|entry| entry.name).collect();
+            if again.is_empty() {
+                break;
+            }
+            self.calls.pace.back_off(look).await;
+            states.extend(self.tokens.read_all(asked, again).await?);
+        }
+        Ok(states)
+    }
+
+    /// Which names the entries of a key lead to. Those that lead nowhere are noted to be taken out.
+    fn names_of(&self, entries: &[Entry], states: &HashMap<RecordName, State>) -> Vec<RecordName> {
+        let mut names = Vec::new();
+        for entry in entries {
+            let is_past = self.tokens.seen(entry.name).is_some_and(|seen| seen.is_past(entry.key, entry.sequence));
+            match states.get(&entry.name) {
+                _ if is_past => {
+                    self.left_overs.add([LeftOver { key: entry.key, name: entry.name, seen: entry.sequence }]);
+                }
+                // Somebody has announced the key for it; so far it has not come to that.
+                Some(State::Live(record)) if !record.lookup_keys().contains(&entry.key) => {}
+                _ => names.push(entry.name),
+            }
+        }
+        names
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Backend for SecretsManagerBackend {
+    /// A name that has no secret was never made or is long gone: names are never used twice. Only a read that comes too
+    /// early for a secret just made says the same, so it is repeated.
+    async fn read(&self, context: &Context, name: RecordName) -> Result<Answer<Option<Arc<Record>>>> {
+        let asked = Asked::new(context);
+        let mut state = self.tokens.read(&asked, name).await?;
+        if matches!(state, State::Vacant) {
+            self.calls.pace.back_off(0).await;
+            state = self.tokens.read(&asked, name).await?;
+        }
+        let record = match state {
+            State::Live(record) => Some(record),
+            State::Dead | State::Vacant => None,
+        };
+        Ok(answer(record, asked))
+    }
+
+    async fn resolve(&self, context: &Context, keys: &[LookupKey]) -> Result<Answer<Candidates>> {
+        let asked = Asked::new(context);
+        if keys.is_empty() {
+            return Ok(answer(Candidates::default(), asked));
+        }
+        let entries = self.index.entries(&asked, keys).await?;
+        let states = self.states(&asked, &entries.concat()).await?;
+        let by_key: Vec<Vec<RecordName>> = entries.iter().map(|entries| self.names_of(entries, &states)).collect();
+        let named: BTreeSet<RecordName> = by_key.iter().flatten().copied().collect();
+        let live = |name: RecordName| match states.get(&name) {
+            Some(State::Live(record)) => Some(Arc::clone(record)),
+            _ => None,
+        };
+        let records = named.into_iter().filter_map(live).collect();
+        Ok(answer(Candidates { by_key, records }, asked))
+    }
+
+    async fn commit(&self, context: &Context, commit: Commit) -> Result<Answer<()>> {
+        let asked = Asked::new(context);
+        self.committer().commit(&asked, commit).await?;
+        Ok(answer((), asked))
+    }
+
+    async fn list(&self, context: &Context) -> Result<Answer<Vec<Arc<Record>>>> {
+        let asked = Asked::new(context);
+        let leaves = self.index.all_leaves(&asked).await?;
+        let entries: Vec<Entry> = leaves.iter().flat_map(|(_, loaded)| loaded.page.entries()).copied().collect();
+        let states = self.states(&asked, &entries).await?;
+        let live = states.into_values().filter_map(|state| match state {
+            State::Live(record) => Some(record),
+            State::Dead | State::Vacant => None,
+        });
+        Ok(answer(live.collect(), asked))
+    }
+
+    async fn clear(&self, context: &Context) -> Result<Answer<usize>> {
+        let asked = Asked::new(context);
+        let count = self.committer().clear(&asked).await?;
+        Ok(answer(count, asked))
+    }
+}
+
+fn answer<T>(value: T, asked: Asked<'_>) -> Answer<T> {
+    Answer { request_ids: asked.into_request_ids(), ..Answer::of_store(value) }
+}
+
+impl fmt::Display for SecretsManagerBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "aws:{}", self.prefix)
+    }
+}
+
+impl fmt::Debug for SecretsManagerBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretsManagerBackend").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}

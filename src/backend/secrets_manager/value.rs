@@ -1,0 +1,230 @@
+//! What the secrets hold: a record, a tombstone, or a page of the index. docs/aws-format.md has it for others.
+//!
+//! ```text
+//! magic 4 "tvsm" | format u8 = 1 | kind u8 | sequence u64 | version id: length u8, bytes
+//! | writes of the last 24 hours: count u8, then seconds since 1970 u32 each
+//! kind 1, record:    name 16 | the record codec's bytes
+//! kind 2, tombstone: name 16 | deleted at u64 (microseconds)
+//! kind 3, leaf:      page | KMS key id: length u16, bytes | count u32 | entries: key 16, name 16, sequence u64, asserted at u32
+//! kind 4, signpost:  page | KMS key id
+//! page: epoch u64 | digits: count u8, one byte each
+//! ```
+//! Integers are big-endian. The version id is the one that the value was written under: a value under another was copied
+//! there by hand.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::backend::secrets_manager::calls::Bytes;
+use crate::backend::secrets_manager::naming::PagePlace;
+use crate::backend::secrets_manager::page::{Entry, Page, PageKind};
+use crate::backend::secrets_manager::version::VersionId;
+use crate::byte_reader::Reader;
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::RecordName;
+use crate::lookup::LookupKey;
+use crate::record::Record;
+use crate::record_codec;
+
+const MAGIC: [u8; 4] = *b"tvsm";
+const FORMAT: u8 = 1;
+const KIND_RECORD: u8 = 1;
+const KIND_TOMBSTONE: u8 = 2;
+const KIND_LEAF: u8 = 3;
+const KIND_SIGNPOST: u8 = 4;
+
+/// Versions younger than this are never removed (API reference, PutSecretValue).
+const KEPT: Duration = Duration::from_hours(24);
+
+/// When a secret was written, as far as its versions still count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Writes(Vec<u32>);
+
+impl Writes {
+    /// These and one more, now.
+    pub(super) fn and_now(&self, now: Timestamp) -> Self {
+        let mut kept = self.recent(now);
+        kept.push(seconds(now));
+        // No more than fit the count; a secret of AWS has about a hundred versions.
+        let surplus = kept.len().saturating_sub(usize::from(u8::MAX));
+        kept.drain(..surplus);
+        Self(kept)
+    }
+
+    /// How many of them lie within the last 24 hours.
+    pub(super) fn count(&self, now: Timestamp) -> usize {
+        self.recent(now).len()
+    }
+
+    fn recent(&self, now: Timestamp) -> Vec<u32> {
+        let bound = seconds(now).saturating_sub(u32::try_from(KEPT.as_secs()).unwrap_or(u32::MAX));
+        self.0.iter().copied().filter(|at| *at > bound).collect()
+    }
+}
+
+fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.as_millis() / 1000).unwrap_or(u32::MAX)
+}
+
+/// What every value says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Counts the values of this secret.
+    pub(super) sequence: u64,
+    /// The version it was written as.
+    pub(super) id: VersionId,
+    pub(super) writes: Writes,
+}
+
+/// What a token's secret holds.
+pub(super) enum Body {
+    Record(Record),
+    Tombstone,
+}
+
+pub(super) fn encode_record(head: &Head, record: &Record) -> Bytes {
+    let body = record_codec::encode(record);
+    let mut out = Zeroizing::new(Vec::with_capacity(HEAD_MAX + body.len()));
+    put_head(&mut out, KIND_RECORD, head);
+    out.extend_from_slice(record.name.as_bytes());
+    out.extend_from_slice(&body);
+    out
+}
+
+pub(super) fn encode_tombstone(head: &Head, name: RecordName, at: Timestamp) -> Bytes {
+    let mut out = Zeroizing::new(Vec::with_capacity(HEAD_MAX));
+    put_head(&mut out, KIND_TOMBSTONE, head);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(&at.as_micros().to_be_bytes());
+    out
+}
+
+pub(super) fn encode_page(head: &Head, place: &PagePlace, page: &Page) -> Bytes {
+    let mut out = Zeroizing::new(Vec::new());
+    let kind = if matches!(page.kind, PageKind::Leaf(_)) { KIND_LEAF } else { KIND_SIGNPOST };
+    put_head(&mut out, kind, head);
+    out.extend_from_slice(&page.epoch.to_be_bytes());
+    out.push(u8::try_from(place.digits().len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(place.digits());
+    let key_id = page.kms_key_id.as_deref().unwrap_or_default().as_bytes();
+    out.extend_from_slice(&u16::try_from(key_id.len()).unwrap_or(u16::MAX).to_be_bytes());
+    out.extend_from_slice(key_id);
+    if let PageKind::Leaf(entries) = &page.kind {
+        out.extend_from_slice(&u32::try_from(entries.len()).unwrap_or(u32::MAX).to_be_bytes());
+        for entry in entries {
+            out.extend_from_slice(entry.key.as_bytes());
+            out.extend_from_slice(entry.name.as_bytes());
+            out.extend_from_slice(&entry.sequence.to_be_bytes());
+            out.extend_from_slice(&entry.asserted_at.to_be_bytes());
+        }
+    }
+    out
+}
+
+/// Head and room for a name and a time.
+const HEAD_MAX: usize = 4 + 1 + 1 + 8 + 1 + 64 + 1 + 4 * u8::MAX as usize + 24;
+
+fn put_head(out: &mut Vec<u8>, kind: u8, head: &Head) {
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&[FORMAT, kind]);
+    out.extend_from_slice(&head.sequence.to_be_bytes());
+    let id = head.id.as_str().as_bytes();
+    out.push(u8::try_from(id.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(id);
+    out.push(u8::try_from(head.writes.0.len()).unwrap_or(u8::MAX));
+    head.writes.0.iter().for_each(|at| out.extend_from_slice(&at.to_be_bytes()));
+}
+
+/// Reads the value of a token's secret, which must be that of `name`.
+///
+/// # Errors
+/// `Unsupported` for what is not ours, or newer; `Damaged` where it is another record's, or not in the format.
+pub(super) fn decode_record(name: RecordName, bytes: &[u8]) -> Result<(Head, Body)> {
+    let (kind, head, mut rest) = read_head(bytes)?;
+    let own: [u8; 16] = rest.array().ok_or_else(malformed)?;
+    if own != *name.as_bytes() {
+        return Err(Error::damaged("a secret holds the token of another"));
+    }
+    let body = match kind {
+        KIND_RECORD => Body::Record(record_codec::decode(name, rest.0)?),
+        KIND_TOMBSTONE if rest.0.len() == size_of::<u64>() => Body::Tombstone,
+        _ => return Err(malformed()),
+    };
+    Ok((head, body))
+}
+
+/// Reads the value of a page's secret, which must be that of `place`.
+///
+/// # Errors
+/// `Unsupported` for what is not ours, or newer; `Damaged` where it is another page's, or not in the format.
+pub(super) fn decode_page(place: &PagePlace, bytes: &[u8]) -> Result<(Head, Page)> {
+    let (kind, head, mut rest) = read_head(bytes)?;
+    let (epoch, digits, kms_key_id) = read_page_head(&mut rest).ok_or_else(malformed)?;
+    if digits != place.digits() {
+        return Err(Error::damaged("a page of the index holds another page"));
+    }
+    let kind = match kind {
+        KIND_LEAF => PageKind::Leaf(read_entries(&mut rest).ok_or_else(malformed)?),
+        KIND_SIGNPOST => PageKind::Signpost,
+        _ => return Err(malformed()),
+    };
+    if rest.0.is_empty() { Ok((head, Page { epoch, kms_key_id, kind })) } else { Err(malformed()) }
+}
+
+fn read_page_head<'a>(rest: &mut Reader<'a>) -> Option<(u64, &'a [u8], Option<String>)> {
+    let (epoch, count) = (rest.u64()?, rest.u8()?);
+    let digits = rest.take(usize::from(count))?;
+    let length = rest.u16()?;
+    let key_id = std::str::from_utf8(rest.take(usize::from(length))?).ok()?;
+    Some((epoch, digits, (!key_id.is_empty()).then(|| key_id.to_owned())))
+}
+
+fn read_entries(rest: &mut Reader<'_>) -> Option<Vec<Entry>> {
+    let count = usize::try_from(rest.u32()?).ok()?;
+    if rest.0.len() != count.checked_mul(Entry::LEN)? {
+        return None;
+    }
+    let mut entries = Vec::with_capacity(count);
+    for _ in 0..count {
+        entries.push(Entry {
+            key: LookupKey::from_bytes(rest.array()?),
+            name: RecordName::from_bytes(rest.array()?),
+            sequence: rest.u64()?,
+            asserted_at: rest.u32()?,
+        });
+    }
+    Some(entries)
+}
+
+fn read_head(bytes: &[u8]) -> Result<(u8, Head, Reader<'_>)> {
+    let mut reader = Reader(bytes);
+    if reader.array() != Some(MAGIC) {
+        return Err(Error::new(ErrorKind::Unsupported, "a secret under the vault's prefix is not the vault's")
+            .with_hint("use a prefix of the vault's own; `tokenvault verify` names the secret"));
+    }
+    match reader.u8() {
+        Some(FORMAT) => {}
+        Some(newer) if newer > FORMAT => {
+            return Err(Error::new(ErrorKind::Unsupported, "a secret was written by a newer version of tokenvault")
+                .with_hint("use that version, or a later one"));
+        }
+        _ => return Err(malformed()),
+    }
+    let (kind, head) = read_rest_of_head(&mut reader).ok_or_else(malformed)?;
+    Ok((kind, head, reader))
+}
+
+fn read_rest_of_head(reader: &mut Reader<'_>) -> Option<(u8, Head)> {
+    let (kind, sequence, length) = (reader.u8()?, reader.u64()?, reader.u8()?);
+    let id = std::str::from_utf8(reader.take(usize::from(length))?).ok()?;
+    let count = reader.u8()?;
+    let writes = (0..count).map(|_| reader.u32()).collect::<Option<_>>()?;
+    Some((kind, Head { sequence, id: VersionId::told(id), writes: Writes(writes) }))
+}
+
+fn malformed() -> Error {
+    Error::damaged("a secret's value is not in the vault's format")
+        .with_hint("run `tokenvault verify`; an earlier version of the secret may be whole")
+}

@@ -1,0 +1,133 @@
+//! How many calls each operation comes to.
+
+use secrets_manager_simulator::operation::Operation;
+use secrets_manager_simulator::settings::Settings;
+use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
+use tokenvault::operation::Context;
+use tokenvault::store::TokenStore;
+use tokenvault::token::OAuthToken;
+use tokenvault::vault::Vault;
+
+use crate::simulated::World;
+
+fn sign_in(user: &str) -> OAuthToken {
+    let refresh = format!("refresh of {user}");
+    OAuthToken::new().with(UserName, user).with(ClientId, "app").with(RefreshToken, &refresh).with(AccessToken, "a")
+}
+
+const READS: [Operation; 3] = [Operation::GetSecretValue, Operation::BatchGetSecretValue, Operation::DescribeSecret];
+
+/// The (reads, writes) that `work` makes.
+async fn counted<T>(world: &World, work: impl Future<Output = T>) -> (u64, u64) {
+    let count = || {
+        let counters = world.simulator.counters();
+        let reads: u64 = READS.iter().map(|operation| counters.of(*operation)).sum();
+        (reads, counters.total() - reads)
+    };
+    let before = count();
+    work.await;
+    let after = count();
+    (after.0 - before.0, after.1 - before.1)
+}
+
+async fn signed_in(world: &World, users: usize) -> (Vault, OAuthToken) {
+    let vault = world.vault("writer");
+    let mut last = sign_in("user 0");
+    for number in 0..users {
+        last = sign_in(&format!("user {number}"));
+        vault.save_token(&Context::new(), &mut last).await.unwrap();
+    }
+    (vault, last)
+}
+
+#[tokio::test]
+async fn finding_takes_one_call_by_id_and_two_by_user() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (_, token) = signed_in(&world, 3).await;
+    let (cx, id) = (Context::new(), token.id().unwrap().to_owned());
+    let cold = world.vault("reader");
+    let by_id = async { assert!(cold.find_token_by_id(&cx, &id).await.unwrap().value.is_some()) };
+    assert_eq!(counted(&world, by_id).await, (1, 0));
+    let cold = world.vault("reader");
+    let by_user = async {
+        let mut wanted = OAuthToken::new().with(UserName, "user 2");
+        assert!(cold.find_token(&cx, &mut wanted).await.unwrap().value);
+    };
+    assert_eq!(counted(&world, by_user).await, (2, 0));
+    let by_unknown_user = async {
+        let mut wanted = OAuthToken::new().with(UserName, "nobody");
+        assert!(!cold.find_token(&cx, &mut wanted).await.unwrap().value);
+    };
+    assert_eq!(counted(&world, by_unknown_user).await, (1, 0), "the index says so");
+}
+
+#[tokio::test]
+async fn a_token_with_a_brought_id_is_found_by_it_in_two_calls() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (cx, vault) = (Context::new(), world.vault("writer"));
+    vault.save_token(&cx, &mut sign_in("ada").with_id("brought")).await.unwrap();
+    let cold = world.vault("reader");
+    let find = async { assert!(cold.find_token_by_id(&cx, "brought").await.unwrap().value.is_some()) };
+    assert_eq!(counted(&world, find).await, (2, 0));
+}
+
+#[tokio::test]
+async fn a_refresh_writes_the_token_and_nothing_else() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, mut token) = signed_in(&world, 3).await;
+    token = token.with(AccessToken, "b").with(ExpiresIn, "1795311652321");
+    let (_, writes) = counted(&world, async { vault.save_token(&Context::new(), &mut token).await.unwrap() }).await;
+    assert_eq!(writes, 1);
+}
+
+#[tokio::test]
+async fn a_new_token_takes_two_writes() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, _) = signed_in(&world, 3).await;
+    let save = async { vault.save_token(&Context::new(), &mut sign_in("new")).await.unwrap() };
+    assert_eq!(counted(&world, save).await.1, 2);
+}
+
+#[tokio::test]
+async fn a_delete_takes_two_writes() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, token) = signed_in(&world, 3).await;
+    let delete = async { assert!(vault.delete_token(&Context::new(), token.id().unwrap()).await.unwrap().value) };
+    assert_eq!(counted(&world, delete).await.1, 2);
+}
+
+#[tokio::test]
+async fn listing_reads_the_index_and_each_token() {
+    let world = World::new(Settings::new().seed(1)).await;
+    signed_in(&world, 30).await;
+    let cold = world.vault("reader");
+    let list = async { assert_eq!(cold.get_tokens(&Context::new()).await.unwrap().value.len(), 30) };
+    assert_eq!(counted(&world, list).await, (1 + 30, 0));
+}
+
+#[tokio::test]
+async fn deleting_everything_takes_two_writes_a_token_and_one_a_page() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, _) = signed_in(&world, 30).await;
+    let clear = async { assert_eq!(vault.delete_tokens(&Context::new()).await.unwrap().value, 30) };
+    assert_eq!(counted(&world, clear).await.1, 2 * 30 + 1);
+}
+
+#[tokio::test]
+async fn a_split_index_costs_a_page_more() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, token) = signed_in(&world, 100).await;
+    let pages = world.secrets("test/vault/index/").await;
+    assert_eq!(pages.len(), 16, "64 writes a day are enough for one page");
+    let cx = Context::new();
+    let save = async { vault.save_token(&cx, &mut sign_in("new")).await.unwrap() };
+    let (_, writes) = counted(&world, save).await;
+    assert!((2..=3).contains(&writes), "the pages of its two keys, and the token: {writes}");
+    let cold = world.vault("reader");
+    let by_user = async {
+        let mut wanted = OAuthToken::new().with(UserName, token.user_name().unwrap());
+        assert!(cold.find_token(&cx, &mut wanted).await.unwrap().value);
+    };
+    assert_eq!(counted(&world, by_user).await, (3, 0));
+    assert_eq!(vault.get_tokens(&cx).await.unwrap().value.len(), 101);
+}

@@ -1,0 +1,38 @@
+//! The backend over AWS Secrets Manager, on a strict simulator of the service.
+#![cfg(feature = "aws")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to stop")]
+
+mod calls;
+mod crash;
+mod interleavings;
+mod simulated;
+
+use std::sync::Arc;
+
+use secrets_manager_simulator::settings::Settings;
+use tokenvault::backend::Backend;
+use tokenvault::conformance::Fresh;
+use tokenvault::conformance::handles::Handles;
+use tokenvault::store::TokenStore;
+
+use crate::simulated::World;
+
+async fn store() -> Fresh<Arc<dyn TokenStore>> {
+    let world = World::new(Settings::new().seed(7)).await;
+    Fresh::keeping(Arc::new(world.vault("one")), world)
+}
+
+async fn backend() -> Fresh<Arc<dyn Backend>> {
+    let world = World::new(Settings::new().seed(7)).await;
+    Fresh::keeping(Arc::new(world.backend("one")), world)
+}
+
+async fn two_handles() -> Fresh<Handles> {
+    let world = World::new(Settings::new().seed(7)).await;
+    let handle = |key| Arc::new(world.backend(key)) as Arc<dyn Backend>;
+    Fresh::keeping((handle("one"), handle("two")), world)
+}
+
+tokenvault::conformance_tests!(over_the_simulator, store);
+tokenvault::backend_conformance_tests!(on_the_simulator, backend);
+tokenvault::shared_conformance_tests!(two_processes, two_handles);

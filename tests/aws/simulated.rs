@@ -1,0 +1,119 @@
+//! Vaults on a simulated Secrets Manager, in virtual time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::config::retry::RetryConfig;
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_secretsmanager::{Client, Config};
+use secrets_manager_simulator::settings::Settings;
+use secrets_manager_simulator::simulator::Simulator;
+use tokenvault::backend::Backend;
+use tokenvault::backend::secrets_manager::naming::Prefix;
+use tokenvault::backend::secrets_manager::pace::{Pause, Paused};
+use tokenvault::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
+use tokenvault::clock::{Clock, Timestamp};
+use tokenvault::operation::Context;
+use tokenvault::vault::Vault;
+
+/// The simulator's clock, as the vault reads it and waits by it: time passes at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Time(Simulator);
+
+impl Clock for Time {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.clock().now().as_millis())
+    }
+}
+
+impl Pause for Time {
+    fn pause(&self, duration: Duration) -> Paused<'_> {
+        self.0.clock().advance(duration);
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
+pub(crate) fn client(simulator: &Simulator, access_key: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(access_key, "secret", None, None, "tests"))
+        .retry_config(RetryConfig::disabled())
+        .http_client(simulator.http_client())
+        .build();
+    Client::from_conf(config)
+}
+
+/// A simulated service with an empty vault on it.
+pub(crate) struct World {
+    pub(crate) simulator: Simulator,
+}
+
+impl World {
+    pub(crate) async fn new(settings: Settings) -> Self {
+        let world = Self { simulator: Simulator::new(settings) };
+        world.backend("test").create(&Context::new()).await.unwrap();
+        world
+    }
+
+    /// A process of its own.
+    pub(crate) fn backend(&self, access_key: &str) -> SecretsManagerBackend {
+        let time = Time(self.simulator.clone());
+        let options = SecretsManagerOptions {
+            clock: Arc::new(time.clone()),
+            pause: Arc::new(time),
+            ..SecretsManagerOptions::new(Prefix::parse("test/vault").unwrap())
+        };
+        SecretsManagerBackend::new(client(&self.simulator, access_key), options)
+    }
+
+    pub(crate) fn vault(&self, access_key: &str) -> Vault {
+        Vault::with_clock(Arc::new(self.backend(access_key)), Arc::new(Time(self.simulator.clone())))
+    }
+}
+
+impl World {
+    /// The names of the secrets under a prefix that are not scheduled for deletion.
+    pub(crate) async fn secrets(&self, prefix: &str) -> Vec<String> {
+        let (client, mut names, mut next) = (client(&self.simulator, "operator"), Vec::new(), None);
+        loop {
+            let page = client.list_secrets().set_next_token(next).send().await.unwrap();
+            names.extend(page.secret_list().iter().filter_map(|secret| secret.name().map(str::to_owned)));
+            next = page.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        names.retain(|name| name.starts_with(prefix));
+        names.sort_unstable();
+        names
+    }
+
+    /// The ids of the tokens whose secrets hold a record, by the service itself and without the index.
+    pub(crate) async fn live(&self) -> Vec<String> {
+        let client = client(&self.simulator, "operator");
+        let mut live = Vec::new();
+        for secret in self.secrets("test/vault/token/").await {
+            let value = client.get_secret_value().secret_id(&secret).send().await.unwrap();
+            if value.secret_binary().unwrap().as_ref()[5] == 1 {
+                live.push(secret.rsplit('/').next().unwrap().to_owned());
+            }
+        }
+        live
+    }
+
+    /// Checks what holds at every moment at which nobody is writing: the index leads to every token that there is.
+    pub(crate) async fn assert_consistent(&self, what: &str) {
+        let backend = self.backend("checker");
+        let mut listed: Vec<String> =
+            backend.list(&Context::new()).await.unwrap().value.iter().map(|record| record.name.to_string()).collect();
+        listed.sort_unstable();
+        assert_eq!(listed, self.live().await, "{what}: the index and the secrets");
+        for record in backend.list(&Context::new()).await.unwrap().value {
+            for key in record.lookup_keys() {
+                let found = backend.resolve(&Context::new(), &[key]).await.unwrap().value;
+                assert!(found.records.iter().any(|other| other.name == record.name), "{what}: a key leads nowhere");
+            }
+        }
+    }
+}
