@@ -119,9 +119,7 @@ pub async fn open(
     let (backend, file): (Arc<dyn Backend>, _) = match location {
         StoreLocation::Memory => (Arc::new(MemoryBackend::new()), None),
         #[cfg(feature = "aws")]
-        StoreLocation::Aws(aws) => {
-            (Arc::new(aws.backend().await.map_err(|error| error.with_store(location))?), None)
-        }
+        StoreLocation::Aws(aws) => (Arc::new(aws.backend().await.map_err(|error| error.with_store(location))?), None),
         StoreLocation::File(path) => {
             if is_free(path) {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault")

@@ -68,7 +68,9 @@ pub(super) async fn init(session: &mut Session, args: &InitArgs) -> Done {
 async fn init_in_aws(session: &mut Session, args: &InitArgs, index: &str) -> Done {
     if args.make_key_file || args.cost != CostArgs::default() {
         return Err(Error::invalid("a vault in AWS has no key file or passphrase: KMS keeps its key")
-            .with_hint("leave out --make-key-file and the --kdf options; ?kms_key_id=KEY in the store names a key of yours")
+            .with_hint(
+                "leave out --make-key-file and the --kdf options; ?kms_key_id=KEY in the store names a key of yours",
+            )
             .into());
     }
     let store = &session.settings.store;

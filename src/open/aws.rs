@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn parameters_are_read_and_the_text_stays_as_given() {
-        let text = "prod/crm?endpoint=http%3A%2F%2F127.0.0.1:4566&kms_key_id=arn:aws:kms:eu-west-1:1:key%2fa&region=eu-west-1";
+        let text =
+            "prod/crm?endpoint=http%3A%2F%2F127.0.0.1:4566&kms_key_id=arn:aws:kms:eu-west-1:1:key%2fa&region=eu-west-1";
         let location = parse(text).unwrap();
         assert_eq!(location.to_string(), text);
         assert_eq!(location.prefix.to_string(), "prod/crm");
