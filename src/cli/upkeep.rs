@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -27,13 +27,7 @@ pub(super) async fn init(session: &mut Session, args: &InitArgs) -> Done {
         return init_in_aws(session, args, &index).await;
     }
     let settings = &session.settings;
-    let made_key = match (&settings.key, args.make_key_file) {
-        (KeyChoice::KeyFile(path), true) => Some(path.clone()),
-        (_, true) => {
-            return Err(Error::invalid("the key file to make is not named").with_hint("add --key-file FILE").into());
-        }
-        (_, false) => None,
-    };
+    let made_key = key_file_to_make(&settings.key, args)?;
     refuse_cost(matches!(settings.key, KeyChoice::KeyFile(_)), args.cost)?;
     let has_made_key = Cell::new(false);
     let key = || {
@@ -60,6 +54,14 @@ pub(super) async fn init(session: &mut Session, args: &InitArgs) -> Done {
             .out
             .remark(&format!("made its key: {} (keep a copy: nothing opens the vault without it)", path.display())),
         None => Ok(()),
+    }
+}
+
+fn key_file_to_make(key: &KeyChoice, args: &InitArgs) -> Result<Option<PathBuf>> {
+    match (key, args.make_key_file) {
+        (KeyChoice::KeyFile(path), true) => Ok(Some(path.clone())),
+        (_, true) => Err(Error::invalid("the key file to make is not named").with_hint("add --key-file FILE")),
+        (_, false) => Ok(None),
     }
 }
 
