@@ -39,4 +39,8 @@ fn over_aws_nothing_that_is_logged_holds_a_secret() {
     run(&["find", "--refresh-token-stdin"], refresh);
     run(&["list"], "");
     run(&["delete-all", "--yes"], "");
+    let called: Vec<String> = service.simulator.counters().operations().map(|(name, _)| name.to_string()).collect();
+    for name in ["CreateSecret", "DeleteSecret", "GetSecretValue", "PutSecretValue"] {
+        assert!(called.iter().any(|called| called == name), "{name} was logged, too: {called:?}");
+    }
 }
