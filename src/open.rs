@@ -15,12 +15,18 @@ use crate::crypto::kdf::KdfCost;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vault::Vault;
 
-/// Where a vault keeps its tokens: `file:PATH`, or `memory:`.
+#[cfg(feature = "aws")]
+pub mod aws;
+
+/// Where a vault keeps its tokens: `file:PATH`, `aws:PREFIX`, or `memory:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreLocation {
     /// An encrypted file.
     File(PathBuf),
+    /// AWS Secrets Manager.
+    #[cfg(feature = "aws")]
+    Aws(aws::Location),
     /// This process's memory: gone when it ends.
     Memory,
 }
@@ -29,30 +35,46 @@ impl StoreLocation {
     /// Reads a location as users write it.
     ///
     /// # Errors
-    /// `InvalidInput` for anything but `file:PATH` and `memory:`. A bare path is refused too: a misspelt scheme would
-    /// quietly become a file of that name.
+    /// `InvalidInput` for anything but `file:PATH`, `aws:PREFIX` and `memory:`. A bare path is refused too: a misspelt
+    /// scheme would quietly become a file of that name.
     pub fn parse(text: &OsStr) -> Result<Self> {
         if text == "memory:" {
             return Ok(Self::Memory);
         }
-        match after_scheme(text) {
+        if let Some(rest) = after_scheme("aws:", text) {
+            return Self::in_aws(rest);
+        }
+        match after_scheme("file:", text) {
             Some(path) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
-            _ => Err(Error::invalid("the store is named neither file:PATH nor memory:")
+            _ => Err(Error::invalid("the store is named neither file:PATH nor aws:PREFIX nor memory:")
                 .with_hint("write file: before the path, as in file:/srv/app/vault.tv")),
         }
     }
+
+    #[cfg(feature = "aws")]
+    fn in_aws(rest: &OsStr) -> Result<Self> {
+        aws::Location::parse(rest).map(Self::Aws)
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn in_aws(_: &OsStr) -> Result<Self> {
+        Err(Error::invalid("this build has no store in AWS: it was made without the feature aws")
+            .with_hint("install one with it, as in: cargo install --path . --features aws"))
+    }
 }
 
-/// What follows `file:`. A path need not be UTF-8.
-fn after_scheme(text: &OsStr) -> Option<&OsStr> {
+/// What follows the scheme. A path need not be UTF-8.
+fn after_scheme<'a>(scheme: &str, text: &'a OsStr) -> Option<&'a OsStr> {
     use std::os::unix::ffi::OsStrExt;
-    text.as_bytes().strip_prefix(b"file:").map(OsStr::from_bytes)
+    text.as_bytes().strip_prefix(scheme.as_bytes()).map(OsStr::from_bytes)
 }
 
 impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "file:{}", path.display()),
+            #[cfg(feature = "aws")]
+            Self::Aws(location) => write!(f, "aws:{location}"),
             Self::Memory => f.write_str("memory:"),
         }
     }
@@ -73,7 +95,7 @@ impl Opened {
     /// `InvalidInput` where the vault is not kept in a file.
     pub fn file(&self) -> Result<&FileBackend> {
         self.file.as_deref().ok_or_else(|| {
-            Error::invalid("this store keeps nothing on a disk, and so has no key, backup or check of its own")
+            Error::invalid("this store is no file, and only a vault file has a key, backups and checks of its own")
                 .with_store(&self.vault)
                 .with_hint("name a vault file by --store file:PATH")
         })
@@ -81,14 +103,23 @@ impl Opened {
 }
 
 /// Opens the store at `location`. `key` is asked for only where there is a store that has one, and `lock_wait` is how
-/// long other processes may hold the store before this one gives up.
+/// long other processes may hold a file before this one gives up.
+///
+/// A store in AWS needs a tokio runtime with io and time. It is not called yet: whether there is a vault shows at the
+/// first operation.
 ///
 /// # Errors
-/// `NotFound` where there is no such store; those of `key`; those of the backend.
-pub fn open(location: &StoreLocation, key: impl FnOnce() -> Result<KeySource>, lock_wait: Duration) -> Result<Opened> {
+/// `NotFound` where there is no such file; those of `key`; those of the backend; for AWS those of [`aws::Location`].
+pub async fn open(
+    location: &StoreLocation,
+    key: impl FnOnce() -> Result<KeySource>,
+    lock_wait: Duration,
+) -> Result<Opened> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (backend, file): (Arc<dyn Backend>, _) = match location {
         StoreLocation::Memory => (Arc::new(MemoryBackend::new()), None),
+        #[cfg(feature = "aws")]
+        StoreLocation::Aws(aws) => (Arc::new(aws.backend().await.map_err(|error| error.with_store(location))?), None),
         StoreLocation::File(path) => {
             if is_free(path) {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault")
@@ -103,22 +134,24 @@ pub fn open(location: &StoreLocation, key: impl FnOnce() -> Result<KeySource>, l
     Ok(Opened { vault: Vault::with_clock(backend, clock), file })
 }
 
-/// Makes a new store at `location`. `cost` is what a passphrase costs to try.
+/// Makes a new store at `location`. `key` is asked for only where the store has one; `cost` is what a passphrase costs
+/// to try.
 ///
 /// # Errors
 /// `InvalidInput` where there is something already, or where nothing can be made; those of `key`; those of the backend.
-pub fn create(location: &StoreLocation, key: impl FnOnce() -> Result<KeySource>, cost: KdfCost) -> Result<()> {
-    let StoreLocation::File(path) = location else {
-        return Err(Error::invalid("a vault in memory is there without being made").with_store(location));
+pub async fn create(location: &StoreLocation, key: impl FnOnce() -> Result<KeySource>, cost: KdfCost) -> Result<()> {
+    let made = match location {
+        StoreLocation::File(path) if !is_free(path) => {
+            // Seen again by the backend, for certain; said here before anybody is asked for a new passphrase.
+            Err(Error::invalid("there is something under the vault's path already")
+                .with_hint("use it as it is, choose another path, or move it away first"))
+        }
+        StoreLocation::File(path) => FileBackend::create(FileOptions::new(path, key()?), cost).map(drop),
+        #[cfg(feature = "aws")]
+        StoreLocation::Aws(aws) => aws.create().await,
+        StoreLocation::Memory => Err(Error::invalid("a vault in memory is there without being made")),
     };
-    if !is_free(path) {
-        // Seen again by the backend, for certain; said here before anybody is asked for a new passphrase.
-        return Err(Error::invalid("there is something under the vault's path already")
-            .with_store(location)
-            .with_hint("use it as it is, choose another path, or move it away first"));
-    }
-    FileBackend::create(FileOptions::new(path, key()?), cost).map_err(|error| error.with_store(location))?;
-    Ok(())
+    made.map_err(|error| error.with_store(location))
 }
 
 fn is_free(path: &Path) -> bool {
@@ -141,8 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn aws_is_known_and_a_build_without_it_says_so() {
+        let text = "aws:prod/crm?region=eu-west-1";
+        match StoreLocation::parse(OsStr::new(text)) {
+            Ok(location) => assert!(cfg!(feature = "aws") && location.to_string() == text),
+            Err(error) => assert!(cfg!(not(feature = "aws")) && error.message().contains("feature aws"), "{error}"),
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused() {
-        for text in ["", "vault.tv", "/srv/vault.tv", "file:", "memory:x", "File:x", "s3:bucket"] {
+        for text in ["", "vault.tv", "/srv/vault.tv", "file:", "memory:x", "File:x", "s3:bucket", "aws:", "AWS:x"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -13,7 +13,7 @@ use crate::fields::Field;
 
 /// A vault for OAuth tokens
 ///
-/// Keeps the tokens of Zoho CRM SDK users in an encrypted file. Secrets are read from standard input, from files or
+/// Keeps the tokens of Zoho CRM SDK users in an encrypted file, or in AWS Secrets Manager. Secrets are read from standard input, from files or
 /// from a terminal, never from arguments, and are shown as short fingerprints unless --reveal is given.
 ///
 /// What can be set is taken from the flag, else from the environment, else from the configuration file.
@@ -29,7 +29,8 @@ pub(super) struct Arguments {
 /// What every command takes.
 #[derive(Args, Default)]
 pub(super) struct GlobalArgs {
-    /// The vault: file:PATH, or memory: [TOKENVAULT_STORE; default: vault.tv in the user's data directory]
+    /// The vault: file:PATH, aws:PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL (parameters as needed), or memory:
+    /// [TOKENVAULT_STORE; default: vault.tv in the user's data directory]
     #[arg(long, global = true, value_name = "STORE")]
     pub(super) store: Option<OsString>,
     /// A configuration file in TOML: store, key-file, passphrase-file, format, lock-wait, quiet, log [TOKENVAULT_CONFIG]
@@ -45,7 +46,7 @@ pub(super) struct GlobalArgs {
     /// How to show tokens: a table for people, or JSON [TOKENVAULT_FORMAT; default: table]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub(super) format: Option<Format>,
-    /// How long another process may hold the vault before this one gives up [TOKENVAULT_LOCK_WAIT; default: 10s]
+    /// How long another process may hold a vault file before this one gives up [TOKENVAULT_LOCK_WAIT; default: 10s]
     #[arg(long, global = true, value_name = "DURATION", value_parser = text::parse_duration)]
     pub(super) lock_wait: Option<Duration>,
     /// Say nothing but results and errors
@@ -99,21 +100,24 @@ pub(super) enum Command {
         yes: bool,
     },
     /// Import the tokens that an SDK's own store keeps
+    ///
+    /// Into a file: all of it or nothing. Into AWS: one token after another. Where that is broken off, run it again: what
+    /// is there already counts as unchanged, and the rest follows.
     #[cfg(feature = "import")]
     Import(ImportArgs),
     /// Write all tokens, in the clear, in the format of an SDK's file store
     #[cfg(feature = "import")]
     Export(ExportArgs),
-    /// Make a consistent, sealed copy of the vault, also while others write
+    /// Make a consistent, sealed copy of the vault, also while others write (files only)
     Backup {
         /// The new file
         to: PathBuf,
     },
-    /// Seal everything anew under a new data key
+    /// Seal everything anew under a new data key (files only)
     RotateKey,
-    /// Change the passphrase or key file, and seal everything anew under a new data key
+    /// Change the passphrase or key file, and seal everything anew under a new data key (files only)
     ChangePassphrase(ChangeArgs),
-    /// Read everything and check that it is whole
+    /// Read everything and check that it is whole (files only)
     Verify,
     /// Watch the whole life of a vault, explained line by line, on a temporary one
     Demo,

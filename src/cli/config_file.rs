@@ -84,7 +84,7 @@ impl ConfigFile {
         match key {
             "store" => {
                 let store = value.as_str().and_then(|text| StoreLocation::parse(OsStr::new(text)).ok());
-                self.store = Some(match store.ok_or_else(wanted("give 'file:PATH' or 'memory:'"))? {
+                self.store = Some(match store.ok_or_else(wanted("give 'file:PATH', 'aws:PREFIX' or 'memory:'"))? {
                     StoreLocation::File(file) => StoreLocation::File(beside(path, &file)),
                     other => other,
                 });

@@ -98,6 +98,7 @@ fn execute(arguments: Arguments) -> Done {
     };
     start_log(&settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .map_err(|cause| Error::new(ErrorKind::Internal, "the runtime did not start").with_source(cause))?;
     let mut session = Session::new(settings)?;
@@ -117,7 +118,7 @@ fn start_log(settings: &Settings) -> Result<()> {
 
 async fn dispatch(command: Command, session: &mut Session) -> Done {
     match command {
-        Command::Init(args) => upkeep::init(session, &args),
+        Command::Init(args) => upkeep::init(session, &args).await,
         Command::Save => tokens::save(session).await,
         Command::Find(args) => tokens::find(session, &args).await,
         Command::Get(args) => tokens::get(session, &args).await,

@@ -22,7 +22,7 @@ impl Session {
     }
 
     /// Opens the vault that is set, asking for its passphrase where none is named.
-    pub(super) fn open(&self) -> Result<Opened> {
-        open::open(&self.settings.store, || key::of_vault(&self.settings.key), self.settings.lock_wait)
+    pub(super) async fn open(&self) -> Result<Opened> {
+        open::open(&self.settings.store, || key::of_vault(&self.settings.key), self.settings.lock_wait).await
     }
 }

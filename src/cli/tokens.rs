@@ -19,7 +19,7 @@ use crate::token::OAuthToken;
 /// Saves token after token as it is read. Where nobody reads the ids any more, the rest is saved all the same: it was
 /// asked for.
 pub(super) async fn save(session: &mut Session) -> Done {
-    let opened = session.open()?;
+    let opened = session.open().await?;
     if io::stdin().is_terminal() {
         session.out.note("reading a token as a JSON object; end with Ctrl-D");
     }
@@ -89,7 +89,7 @@ pub(super) async fn find(session: &mut Session, args: &FindArgs) -> Done {
         }
         token.set(field, Some(SecretText::new(&text)));
     }
-    let opened = session.open()?;
+    let opened = session.open().await?;
     if !opened.vault.find_token(&session.context, &mut token).await?.value {
         return Err(not_found("no token matches").into());
     }
@@ -101,7 +101,7 @@ fn not_found(what: &str) -> Error {
 }
 
 pub(super) async fn get(session: &mut Session, args: &GetArgs) -> Done {
-    let opened = session.open()?;
+    let opened = session.open().await?;
     let answer = opened.vault.find_token_by_id(&session.context, &args.id).await?;
     let token = answer.value.ok_or_else(|| not_found("no token has this id"))?;
     let Some(name) = &args.field else {
@@ -114,7 +114,7 @@ pub(super) async fn get(session: &mut Session, args: &GetArgs) -> Done {
 }
 
 pub(super) async fn list(session: &mut Session, args: &ListArgs) -> Done {
-    let opened = session.open()?;
+    let opened = session.open().await?;
     let tokens = opened.vault.get_tokens(&session.context).await?.value;
     let until = args.expiring.map(|within| SystemClock.now().after(within));
     let is_asked_for = |token: &&OAuthToken| {
@@ -125,7 +125,7 @@ pub(super) async fn list(session: &mut Session, args: &ListArgs) -> Done {
 }
 
 pub(super) async fn delete(session: &mut Session, id: &str) -> Done {
-    let opened = session.open()?;
+    let opened = session.open().await?;
     if !opened.vault.delete_token(&session.context, id).await?.value {
         return Err(not_found("no token has this id; nothing was deleted").into());
     }
@@ -138,6 +138,6 @@ pub(super) async fn delete_all(session: &mut Session, yes: bool) -> Done {
             .with_hint("say --yes if you mean it; `tokenvault backup` makes a copy first")
             .into());
     }
-    let count = session.open()?.vault.delete_tokens(&session.context).await?.value;
+    let count = session.open().await?.vault.delete_tokens(&session.context).await?.value;
     session.out.remark(&format!("deleted {}", counted(count, "token")))
 }

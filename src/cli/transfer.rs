@@ -23,7 +23,7 @@ const WORTH_A_BAR: usize = 2000;
 
 pub(super) async fn import(session: &mut Session, args: &ImportArgs) -> Done {
     let rows = read(&args.from)?;
-    let opened = session.open()?;
+    let opened = session.open().await?;
     let bar = bar(session, rows.rows.len());
     let progress = |done: usize, _: usize| bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
     let options = ImportOptions {
@@ -76,7 +76,7 @@ pub(super) async fn export(session: &mut Session, args: &ExportArgs) -> Done {
             .with_hint("say --reveal if you mean it")
             .into());
     }
-    let opened = session.open()?;
+    let opened = session.open().await?;
     let tokens = opened.vault.get_tokens(&session.context).await?.value;
     let format = match args.format_of {
         Sdk::Python => CsvFormat::Python,

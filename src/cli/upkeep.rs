@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -20,15 +20,14 @@ use crate::crypto::keys::random_key;
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::{self, StoreLocation};
 
-pub(super) fn init(session: &mut Session, args: &InitArgs) -> Done {
+pub(super) async fn init(session: &mut Session, args: &InitArgs) -> Done {
+    #[cfg(feature = "aws")]
+    if let StoreLocation::Aws(location) = &session.settings.store {
+        let index = location.prefix().index();
+        return init_in_aws(session, args, &index).await;
+    }
     let settings = &session.settings;
-    let made_key = match (&settings.key, args.make_key_file) {
-        (KeyChoice::KeyFile(path), true) => Some(path.clone()),
-        (_, true) => {
-            return Err(Error::invalid("the key file to make is not named").with_hint("add --key-file FILE").into());
-        }
-        (_, false) => None,
-    };
+    let made_key = key_file_to_make(&settings.key, args)?;
     refuse_cost(matches!(settings.key, KeyChoice::KeyFile(_)), args.cost)?;
     let has_made_key = Cell::new(false);
     let key = || {
@@ -42,7 +41,7 @@ pub(super) fn init(session: &mut Session, args: &InitArgs) -> Done {
         }
         Ok(key)
     };
-    let made = open::create(&settings.store, key, cost(args.cost));
+    let made = open::create(&settings.store, key, cost(args.cost)).await;
     if let (Err(_), Some(path), true) = (&made, &made_key, has_made_key.get()) {
         // A key without a vault opens nothing.
         let _ = fs::remove_file(path);
@@ -56,6 +55,31 @@ pub(super) fn init(session: &mut Session, args: &InitArgs) -> Done {
             .remark(&format!("made its key: {} (keep a copy: nothing opens the vault without it)", path.display())),
         None => Ok(()),
     }
+}
+
+fn key_file_to_make(key: &KeyChoice, args: &InitArgs) -> Result<Option<PathBuf>> {
+    match (key, args.make_key_file) {
+        (KeyChoice::KeyFile(path), true) => Ok(Some(path.clone())),
+        (_, true) => Err(Error::invalid("the key file to make is not named").with_hint("add --key-file FILE")),
+        (_, false) => Ok(None),
+    }
+}
+
+/// A vault in AWS is made of its index; its key is the service's.
+#[cfg(feature = "aws")]
+async fn init_in_aws(session: &mut Session, args: &InitArgs, index: &str) -> Done {
+    if args.make_key_file || args.cost != CostArgs::default() {
+        return Err(Error::invalid("a vault in AWS has no key file or passphrase: KMS keeps its key")
+            .with_hint(
+                "leave out --make-key-file and the --kdf options; ?kms_key_id=KEY in the store names a key of yours",
+            )
+            .into());
+    }
+    let store = &session.settings.store;
+    open::create(store, || key::of_new_vault(&KeyChoice::Ask), KdfCost::default()).await?;
+    let store = store.to_string();
+    session.out.remark(&format!("made a vault: {store}"))?;
+    session.out.remark(&format!("made its index: the secret {index}"))
 }
 
 fn cost(args: CostArgs) -> KdfCost {
@@ -97,20 +121,20 @@ fn make_key_file(path: &Path) -> Result<()> {
 }
 
 pub(super) async fn backup(session: &mut Session, to: &Path) -> Done {
-    let opened = session.open()?;
+    let opened = session.open().await?;
     let count = opened.file()?.backup(&session.context, to).await?;
     session.out.remark(&format!("copied {} to {}; the same key opens it", counted(count, "token"), to.display()))
 }
 
 pub(super) async fn rotate_key(session: &mut Session) -> Done {
-    let opened = session.open()?;
+    let opened = session.open().await?;
     let generation = opened.file()?.rotate_key(&session.context).await?;
     session.out.remark(&format!("sealed everything anew under a new data key (generation {generation})"))
 }
 
 pub(super) async fn change_passphrase(session: &mut Session, args: &ChangeArgs) -> Done {
     refuse_cost(args.new_key_file.is_some(), args.cost)?;
-    let opened = session.open()?;
+    let opened = session.open().await?;
     let file = opened.file()?;
     let new = key::to_change_to(args, &session.settings)?;
     let opens_by = match &new {
@@ -134,7 +158,7 @@ struct VerificationView {
 }
 
 pub(super) async fn verify(session: &mut Session) -> Done {
-    let opened = session.open()?;
+    let opened = session.open().await?;
     let Verification { generation, records, frames, bytes, dead_bytes, torn_bytes } =
         opened.file()?.verify(&session.context).await?;
     if session.out.is_json() {

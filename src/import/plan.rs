@@ -54,7 +54,8 @@ impl fmt::Debug for ImportOptions<'_> {
     }
 }
 
-/// Imports `source`: all of it in one commit, or nothing.
+/// Imports `source`: all of it in one commit, or nothing. How whole a commit is that is broken off is the backend's to
+/// say; after one over AWS Secrets Manager, a second import goes on where it ended.
 ///
 /// Rows are taken in their order, each as a save of an import. A row with an id that is stored means that token, unless
 /// only one of the two names a user or client and they have no token in common: a second file has the ids 1, 2, 3 again.

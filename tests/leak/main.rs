@@ -10,6 +10,11 @@ mod command_line;
 #[cfg(all(feature = "import", target_os = "linux"))]
 mod memory;
 mod printed;
+#[cfg(feature = "aws")]
+#[path = "../support/service.rs"]
+mod service;
+#[cfg(feature = "aws")]
+mod service_log;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

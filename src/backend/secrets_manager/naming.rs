@@ -31,6 +31,11 @@ impl Prefix {
         Ok(Self(text.to_owned()))
     }
 
+    /// The secret of the index's root: what a vault is known by.
+    pub fn index(&self) -> String {
+        format!("{self}/index")
+    }
+
     /// The secret of a token.
     pub(super) fn record(&self, name: RecordName) -> String {
         format!("{self}/token/{name}")
@@ -39,8 +44,8 @@ impl Prefix {
     /// The secret of a page of the index.
     pub(super) fn page(&self, place: &PagePlace) -> String {
         match place.digits() {
-            [] => format!("{self}/index"),
-            _ => format!("{self}/index/{}/{}", place.epoch, place.path()),
+            [] => self.index(),
+            _ => format!("{}/{}/{}", self.index(), place.epoch, place.path()),
         }
     }
 }

@@ -29,8 +29,8 @@ const REVEAL: RevealArgs = RevealArgs { reveal: false };
 pub(super) async fn run(session: &Session) -> Done {
     let mut stage = Stage::set(session)?;
     stage.say("This plays the life of a vault in a temporary folder. Nothing of yours is touched.")?;
-    make(&mut stage)?;
-    let opened = stage.session.open()?;
+    make(&mut stage).await?;
+    let opened = stage.session.open().await?;
     let (alice, bob) = sign_in(&mut stage, &opened).await?;
     #[cfg(feature = "import")]
     bring_along(&mut stage).await?;
@@ -43,10 +43,10 @@ pub(super) async fn run(session: &Session) -> Done {
     stage.strike()
 }
 
-fn make(stage: &mut Stage) -> Done {
+async fn make(stage: &mut Stage) -> Done {
     stage.step("A vault is made", "init --key-file demo.key --make-key-file")?;
     stage.say("One file, every byte of it sealed with AES-256-GCM. What opens it lies elsewhere: here a key file.")?;
-    upkeep::init(&mut stage.session, &InitArgs { make_key_file: true, cost: CostArgs::default() })
+    upkeep::init(&mut stage.session, &InitArgs { make_key_file: true, cost: CostArgs::default() }).await
 }
 
 /// Two users of one app sign in.
@@ -135,7 +135,7 @@ async fn tamper(stage: &mut Stage, opened: &Opened, bob: &OAuthToken) -> Done {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy).map_err(stage::on_disk)?;
     file.write_all(&bytes).map_err(stage::on_disk)?;
     let whole = std::mem::replace(&mut stage.session.settings.store, StoreLocation::File(copy));
-    let refused = stage.session.open().err();
+    let refused = stage.session.open().await.err();
     stage.session.settings.store = whole;
     let error = refused.filter(|error| error.kind() == ErrorKind::Damaged).ok_or_else(lost)?;
     stage.say(&format!("  error: {}\n  try: {}", report::what(&error), report::hint(&error)))?;

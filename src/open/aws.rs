@@ -1,0 +1,216 @@
+//! Where a vault lies in AWS Secrets Manager, and the client that reaches it.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::Builder;
+use aws_sdk_secretsmanager::config::retry::RetryConfig;
+use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
+use percent_encoding::percent_decode_str;
+
+use crate::backend::secrets_manager::naming::Prefix;
+use crate::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
+use crate::error::{Error, Result};
+use crate::operation::Context;
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one attempt of a call may take, from the connection to the last byte.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the SDK takes as leave to print the bodies of requests and answers.
+const PRINTS_BODIES: &str = "LOG_SENSITIVE_BODIES";
+
+/// A vault in Secrets Manager: `PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL`, the parameters as needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    given: String,
+    prefix: Prefix,
+    region: Option<String>,
+    kms_key_id: Option<String>,
+    endpoint: Option<String>,
+}
+
+impl Location {
+    /// Reads what follows `aws:`. Values of parameters may be percent-encoded (RFC 3986).
+    ///
+    /// # Errors
+    /// `InvalidInput` for a prefix that cannot begin a secret's name, and for parameters that are unknown, doubled,
+    /// empty, or of another form than AWS gives them.
+    pub fn parse(text: &OsStr) -> Result<Self> {
+        let given = text.to_str().ok_or_else(|| Error::invalid("the store in AWS is not named in UTF-8"))?;
+        let (prefix, parameters) = given.split_once('?').unwrap_or((given, ""));
+        let mut location = Self {
+            given: given.to_owned(),
+            prefix: Prefix::parse(prefix)?,
+            region: None,
+            kms_key_id: None,
+            endpoint: None,
+        };
+        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+            location.set(parameter)?;
+        }
+        Ok(location)
+    }
+
+    fn set(&mut self, parameter: &str) -> Result<()> {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let (name, place, is_fit): (_, _, fn(&str) -> bool) = match name {
+            "region" => ("region", &mut self.region, is_region),
+            "kms_key_id" => ("kms_key_id", &mut self.kms_key_id, is_key_id),
+            "endpoint" => ("endpoint", &mut self.endpoint, is_endpoint),
+            // Not repeated: what somebody puts there by mistake may be a secret.
+            _ => return Err(wrong("the store in AWS has a parameter that there is not")),
+        };
+        let value = percent_decode_str(value).decode_utf8().unwrap_or_default();
+        if !is_fit(&value) {
+            return Err(wrong(&format!("the store in AWS has no usable {name}")));
+        }
+        if place.replace(value.into_owned()).is_some() {
+            return Err(wrong(&format!("the store in AWS names {name} twice")));
+        }
+        Ok(())
+    }
+
+    /// What the names of the vault's secrets begin with.
+    pub fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
+    /// The backend, over a client of the SDK's default chain: credentials, Region and endpoint come from the environment,
+    /// the profile, the container or the instance, where the location does not name them.
+    ///
+    /// The SDK's own retries are off, since the backend makes them; connecting may take 3 s, and an attempt 10 s in all.
+    ///
+    /// # Errors
+    /// `InvalidInput` where no Region is set, and where the environment asks the SDK to print bodies.
+    pub async fn backend(&self) -> Result<SecretsManagerBackend> {
+        refuse_printed_bodies()?;
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts.build());
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let shared = loader.load().await;
+        if shared.region().is_none() {
+            return Err(Error::invalid("no Region is set for AWS")
+                .with_hint("add ?region=REGION to the store, or set AWS_REGION, or region in the profile"));
+        }
+        let mut config = Builder::from(&shared);
+        // For this service only: the endpoint of others, such as the one that gives out credentials, is not ours to set.
+        if let Some(endpoint) = &self.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        let options = SecretsManagerOptions {
+            kms_key_id: self.kms_key_id.clone(),
+            ..SecretsManagerOptions::new(self.prefix.clone())
+        };
+        Ok(SecretsManagerBackend::new(Client::from_conf(config.build()), options))
+    }
+
+    /// Makes a vault there: an index without entries.
+    ///
+    /// # Errors
+    /// As [`Location::backend`]; those of the backend, `InvalidInput` where there is a vault already.
+    pub async fn create(&self) -> Result<()> {
+        self.backend().await?.create(&Context::new()).await.map(drop)
+    }
+}
+
+/// As it was given.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.given)
+    }
+}
+
+fn wrong(what: &str) -> Error {
+    Error::invalid(what).with_hint(
+        "write it as in aws:prod/crm-tokens?region=eu-central-1&kms_key_id=alias/crm&endpoint=https://HOST, with the \
+         parameters that are needed",
+    )
+}
+
+fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// An id, an alias or an ARN (KMS API reference, KeyId).
+fn is_key_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte))
+}
+
+/// A URL without a user, query or fragment: the location is shown, and passwords have no place in it.
+fn is_endpoint(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"@?#\\".contains(&byte))
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a switch of the SDK's, which it reads from the environment itself")]
+fn refuse_printed_bodies() -> Result<()> {
+    // As the SDK reads it.
+    match std::env::var(PRINTS_BODIES) {
+        Ok(value) if value.eq_ignore_ascii_case("true") => {
+            Err(Error::invalid(format!("{PRINTS_BODIES} is set: the AWS SDK would write tokens into the log"))
+                .with_hint(format!("unset {PRINTS_BODIES}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Location> {
+        Location::parse(OsStr::new(text))
+    }
+
+    #[test]
+    fn parameters_are_read_and_the_text_stays_as_given() {
+        let text =
+            "prod/crm?endpoint=http%3A%2F%2F127.0.0.1:4566&kms_key_id=arn:aws:kms:eu-west-1:1:key%2fa&region=eu-west-1";
+        let location = parse(text).unwrap();
+        assert_eq!(location.to_string(), text);
+        assert_eq!(location.prefix.to_string(), "prod/crm");
+        assert_eq!(location.region.as_deref(), Some("eu-west-1"));
+        assert_eq!(location.kms_key_id.as_deref(), Some("arn:aws:kms:eu-west-1:1:key/a"));
+        assert_eq!(location.endpoint.as_deref(), Some("http://127.0.0.1:4566"));
+        assert_eq!(parse("a+b=c").unwrap().prefix.to_string(), "a+b=c");
+        assert_eq!(parse("a").unwrap().region, None);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_and_not_repeated() {
+        for text in [
+            "",
+            "?region=eu-west-1",
+            "/a",
+            "a?canary=1",
+            "a?Region=eu-west-1",
+            "a?region",
+            "a?region=",
+            "a?region=%ff",
+            "a?region=Canary",
+            "a?region=eu-west-1&region=eu-west-1",
+            "a?kms_key_id=canary canary",
+            "a?endpoint=canary",
+            "a?endpoint=https://",
+            "a?endpoint=https://user:canary@host",
+            "a?endpoint=ftp://host",
+            "a?region=eu-west-1?endpoint=https://host",
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("canary"), "{text}: {error}");
+        }
+    }
+}

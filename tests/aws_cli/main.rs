@@ -1,0 +1,9 @@
+//! The command line over AWS Secrets Manager: the real program against the simulator's server on loopback.
+#![cfg(all(feature = "aws", feature = "cli", feature = "import"))]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
+
+mod everyday;
+mod failures;
+mod scene;
+#[path = "../support/service.rs"]
+mod service;

@@ -1,0 +1,56 @@
+//! A simulated Secrets Manager on loopback, for a program in another process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::thread::JoinHandle;
+
+use secrets_manager_simulator::http::server::Server;
+use secrets_manager_simulator::settings::Settings;
+use secrets_manager_simulator::simulator::Simulator;
+use tokio::sync::oneshot;
+
+/// What the program proves to AWS that it is.
+pub(crate) const ACCESS_KEY: &str = "AKIDALICE";
+
+/// Answers until it is dropped.
+pub(crate) struct Service {
+    pub(crate) simulator: Simulator,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    pub(crate) fn start() -> Self {
+        let simulator = Simulator::new(Settings::new().seed(7));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let bound = Server::bind(simulator.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let server = runtime.block_on(bound).unwrap();
+        let address = server.address();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(server.run(async { drop(stopped.await) })).unwrap();
+        });
+        Self { simulator, address, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Leads a program here, with these credentials and nothing of the machine's own.
+    pub(crate) fn dress(&self, command: &mut Command, folder: &Path, secret_key: &str) {
+        command.env("AWS_ENDPOINT_URL", format!("http://{}", self.address));
+        command.env("AWS_REGION", "us-east-1").env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", secret_key);
+        command.env("AWS_CONFIG_FILE", folder.join("none")).env("AWS_SHARED_CREDENTIALS_FILE", folder.join("none"));
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
