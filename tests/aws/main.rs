@@ -1,6 +1,7 @@
 //! The backend over AWS Secrets Manager, on a strict simulator of the service.
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to stop")]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "as above; the seed is printed")]
 
 mod calls;
 mod crash;

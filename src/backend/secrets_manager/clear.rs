@@ -7,8 +7,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::Asked;
 use crate::backend::secrets_manager::commit::Committer;
-use crate::backend::secrets_manager::edit::{Edit, LeftOver, Outcome};
-use crate::backend::secrets_manager::index::Loaded;
+use crate::backend::secrets_manager::line::Loaded;
+use crate::backend::secrets_manager::line::{Edit, LeftOver, Outcome};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::Entry;
 use crate::backend::secrets_manager::tokens::State;

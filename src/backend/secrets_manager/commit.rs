@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::Asked;
-use crate::backend::secrets_manager::edit::{Edit, LeftOver, Outcome};
-use crate::backend::secrets_manager::index::{Index, Loaded};
+use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::line::Loaded;
+use crate::backend::secrets_manager::line::{Edit, LeftOver, Outcome};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, seconds};
 use crate::backend::secrets_manager::tokens::{Seen, State, Tokens};

@@ -1,67 +1,19 @@
 //! Writing pages of the index: edits of one process that wait together become one version.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::backend::Claim;
 use crate::backend::secrets_manager::calls::{Asked, Found, Which, Written};
-use crate::backend::secrets_manager::index::{Index, Loaded, Slot};
+use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::line::{Edit, Loaded, Outcome};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, Page, PageKind};
 use crate::backend::secrets_manager::tokens::Tokens;
 use crate::backend::secrets_manager::value::{self, Head};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
-use crate::lookup::LookupKey;
 
 /// How often a page is written again that others write, too.
 const MAX_ROUNDS: u32 = 64;
-
-/// An entry that leads nowhere: to be taken out unless it was written for a later state than `seen`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LeftOver {
-    pub(super) key: LookupKey,
-    pub(super) name: RecordName,
-    pub(super) seen: u64,
-}
-
-/// What is to be changed on a page, and what that rests on.
-#[derive(Debug, Default)]
-pub(super) struct Edit {
-    pub(super) claims: Vec<Claim>,
-    pub(super) add: Vec<Entry>,
-    pub(super) take_out: Vec<LeftOver>,
-    /// Write the page in any case: nobody who read it before can write it then.
-    pub(super) is_fence: bool,
-    pub(super) outcome: Mutex<Option<Outcome>>,
-}
-
-/// What came of an edit.
-#[derive(Clone, Debug)]
-pub(super) enum Outcome {
-    /// The page stands as it is here.
-    Done(Arc<Loaded>),
-    /// A claim does not hold.
-    Refused,
-    /// The page has been split: its keys are on others.
-    Moved,
-}
-
-impl Edit {
-    fn answer(&self, outcome: Outcome) {
-        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-    }
-
-    fn answered(&self) -> Option<Outcome> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn is_new(&self, page: &Page) -> bool {
-        let stands = |entry: &Entry| {
-            page.of_key(entry.key).iter().any(|other| other.name == entry.name && other.sequence >= entry.sequence)
-        };
-        self.is_fence || !self.add.iter().all(stands)
-    }
-}
 
 /// Whether every claim holds on `page`: each key leads to the names that were read, and to others only that are known to
 /// be left over. What the edit itself is about does not count.
@@ -87,17 +39,17 @@ impl Index {
         edit: Arc<Edit>,
     ) -> Result<Outcome> {
         let slot = self.slot(place);
-        waiting(&slot).push(Arc::clone(&edit));
+        slot.waiting().push(Arc::clone(&edit));
         let turn = slot.turn.lock().await;
         if let Some(outcome) = edit.answered() {
             return Ok(outcome);
         }
         // Stays in the line until it is answered: whoever has the turn may be dropped at any await.
-        let batch = waiting(&slot).clone();
+        let batch = slot.waiting().clone();
         let done = self.write(asked, tokens, (place, read), &batch).await;
-        waiting(&slot).retain(|edit| edit.answered().is_none());
+        slot.waiting().retain(|edit| edit.answered().is_none());
         if done.is_err() {
-            waiting(&slot).retain(|other| !Arc::ptr_eq(other, &edit));
+            slot.waiting().retain(|other| !Arc::ptr_eq(other, &edit));
         }
         drop(turn);
         done?;
@@ -228,10 +180,6 @@ const MAX_READ_BACK: u32 = 6;
 
 fn missing() -> Error {
     Error::damaged("a page of the index is missing").with_hint("run `tokenvault verify --repair`")
-}
-
-fn waiting(slot: &Slot) -> std::sync::MutexGuard<'_, Vec<Arc<Edit>>> {
-    slot.waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What edits make of a page, one after the other.

@@ -120,57 +120,56 @@ fn speaks_of_credentials<E: std::error::Error + 'static>(error: &SdkError<E>) ->
 impl Fault {
     /// The error that a caller sees.
     pub(super) fn explained(self) -> Error {
-        let (kind, what, hint) = match self.kind {
-            FaultKind::Credentials => (
-                ErrorKind::PermissionDenied,
-                "AWS took no credentials",
-                "set AWS_PROFILE or the AWS_ variables, or give the task or function a role",
-            ),
-            FaultKind::Denied => (
-                ErrorKind::PermissionDenied,
-                "AWS refused the action",
-                "allow it on the prefix in the policy of the role that this runs under",
-            ),
-            FaultKind::Doomed => (
-                ErrorKind::Gone,
-                "the secret is scheduled for deletion",
-                "restore it in the recovery window, or run `tokenvault verify --repair`",
-            ),
-            FaultKind::Exists => (
-                ErrorKind::Conflict,
-                "somebody else wrote the same version of the secret",
-                "try again; if it stays, run `tokenvault verify`",
-            ),
-            FaultKind::Invalid => (
-                ErrorKind::InvalidInput,
-                "AWS did not take the request",
-                "check the Region, the endpoint and the prefix",
-            ),
-            FaultKind::Kms => (
-                ErrorKind::PermissionDenied,
-                "the KMS key could not be used",
-                "see whether the key is enabled and not pending deletion, and whether the role may use it",
-            ),
-            FaultKind::NotFound => {
-                (ErrorKind::NotFound, "there is no such secret", "check the prefix, the Region and the account")
-            }
-            FaultKind::Quota => (
-                ErrorKind::QuotaReached,
-                "the secret has as many versions as AWS lets it have",
-                "versions are removed once they are a day old; find out what writes to this secret so often",
-            ),
-            FaultKind::Throttled => (
-                ErrorKind::Unavailable,
-                "AWS throttled the request again and again",
-                "try again later; the rates are shared by the whole account",
-            ),
-            FaultKind::Unknown => (
-                ErrorKind::Unavailable,
-                "AWS gave no answer; what was asked may or may not have been done",
-                "try again; if it stays, check the endpoint, the network and the service's health page",
-            ),
-        };
-        Error::new(kind, self.said(what)).with_hint(hint)
+        let (what, hint) = words(self.kind);
+        Error::new(error_kind(self.kind), self.said(what)).with_hint(hint)
+    }
+}
+
+const fn error_kind(kind: FaultKind) -> ErrorKind {
+    match kind {
+        FaultKind::Credentials | FaultKind::Denied | FaultKind::Kms => ErrorKind::PermissionDenied,
+        FaultKind::Doomed => ErrorKind::Gone,
+        FaultKind::Exists => ErrorKind::Conflict,
+        FaultKind::Invalid => ErrorKind::InvalidInput,
+        FaultKind::NotFound => ErrorKind::NotFound,
+        FaultKind::Quota => ErrorKind::QuotaReached,
+        FaultKind::Throttled | FaultKind::Unknown => ErrorKind::Unavailable,
+    }
+}
+
+/// What happened, and what to try.
+const fn words(kind: FaultKind) -> (&'static str, &'static str) {
+    match kind {
+        FaultKind::Credentials => {
+            ("AWS took no credentials", "set AWS_PROFILE or the AWS_ variables, or give the task or function a role")
+        }
+        FaultKind::Denied => {
+            ("AWS refused the action", "allow it on the prefix in the policy of the role that this runs under")
+        }
+        FaultKind::Doomed => (
+            "the secret is scheduled for deletion",
+            "restore it in the recovery window, or run `tokenvault verify --repair`",
+        ),
+        FaultKind::Exists => {
+            ("somebody else wrote the same version of the secret", "try again; if it stays, run `tokenvault verify`")
+        }
+        FaultKind::Invalid => ("AWS did not take the request", "check the Region, the endpoint and the prefix"),
+        FaultKind::Kms => (
+            "the KMS key could not be used",
+            "see whether the key is enabled and not pending deletion, and whether the role may use it",
+        ),
+        FaultKind::NotFound => ("there is no such secret", "check the prefix, the Region and the account"),
+        FaultKind::Quota => (
+            "the secret has as many versions as AWS lets it have",
+            "versions are removed once they are a day old; find out what writes to this secret so often",
+        ),
+        FaultKind::Throttled => {
+            ("AWS throttled the request again and again", "try again later; the rates are shared by the whole account")
+        }
+        FaultKind::Unknown => (
+            "AWS gave no answer; what was asked may or may not have been done",
+            "try again; if it stays, check the endpoint, the network and the service's health page",
+        ),
     }
 }
 

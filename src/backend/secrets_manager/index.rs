@@ -1,13 +1,12 @@
 //! The index: a tree of pages, from a root that is there from the beginning.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::{Asked, Calls, Found, Value, Which, Written};
-use crate::backend::secrets_manager::edit::Edit;
+use crate::backend::secrets_manager::line::{Loaded, Slot};
 use crate::backend::secrets_manager::naming::{PagePlace, Prefix};
 use crate::backend::secrets_manager::page::{Entry, Page};
 use crate::backend::secrets_manager::value::{self, Head, Writes};
@@ -19,24 +18,6 @@ use crate::lookup::LookupKey;
 const MAX_STALE: u32 = 6;
 
 const PARALLEL: usize = 16;
-
-/// A page as it was read.
-#[derive(Clone, Debug)]
-pub(super) struct Loaded {
-    /// What the next version follows from.
-    pub(super) id: VersionId,
-    pub(super) head: Head,
-    pub(super) page: Page,
-}
-
-/// What one process knows of a page beside its content.
-#[derive(Debug, Default)]
-pub(super) struct Slot {
-    /// Edits that wait to be written, all of them by whoever has the turn.
-    pub(super) waiting: Mutex<Vec<Arc<Edit>>>,
-    pub(super) turn: tokio::sync::Mutex<()>,
-    sequence: AtomicU64,
-}
 
 #[derive(Debug)]
 pub(super) struct Index {
@@ -95,7 +76,7 @@ impl Index {
                 Found::Doomed => return Err(doomed()),
             };
             let loaded = self.load(asked, place, value).await?;
-            if slot.sequence.fetch_max(loaded.head.sequence, Ordering::SeqCst) <= loaded.head.sequence {
+            if slot.sees(loaded.head.sequence) {
                 return Ok(Some(loaded));
             }
             self.calls.pace.back_off(attempt).await;

@@ -12,7 +12,7 @@
 //! | what secrets hold | `value.rs` |
 //! | calls, retries, pace, faults | `calls.rs`, `pace.rs`, `fault.rs` |
 //! | tokens | `tokens.rs` |
-//! | pages of the index, and writing them | `page.rs`, `index.rs`, `edit.rs` |
+//! | pages of the index, and writing them | `page.rs`, `index.rs`, `line.rs` (who waits), `edit.rs` |
 //! | commits, clearing | `commit.rs`, `clear.rs` |
 
 use std::collections::{BTreeSet, HashMap};
@@ -25,8 +25,8 @@ use aws_sdk_secretsmanager::Client;
 
 use crate::backend::secrets_manager::calls::{Asked, Calls};
 use crate::backend::secrets_manager::commit::{Committer, LeftOvers};
-use crate::backend::secrets_manager::edit::LeftOver;
 use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::line::LeftOver;
 use crate::backend::secrets_manager::naming::Prefix;
 use crate::backend::secrets_manager::pace::{Pace, Pause, SystemPause};
 use crate::backend::secrets_manager::page::{Entry, seconds};
@@ -45,6 +45,7 @@ mod commit;
 mod edit;
 mod fault;
 mod index;
+mod line;
 pub mod naming;
 pub mod pace;
 mod page;

@@ -1,0 +1,88 @@
+//! Edits of the pages of the index, and the line in which they wait.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::backend::Claim;
+use crate::backend::secrets_manager::page::{Entry, Page};
+use crate::backend::secrets_manager::value::Head;
+use crate::backend::secrets_manager::version::VersionId;
+use crate::identity::RecordName;
+use crate::lookup::LookupKey;
+
+/// A page as it was read.
+#[derive(Clone, Debug)]
+pub(super) struct Loaded {
+    /// What the next version follows from.
+    pub(super) id: VersionId,
+    pub(super) head: Head,
+    pub(super) page: Page,
+}
+
+/// An entry that leads nowhere: to be taken out unless it was written for a later state than `seen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LeftOver {
+    pub(super) key: LookupKey,
+    pub(super) name: RecordName,
+    pub(super) seen: u64,
+}
+
+/// What is to be changed on a page, and what that rests on.
+#[derive(Debug, Default)]
+pub(super) struct Edit {
+    pub(super) claims: Vec<Claim>,
+    pub(super) add: Vec<Entry>,
+    pub(super) take_out: Vec<LeftOver>,
+    /// Write the page in any case: nobody who read it before can write it then.
+    pub(super) is_fence: bool,
+    pub(super) outcome: Mutex<Option<Outcome>>,
+}
+
+impl Edit {
+    pub(super) fn answer(&self, outcome: Outcome) {
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    }
+
+    pub(super) fn answered(&self) -> Option<Outcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn is_new(&self, page: &Page) -> bool {
+        let stands = |entry: &Entry| {
+            page.of_key(entry.key).iter().any(|other| other.name == entry.name && other.sequence >= entry.sequence)
+        };
+        self.is_fence || !self.add.iter().all(stands)
+    }
+}
+
+/// What came of an edit.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// The page stands as it is here.
+    Done(Arc<Loaded>),
+    /// A claim does not hold.
+    Refused,
+    /// The page has been split: its keys are on others.
+    Moved,
+}
+
+/// What one process knows of a page beside its content.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// Edits that wait to be written, all of them by whoever has the turn.
+    waiting: Mutex<Vec<Arc<Edit>>>,
+    pub(super) turn: tokio::sync::Mutex<()>,
+    /// The furthest that this process has seen it come.
+    sequence: AtomicU64,
+}
+
+impl Slot {
+    /// Whether a page that was read at this sequence is no older than what was seen before.
+    pub(super) fn sees(&self, sequence: u64) -> bool {
+        self.sequence.fetch_max(sequence, Ordering::SeqCst) <= sequence
+    }
+
+    pub(super) fn waiting(&self) -> MutexGuard<'_, Vec<Arc<Edit>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
