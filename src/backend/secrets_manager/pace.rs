@@ -153,7 +153,8 @@ mod tests {
         assert!((9.0..=11.0).contains(&halved), "2.5 a second: {halved}");
         (0..20).for_each(|_| pace.throttled());
         let least = seconds(&clock, &pace, 5, |_| ()).await;
-        assert!((9.0..=11.0).contains(&least), "one in two seconds: {least}");
+        // The first also makes up for what the wait before it was too short by.
+        assert!((9.0..=13.0).contains(&least), "one in two seconds: {least}");
     }
 
     #[tokio::test]
