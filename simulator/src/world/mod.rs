@@ -172,7 +172,7 @@ impl World {
     }
 
     /// Lets happen what was due until now.
-    fn settle(&mut self, now: Timestamp) {
+    pub(crate) fn settle(&mut self, now: Timestamp) {
         while let Some((at, name, what)) = self.state.next_due(now) {
             self.now = at;
             match what {
