@@ -10,7 +10,7 @@
 //! let config = aws_sdk_secretsmanager::Config::builder()
 //!     .behavior_version(BehaviorVersion::latest())
 //!     .region(Region::new("us-east-1"))
-//!     .credentials_provider(Credentials::for_tests())
+//!     .credentials_provider(Credentials::new("AKIDALICE", "any", None, None, "example"))
 //!     .http_client(simulator.http_client())
 //!     .sleep_impl(simulator.sleep_impl())
 //!     .time_source(simulator.time_source())

@@ -17,7 +17,8 @@ pub(crate) const PARTS: [Part; 4] = [
         about: "the examples in the documentation",
         need: part::nothing,
         run: |checkout| {
-            checkout::run(&mut checkout.cargo(["test", "--doc", "--package", "tokenvault", "--all-features"]))
+            let packages = ["--package", "tokenvault", "--package", "secrets-manager-simulator"];
+            checkout::run(checkout.cargo(["test", "--doc", "--all-features"]).args(packages))
         },
     },
     Part {

@@ -13,7 +13,7 @@ use crate::rules::reply::{self, Reply};
 use crate::state::Due;
 use crate::state::secret::{Deletion, Secret};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 const DEFAULT_WINDOW: u64 = 30;
 

@@ -6,11 +6,10 @@ use serde_json::Value;
 use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::rules::{input, reply};
-use crate::state::labels::CURRENT;
 use crate::state::secret::Secret;
-use crate::state::version::Version;
+use crate::state::version::{CURRENT, Version};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]

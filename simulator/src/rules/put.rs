@@ -9,11 +9,11 @@ use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::rules::reply::{self, Reply};
 use crate::rules::{input, value};
-use crate::state::labels::{self, CURRENT};
+use crate::state::labels;
 use crate::state::secret::Secret;
-use crate::state::version::{SecretValue, Version};
+use crate::state::version::{CURRENT, SecretValue, Version};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]

@@ -10,7 +10,7 @@ use crate::rules::page::Cut;
 use crate::rules::reply::{self, Reply};
 use crate::state::version::Version;
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]

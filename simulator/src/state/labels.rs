@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::ServiceError;
 use crate::state::secret::Secret;
-
-pub(crate) const CURRENT: &str = "AWSCURRENT";
-pub(crate) const PREVIOUS: &str = "AWSPREVIOUS";
+use crate::state::version::{CURRENT, PREVIOUS};
 
 /// Gives `labels` to a version, taking each from wherever it is. Where AWSCURRENT moves, AWSPREVIOUS goes to the
 /// version it left.

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::ServiceError;
-use crate::state::labels::CURRENT;
-use crate::state::version::Version;
+use crate::state::version::{CURRENT, Version};
 
 /// Why and until when a secret cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

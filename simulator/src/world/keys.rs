@@ -6,11 +6,10 @@ use serde_json::json;
 
 use crate::error::ServiceError;
 use crate::kms::Right;
-use crate::state::labels::{CURRENT, PREVIOUS};
 use crate::state::secret::Secret;
-use crate::state::version::Version;
+use crate::state::version::{CURRENT, PREVIOUS, Version};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 /// The labels whose versions follow a change of the key.
 const REENCRYPTED: [&str; 3] = [CURRENT, "AWSPENDING", PREVIOUS];

@@ -1,6 +1,7 @@
 //! All that the rules work on: the secrets, the time of the call, what is random.
 
 pub(crate) mod access;
+pub(crate) mod caller;
 pub(crate) mod events;
 pub(crate) mod keys;
 
@@ -23,7 +24,7 @@ use crate::state::{Due, State};
 use crate::switches::{Staleness, Switches};
 use crate::throttle::Buckets;
 use crate::trail::Trail;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Debug)]
 pub(crate) struct World {
