@@ -137,14 +137,14 @@ impl Simulator {
 
     /// The events that CloudTrail shows by now, the oldest first: each a while after its call.
     pub fn trail(&self) -> Vec<Value> {
-        let world = self.world();
+        let world = self.settled();
         let shown = self.shared.clock.now().before(world.switches.trail_delay);
         world.trail.until(shown).map(Record::event).collect()
     }
 
     /// Like [`Simulator::trail`], and forgets what it returns.
     pub fn take_trail(&self) -> Vec<Value> {
-        let mut world = self.world();
+        let mut world = self.settled();
         let shown = self.shared.clock.now().before(world.switches.trail_delay);
         let events = world.trail.until(shown).map(Record::event).collect();
         world.trail.forget(shown);

@@ -11,8 +11,8 @@ const FLOORS: [&[&str]; 9] = [
     &["rules"],
     &["world"],
     &["faults", "settings", "trail", "turnstile", "view"],
-    &["counters", "gate", "iam", "kms", "state", "switches", "wire"],
-    &["throttle"],
+    &["counters", "gate", "iam", "state", "switches", "wire"],
+    &["kms", "throttle"],
     &["arn", "clock", "error", "operation", "random"],
 ];
 

@@ -1,6 +1,7 @@
 //! CreateSecret.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -106,7 +107,7 @@ fn first(
     let keys = world.encrypt(caller, secret, token)?;
     let id = token.to_owned();
     let version = Version { id, value, keys, created: world.now, accessed: None, labels: BTreeSet::new() };
-    secret.versions.push(version);
+    secret.versions.push(Arc::new(version));
     labels::attach(secret, token, &BTreeSet::from([CURRENT.to_owned()]));
     Ok(token.to_owned())
 }

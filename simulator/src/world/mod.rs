@@ -165,8 +165,7 @@ impl World {
     pub(crate) fn delete(&mut self, mut secret: Secret, deletion: Deletion) {
         let longest = if deletion.forced { self.switches.force_delete } else { self.switches.purge };
         let end = deletion.due.after(self.between(Duration::from_secs(1), longest));
-        self.state.unschedule(&secret.name, Due::Purge);
-        self.state.schedule(end, &secret.name, Due::Purge);
+        self.state.schedule_end(end, &secret.name);
         secret.deletion = Some(deletion);
         self.record_service("StartSecretVersionDelete", &secret);
         self.store(secret);
@@ -192,7 +191,7 @@ impl World {
             self.record_service("EndSecretVersionDelete", &gone);
         }
         let remembered = self.switches.read_lag.max(self.switches.list_lag) + Duration::from_millis(1);
-        self.state.schedule(free.after(remembered), name, Due::Forget);
+        self.state.schedule_forgetting(free.after(remembered), name);
     }
 
     /// A duration drawn at random, `longest` at the most.
