@@ -46,6 +46,8 @@ fn r38_pages_lead_on_by_token_and_may_be_empty() {
     account.simulator.set(|switches| switches.empty_pages = 100);
     let first = account.ok("ListSecrets", json!({}));
     assert!(names(&first).is_empty() && first["NextToken"].is_string());
+    // No two empty pages follow each other: a listing comes to its end.
+    assert_eq!(all(&account, json!({ "MaxResults": 10 })), (expected.clone(), 10));
     account.simulator.set(|switches| switches.empty_pages = 0);
     let page = account.ok("ListSecrets", json!({ "MaxResults": 10 }));
     let token = page["NextToken"].as_str().unwrap();
