@@ -18,6 +18,7 @@ fn all(account: &Account, mut body: Value) -> (Vec<String>, usize) {
     loop {
         let page = account.ok("ListSecrets", body.clone());
         pages += 1;
+        assert!(pages < 1000, "a listing without an end");
         found.extend(names(&page));
         match page.get("NextToken") {
             Some(token) => body["NextToken"] = token.clone(),
