@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::ServiceError;
 
 /// A key's state.
@@ -14,6 +16,19 @@ pub enum KeyState {
     Disabled,
     /// It is scheduled for deletion; that can be cancelled.
     PendingDeletion,
+}
+
+/// How a throttled KMS call shows through the service; the documentation does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Throttled {
+    /// `ThrottlingException`, HTTP 400.
+    #[default]
+    ThrottlingException,
+    /// `InternalServiceError`, HTTP 500.
+    InternalServiceError,
+    /// `DecryptionFailure` or `EncryptionFailure`.
+    Failure,
 }
 
 /// What a principal may do with a key.
@@ -33,6 +48,13 @@ impl Right {
             Self::GenerateDataKey => "GenerateDataKey",
         }
     }
+}
+
+/// What the switches say of keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) known_only: bool,
+    pub(crate) throttled: Throttled,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -95,15 +117,19 @@ impl Keys {
         key: Option<&str>,
         access_key: &str,
         right: Right,
-        known_only: bool,
+        rules: Rules,
     ) -> Result<(), ServiceError> {
         if let Some(failing) = self.failing.checked_sub(1) {
             self.failing = failing;
-            return Err(ServiceError::throttled());
+            return Err(match rules.throttled {
+                Throttled::ThrottlingException => ServiceError::throttled(),
+                Throttled::InternalServiceError => ServiceError::internal(),
+                Throttled::Failure => unusable(right),
+            });
         }
         let Some(name) = key else { return Ok(()) };
         match self.found(name) {
-            None if known_only => Err(unusable(right)),
+            None if rules.known_only => Err(unusable(right)),
             None => Ok(()),
             Some(key) if !key.may(access_key, right) => {
                 Err(ServiceError::new("AccessDeniedException", "Access to KMS is not allowed"))

@@ -32,5 +32,6 @@ pub mod switches;
 pub mod throttle;
 mod trail;
 pub mod turnstile;
+pub mod view;
 pub mod wire;
 mod world;

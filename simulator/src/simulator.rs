@@ -19,6 +19,7 @@ use crate::rules;
 use crate::settings::Settings;
 use crate::switches::Switches;
 use crate::trail::Record;
+use crate::view::SecretView;
 use crate::wire::{Request, Response};
 use crate::world::World;
 
@@ -46,6 +47,7 @@ impl std::error::Error for Lost {}
 #[derive(Clone, Debug)]
 pub struct Simulator {
     shared: Arc<Shared>,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,6 @@ struct Shared {
     seed: u64,
     clock: Clock,
     calls: AtomicU64,
-    gate: Option<Arc<dyn Gate>>,
     world: Mutex<World>,
     counters: Mutex<Counters>,
 }
@@ -67,9 +68,20 @@ impl Simulator {
             calls: AtomicU64::new(0),
             world: Mutex::new(World::new(&settings)),
             counters: Mutex::new(Counters::default()),
-            gate: settings.gate,
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), gate: settings.gate }
+    }
+
+    /// The same service through another gate: for one client among several.
+    #[must_use]
+    pub fn gated(&self, gate: Arc<dyn Gate>) -> Self {
+        Self { gate: Some(gate), ..self.clone() }
+    }
+
+    /// The same service without a gate, for calls of the test's own while clients are held.
+    #[must_use]
+    pub fn ungated(&self) -> Self {
+        Self { gate: None, ..self.clone() }
     }
 
     /// The clock that all rules go by.
@@ -90,6 +102,17 @@ impl Simulator {
     /// The calls so far.
     pub fn counters(&self) -> Counters {
         locked(&self.shared.counters).clone()
+    }
+
+    /// The names of all secrets, those marked for deletion included.
+    pub fn names(&self) -> Vec<String> {
+        let world = self.settled();
+        world.state.names().filter(|(_, history)| history.present().is_some()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A secret as it is, by its name: no call, no gate, no lag.
+    pub fn secret(&self, name: &str) -> Option<SecretView> {
+        self.settled().state.present(name).map(|secret| SecretView::of(secret))
     }
 
     /// Plans a fault.
@@ -114,14 +137,14 @@ impl Simulator {
 
     /// The events that CloudTrail shows by now, the oldest first: each a while after its call.
     pub fn trail(&self) -> Vec<Value> {
-        let world = self.world();
+        let world = self.settled();
         let shown = self.shared.clock.now().before(world.switches.trail_delay);
         world.trail.until(shown).map(Record::event).collect()
     }
 
     /// Like [`Simulator::trail`], and forgets what it returns.
     pub fn take_trail(&self) -> Vec<Value> {
-        let mut world = self.world();
+        let mut world = self.settled();
         let shown = self.shared.clock.now().before(world.switches.trail_delay);
         let events = world.trail.until(shown).map(Record::event).collect();
         world.trail.forget(shown);
@@ -184,7 +207,7 @@ impl Simulator {
     }
 
     async fn passed(&self, call: &Call, phase: Phase) -> Verdict {
-        match &self.shared.gate {
+        match &self.gate {
             Some(gate) => gate.pass(call, phase).await,
             None => Verdict::Go,
         }
@@ -198,6 +221,13 @@ impl Simulator {
         let answer = rules::answer(&mut world, call, body);
         world.strike(call, Phase::After)?;
         Ok(answer)
+    }
+
+    /// The world after all that was due by now.
+    fn settled(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world();
+        world.settle(self.shared.clock.now());
+        world
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kms::Throttled;
 use crate::throttle::Group;
 
 /// How far reads lag behind writes.
@@ -94,6 +95,8 @@ pub struct Switches {
     pub trail_delay: Duration,
     /// Whether a KMS key must be in the table to be used; else any name is a key that works.
     pub known_keys_only: bool,
+    /// How a throttled KMS call shows.
+    pub kms_throttle: Throttled,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -121,6 +124,7 @@ impl Default for Switches {
             trail: true,
             trail_delay: 300 * SECOND,
             known_keys_only: true,
+            kms_throttle: Throttled::default(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Replies recorded from LocalStack (`record.py`), where it agrees with AWS: the simulator gives the same.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs;

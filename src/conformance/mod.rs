@@ -77,6 +77,6 @@ impl<S: fmt::Debug> fmt::Debug for Fresh<S> {
 /// Where the promise is broken, or where the system gives no threads.
 #[expect(clippy::expect_used, reason = "a test without a runtime has nothing else to say")]
 pub fn run(promise: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
     runtime.expect("the system gives no threads").block_on(promise);
 }

@@ -1,7 +1,7 @@
 //! Two processes at once, in every order of their calls.
 //!
 //! Each call of the two waits at a gate until the schedule lets it go. All schedules are tried, depth first; where there
-//! are more than TOKENVAULT_SCHEDULES (60 unless told otherwise; 0: no bound), the rest is a sample, whose seed is
+//! are more than TOKENVAULT_SCHEDULES (24 unless told otherwise; 0: no bound), the rest is a sample, whose seed is
 //! printed.
 
 use std::collections::{BTreeMap, HashMap};
@@ -187,7 +187,7 @@ async fn begin(world: &World, past: Past) -> Option<OAuthToken> {
 #[allow(clippy::disallowed_methods, reason = "how long to test is the tester's word")]
 fn bound() -> usize {
     let told = std::env::var("TOKENVAULT_SCHEDULES").ok().and_then(|text| text.parse().ok());
-    match told.unwrap_or(60) {
+    match told.unwrap_or(24) {
         0 => usize::MAX,
         bound => bound,
     }

@@ -5,6 +5,9 @@
 
 mod calls;
 mod crash;
+mod emulated;
+#[path = "../support/emulator.rs"]
+mod emulator;
 mod interleavings;
 mod simulated;
 
@@ -37,3 +40,12 @@ async fn two_handles() -> Fresh<Handles> {
 tokenvault::conformance_tests!(over_the_simulator, store);
 tokenvault::backend_conformance_tests!(on_the_simulator, backend);
 tokenvault::shared_conformance_tests!(two_processes, two_handles);
+
+mod localstack {
+    use super::emulated::{backend, store, two_handles};
+    use super::emulator::localstack::endpoint;
+
+    tokenvault::conformance_tests!(vaults, || store(endpoint()));
+    tokenvault::backend_conformance_tests!(backends, || backend(endpoint()));
+    tokenvault::shared_conformance_tests!(two_processes, || two_handles(endpoint()));
+}

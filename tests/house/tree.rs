@@ -14,7 +14,8 @@ pub(crate) struct File {
 impl File {
     /// The module this file is, `backend::file::frame`; the library's root is empty, the binary's is `main`.
     pub(crate) fn module(&self) -> String {
-        let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
+        let inside = self.path.strip_prefix("simulator/").unwrap_or(&self.path);
+        let inside = inside.strip_prefix("src/").unwrap_or(inside);
         let name = inside.strip_suffix(".rs").unwrap_or(inside);
         let name = name.strip_suffix("/mod").unwrap_or(name);
         if name == "lib" { String::new() } else { name.replace('/', "::") }
@@ -87,6 +88,7 @@ fn a_file_is_named_by_its_module() {
     assert_eq!(module("src/main.rs"), "main");
     assert_eq!(module("src/backend/mod.rs"), "backend");
     assert_eq!(module("src/backend/file/frame.rs"), "backend::file::frame");
+    assert_eq!(module("simulator/src/rules/get.rs"), "rules::get");
 }
 
 #[test]

@@ -45,13 +45,19 @@ fn clippy(checkout: &Checkout) -> Result<(), String> {
     checkout::run(checkout.cargo(fuzzing).args(["--deny", "warnings", "--cfg", "fuzzing"]))
 }
 
+/// The packages that others use, and where their manifests are.
+const LIBRARIES: [(&str, &str); 2] =
+    [("tokenvault", "Cargo.toml"), ("secrets-manager-simulator", "simulator/Cargo.toml")];
+
 fn features(checkout: &Checkout) -> Result<(), String> {
-    let manifest = fs::read_to_string(checkout.root.join("Cargo.toml")).map_err(|error| error.to_string())?;
-    let alone = ["clippy", "--package", "tokenvault", "--lib", "--bins", "--no-default-features"];
     let mut failures = Vec::new();
-    for feature in std::iter::once("").chain(declared_features(&manifest)) {
-        let named = ["--features", feature, "--", "--deny", "warnings"];
-        failures.extend(checkout::run(checkout.cargo(alone).args(named)).err());
+    for (package, manifest) in LIBRARIES {
+        let manifest = fs::read_to_string(checkout.root.join(manifest)).map_err(|error| error.to_string())?;
+        let alone = ["clippy", "--package", package, "--lib", "--bins", "--no-default-features"];
+        for feature in std::iter::once("").chain(declared_features(&manifest)) {
+            let named = ["--features", feature, "--", "--deny", "warnings"];
+            failures.extend(checkout::run(checkout.cargo(alone).args(named)).err());
+        }
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
 }
@@ -97,8 +103,11 @@ fn deny(checkout: &Checkout, checks: &[&str], options: &[&str]) -> Result<(), St
 }
 
 fn docs(checkout: &Checkout) -> Result<(), String> {
-    let library = ["doc", "--package", "tokenvault", "--lib", "--no-deps", "--all-features"];
-    checkout::run(checkout.cargo(library).env("RUSTDOCFLAGS", "--deny warnings"))
+    for (package, _) in LIBRARIES {
+        let library = ["doc", "--package", package, "--lib", "--no-deps", "--all-features"];
+        checkout::run(checkout.cargo(library).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub(crate) const PARTS: [Part<Session>; 8] = [
         about: "the examples in the documentation",
         need: part::nothing,
         run: |session| {
-            checkout::run(&mut session.checkout.cargo(["test", "--doc", "--package", "tokenvault", "--all-features"]))
+            let packages = ["--package", "tokenvault", "--package", "secrets-manager-simulator"];
+            checkout::run(session.checkout.cargo(["test", "--doc", "--all-features"]).args(packages))
         },
     },
     Part {

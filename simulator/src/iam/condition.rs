@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::iam::policy::strings;
+use crate::iam::strings::strings;
 
 /// The values of the condition keys of a call, by lower-case key.
 #[derive(Clone, Debug, Default)]

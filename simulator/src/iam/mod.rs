@@ -3,4 +3,5 @@
 pub(crate) mod condition;
 pub mod policy;
 pub mod principal;
+pub(crate) mod strings;
 pub(crate) mod verdict;

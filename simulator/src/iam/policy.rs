@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::iam::condition::Condition;
+use crate::iam::strings::strings;
 
 /// A policy document. What it holds that the simulator does not evaluate is an error, never passed over.
 #[derive(Clone, Debug)]
@@ -113,18 +114,5 @@ fn principals(value: &Value) -> Result<Vec<String>, String> {
             members.get("AWS").map_or_else(|| Err("a Principal without AWS".to_owned()), strings)
         }
         other => strings(other),
-    }
-}
-
-/// A string or a list of them.
-pub(crate) fn strings(value: &Value) -> Result<Vec<String>, String> {
-    let string = |value: &Value| match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
-        _ => Err(format!("a string was expected: {value}")),
-    };
-    match value {
-        Value::Array(values) => values.iter().map(string).collect(),
-        one => string(one).map(|one| vec![one]),
     }
 }

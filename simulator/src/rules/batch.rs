@@ -10,7 +10,7 @@ use crate::rules::page::Cut;
 use crate::rules::reply::Reply;
 use crate::rules::{get, input, list};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 const MOST: usize = 20;
 

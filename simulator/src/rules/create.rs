@@ -1,6 +1,7 @@
 //! CreateSecret.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,11 +11,11 @@ use crate::operation::Operation;
 use crate::rules::input::{self, Tag};
 use crate::rules::reply::Reply;
 use crate::rules::value;
-use crate::state::labels::{self, CURRENT};
+use crate::state::labels;
 use crate::state::secret::Secret;
-use crate::state::version::{SecretValue, Version};
+use crate::state::version::{CURRENT, SecretValue, Version};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -106,7 +107,7 @@ fn first(
     let keys = world.encrypt(caller, secret, token)?;
     let id = token.to_owned();
     let version = Version { id, value, keys, created: world.now, accessed: None, labels: BTreeSet::new() };
-    secret.versions.push(version);
+    secret.versions.push(Arc::new(version));
     labels::attach(secret, token, &BTreeSet::from([CURRENT.to_owned()]));
     Ok(token.to_owned())
 }

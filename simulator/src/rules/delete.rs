@@ -10,10 +10,9 @@ use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::rules::input;
 use crate::rules::reply::{self, Reply};
-use crate::state::Due;
 use crate::state::secret::{Deletion, Secret};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 const DEFAULT_WINDOW: u64 = 30;
 
@@ -84,7 +83,7 @@ pub(crate) fn restore_secret(world: &mut World, caller: &Caller, body: &Value) -
         Some(_) => {
             let mut secret = Secret::clone(&secret);
             secret.deletion = None;
-            world.state.unschedule(&secret.name, Due::Purge);
+            world.state.unschedule_end(&secret.name);
             world.record_service("CancelSecretVersionDelete", &secret);
             world.store(secret);
         }

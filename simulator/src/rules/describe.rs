@@ -9,7 +9,7 @@ use crate::rules::input;
 use crate::rules::reply::{self, Reply};
 use crate::state::secret::Secret;
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]

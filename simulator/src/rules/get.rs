@@ -6,11 +6,10 @@ use serde_json::Value;
 use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::rules::{input, reply};
-use crate::state::labels::CURRENT;
 use crate::state::secret::Secret;
-use crate::state::version::Version;
+use crate::state::version::{CURRENT, Version};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -59,6 +58,9 @@ pub(crate) fn no_version(id: &str) -> ServiceError {
 fn opened(world: &mut World, caller: &Caller, secret: &Secret, version: &Version) -> Result<Value, ServiceError> {
     world.decrypt(caller, secret, version)?;
     let day = world.now.day();
+    if secret.accessed == Some(day) && version.accessed == Some(day) {
+        return Ok(reply::value(secret, version));
+    }
     world.state.note(&secret.name, |present| {
         present.accessed = Some(day);
         if let Some(read) = present.version_mut(&version.id) {

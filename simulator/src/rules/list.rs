@@ -14,7 +14,7 @@ use crate::rules::reply::Reply;
 use crate::rules::{describe, input};
 use crate::state::secret::Secret;
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -26,7 +26,7 @@ use crate::gate::Call;
 use crate::operation::Operation;
 use crate::throttle::Group;
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 /// Answers a call, and writes it into the trail.
 pub(crate) fn answer(world: &mut World, call: &Call, body: &Value) -> Result<Value, ServiceError> {

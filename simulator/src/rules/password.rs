@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::rules::input;
 use crate::rules::reply::Reply;
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]

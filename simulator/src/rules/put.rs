@@ -1,6 +1,7 @@
 //! PutSecretValue, and how any call adds a version.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,11 +10,11 @@ use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::rules::reply::{self, Reply};
 use crate::rules::{input, value};
-use crate::state::labels::{self, CURRENT};
+use crate::state::labels;
 use crate::state::secret::Secret;
-use crate::state::version::{SecretValue, Version};
+use crate::state::version::{CURRENT, SecretValue, Version};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -73,7 +74,7 @@ pub(crate) fn add(
     }
     let id = token.to_owned();
     let version = Version { id, value, keys, created: world.now, accessed: None, labels: BTreeSet::new() };
-    secret.versions.push(version);
+    secret.versions.push(Arc::new(version));
     labels::attach(secret, token, &stages);
     labels::within(secret, world.switches.label_limit)?;
     secret.prune(world.switches.version_limit, world.switches.version_age, world.now)?;

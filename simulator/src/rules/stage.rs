@@ -9,11 +9,12 @@ use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::rules::reply::Reply;
 use crate::rules::{get, input};
-use crate::state::labels::{self, CURRENT};
+use crate::state::labels;
 use crate::state::secret::Secret;
+use crate::state::version::CURRENT;
 use crate::switches::Mismatch;
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]

@@ -11,7 +11,7 @@ use crate::state::secret::Secret;
 use crate::state::version::SecretValue;
 use crate::switches::UpdateToken;
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]

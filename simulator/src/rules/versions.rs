@@ -1,5 +1,7 @@
 //! ListSecretVersionIds.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -10,7 +12,7 @@ use crate::rules::page::Cut;
 use crate::rules::reply::{self, Reply};
 use crate::state::version::Version;
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -28,7 +30,7 @@ pub(crate) fn list_secret_version_ids(world: &mut World, caller: &Caller, body: 
     input::secret_id(&input.secret_id)?;
     let most = input.max_results.map_or(Ok(100), |most| input::number("MaxResults", most, 1..=100))?;
     let secret = world.read(caller, operation, &input.secret_id)?;
-    let wanted = |version: &&Version| input.include_deprecated || !version.labels.is_empty();
+    let wanted = |version: &&Arc<Version>| input.include_deprecated || !version.labels.is_empty();
     let entries = secret.versions.iter().filter(wanted).map(|version| {
         let position = (format!("{:020}", version.created.as_millis()), version.id.clone());
         (position, shown(version))

@@ -1,12 +1,11 @@
 //! Staging labels: where they are, and how they move.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::error::ServiceError;
 use crate::state::secret::Secret;
-
-pub(crate) const CURRENT: &str = "AWSCURRENT";
-pub(crate) const PREVIOUS: &str = "AWSPREVIOUS";
+use crate::state::version::{CURRENT, PREVIOUS};
 
 /// Gives `labels` to a version, taking each from wherever it is. Where AWSCURRENT moves, AWSPREVIOUS goes to the
 /// version it left.
@@ -21,8 +20,8 @@ pub(crate) fn attach(secret: &mut Secret, to: &str, labels: &BTreeSet<String>) {
 }
 
 pub(crate) fn detach(secret: &mut Secret, label: &str) {
-    for version in &mut secret.versions {
-        version.labels.remove(label);
+    for version in secret.versions.iter_mut().filter(|version| version.labels.contains(label)) {
+        Arc::make_mut(version).labels.remove(label);
     }
 }
 

@@ -24,7 +24,11 @@ pub(crate) enum Due {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     names: BTreeMap<String, History>,
+    /// How many of them have a secret.
+    count: usize,
     due: BTreeSet<(Timestamp, String, Due)>,
+    /// When each name's secret goes, to find it in `due`.
+    ends: BTreeMap<String, Timestamp>,
 }
 
 impl State {
@@ -41,13 +45,14 @@ impl State {
         self.names.iter()
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.names.values().filter(|history| history.present().is_some()).count()
+    pub(crate) const fn count(&self) -> usize {
+        self.count
     }
 
     /// Puts the secret in the place of the one of its name; lagging reads may see the old one back to `oldest`.
     pub(crate) fn replace(&mut self, secret: Secret, now: Timestamp, oldest: Timestamp) {
         let history = self.names.entry(secret.name.clone()).or_default();
+        self.count += usize::from(history.present().is_none());
         history.replace(Some(Arc::new(secret)), now, oldest);
     }
 
@@ -58,12 +63,21 @@ impl State {
         }
     }
 
-    pub(crate) fn schedule(&mut self, at: Timestamp, name: &str, what: Due) {
-        self.due.insert((at, name.to_owned(), what));
+    /// Sets the end of a secret, in the place of an earlier one.
+    pub(crate) fn schedule_end(&mut self, at: Timestamp, name: &str) {
+        self.unschedule_end(name);
+        self.ends.insert(name.to_owned(), at);
+        self.due.insert((at, name.to_owned(), Due::Purge));
     }
 
-    pub(crate) fn unschedule(&mut self, name: &str, what: Due) {
-        self.due.retain(|(_, of, due)| !(of == name && *due == what));
+    pub(crate) fn unschedule_end(&mut self, name: &str) {
+        if let Some(at) = self.ends.remove(name) {
+            self.due.remove(&(at, name.to_owned(), Due::Purge));
+        }
+    }
+
+    pub(crate) fn schedule_forgetting(&mut self, at: Timestamp, name: &str) {
+        self.due.insert((at, name.to_owned(), Due::Forget));
     }
 
     /// What is due next until `now`, taken off the list.
@@ -82,6 +96,8 @@ impl State {
     ) -> Option<Arc<Secret>> {
         let history = self.names.get_mut(name)?;
         let gone = history.present().cloned();
+        self.count -= usize::from(gone.is_some());
+        self.ends.remove(name);
         history.replace(None, at, oldest);
         history.taken_until = Some(free);
         gone

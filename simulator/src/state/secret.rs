@@ -1,12 +1,12 @@
 //! One secret: what is known of it, and its versions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::ServiceError;
-use crate::state::labels::CURRENT;
-use crate::state::version::Version;
+use crate::state::version::{CURRENT, Version};
 
 /// Why and until when a secret cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,20 +33,20 @@ pub(crate) struct Secret {
     pub(crate) accessed: Option<Timestamp>,
     pub(crate) deletion: Option<Deletion>,
     /// In the order of their making.
-    pub(crate) versions: Vec<Version>,
+    pub(crate) versions: Vec<Arc<Version>>,
 }
 
 impl Secret {
     pub(crate) fn version(&self, id: &str) -> Option<&Version> {
-        self.versions.iter().find(|version| version.id == id)
+        self.versions.iter().map(Arc::as_ref).find(|version| version.id == id)
     }
 
     pub(crate) fn version_mut(&mut self, id: &str) -> Option<&mut Version> {
-        self.versions.iter_mut().find(|version| version.id == id)
+        self.versions.iter_mut().find(|version| version.id == id).map(Arc::make_mut)
     }
 
     pub(crate) fn labelled(&self, label: &str) -> Option<&Version> {
-        self.versions.iter().find(|version| version.labels.contains(label))
+        self.versions.iter().map(Arc::as_ref).find(|version| version.labels.contains(label))
     }
 
     pub(crate) fn current(&self) -> Option<&Version> {

@@ -5,6 +5,12 @@ use std::fmt;
 
 use crate::clock::Timestamp;
 
+/// The label of the version that reads mean which name none.
+pub(crate) const CURRENT: &str = "AWSCURRENT";
+
+/// The label of the version that was current before.
+pub(crate) const PREVIOUS: &str = "AWSPREVIOUS";
+
 /// A secret value, as it was given.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum SecretValue {

@@ -8,7 +8,7 @@ use crate::random;
 use crate::state::secret::Secret;
 use crate::trail::{self, Record, What};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 const SECRETS_MANAGER: &str = "secretsmanager.amazonaws.com";
 const KMS: &str = "kms.amazonaws.com";

@@ -1,16 +1,16 @@
 //! What each call asks of KMS, under the caller's rights.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use crate::error::ServiceError;
-use crate::kms::Right;
-use crate::state::labels::{CURRENT, PREVIOUS};
+use crate::kms::{Right, Rules};
 use crate::state::secret::Secret;
-use crate::state::version::Version;
+use crate::state::version::{CURRENT, PREVIOUS, Version};
 use crate::world::World;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 /// The labels whose versions follow a change of the key.
 const REENCRYPTED: [&str; 3] = [CURRENT, "AWSPENDING", PREVIOUS];
@@ -58,21 +58,25 @@ impl World {
         let new = key.clone();
         self.use_key(caller, secret, "RequestToValidateKeyAccess", new.as_deref(), Right::GenerateDataKey)?;
         self.use_key(caller, secret, "RequestToValidateKeyAccess", new.as_deref(), Right::Decrypt)?;
-        let known_only = self.switches.known_keys_only;
-        let may_encrypt = self.keys.used(new.as_deref(), &caller.access_key, Right::Encrypt, known_only).is_ok();
+        let rules = self.key_rules();
+        let may_encrypt = self.keys.used(new.as_deref(), &caller.access_key, Right::Encrypt, rules).is_ok();
         secret.key = key;
         if !may_encrypt {
             return Ok(());
         }
-        let labelled = |version: &Version| REENCRYPTED.iter().any(|label| version.labels.contains(*label));
+        let labelled = |version: &Arc<Version>| REENCRYPTED.iter().any(|label| version.labels.contains(*label));
         for at in 0..secret.versions.len() {
             let Some(version) = secret.versions.get(at).filter(|version| labelled(version)).cloned() else { continue };
             self.decrypt(caller, secret, &version)?;
             if let Some(version) = secret.versions.get_mut(at) {
-                version.keys = new.iter().cloned().collect();
+                Arc::make_mut(version).keys = new.iter().cloned().collect();
             }
         }
         Ok(())
+    }
+
+    const fn key_rules(&self) -> Rules {
+        Rules { known_only: self.switches.known_keys_only, throttled: self.switches.kms_throttle }
     }
 
     fn use_key(
@@ -83,7 +87,7 @@ impl World {
         key: Option<&str>,
         right: Right,
     ) -> Result<(), ServiceError> {
-        let used = self.keys.used(key, &caller.access_key, right, self.switches.known_keys_only);
+        let used = self.keys.used(key, &caller.access_key, right, self.key_rules());
         let context = BTreeMap::from([("SecretARN", secret.arn.as_str()), ("SecretVersionId", version)]);
         let key = key.unwrap_or("alias/aws/secretsmanager");
         let request = json!({ "keyId": key, "encryptionContext": context });

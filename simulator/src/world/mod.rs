@@ -1,6 +1,7 @@
 //! All that the rules work on: the secrets, the time of the call, what is random.
 
 pub(crate) mod access;
+pub(crate) mod caller;
 pub(crate) mod events;
 pub(crate) mod keys;
 
@@ -23,7 +24,7 @@ use crate::state::{Due, State};
 use crate::switches::{Staleness, Switches};
 use crate::throttle::Buckets;
 use crate::trail::Trail;
-use crate::world::access::Caller;
+use crate::world::caller::Caller;
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -164,15 +165,14 @@ impl World {
     pub(crate) fn delete(&mut self, mut secret: Secret, deletion: Deletion) {
         let longest = if deletion.forced { self.switches.force_delete } else { self.switches.purge };
         let end = deletion.due.after(self.between(Duration::from_secs(1), longest));
-        self.state.unschedule(&secret.name, Due::Purge);
-        self.state.schedule(end, &secret.name, Due::Purge);
+        self.state.schedule_end(end, &secret.name);
         secret.deletion = Some(deletion);
         self.record_service("StartSecretVersionDelete", &secret);
         self.store(secret);
     }
 
     /// Lets happen what was due until now.
-    fn settle(&mut self, now: Timestamp) {
+    pub(crate) fn settle(&mut self, now: Timestamp) {
         while let Some((at, name, what)) = self.state.next_due(now) {
             self.now = at;
             match what {
@@ -191,7 +191,7 @@ impl World {
             self.record_service("EndSecretVersionDelete", &gone);
         }
         let remembered = self.switches.read_lag.max(self.switches.list_lag) + Duration::from_millis(1);
-        self.state.schedule(free.after(remembered), name, Due::Forget);
+        self.state.schedule_forgetting(free.after(remembered), name);
     }
 
     /// A duration drawn at random, `longest` at the most.

@@ -164,3 +164,19 @@ fn r09_what_is_not_simulated_is_refused_by_name() {
     assert!(refused.message.contains("AddReplicaRegions"));
     assert_eq!(account.code("NoSuchThing", json!({})), "UnknownOperationException");
 }
+
+#[test]
+fn r69_an_account_holds_a_limited_number_of_secrets() {
+    let account = Account::with(|switches| switches.secret_limit = 3);
+    for name in ["a", "b", "c"] {
+        account.create(name);
+    }
+    assert_eq!(create(&account, "d", &json!({})), "LimitExceededException");
+    account.create("a");
+    // One that is scheduled for deletion still counts, until it is gone.
+    account.ok("DeleteSecret", json!({ "SecretId": "a", "ForceDeleteWithoutRecovery": true }));
+    assert_eq!(create(&account, "d", &json!({})), "LimitExceededException");
+    account.pass(std::time::Duration::from_secs(121));
+    assert_eq!(create(&account, "d", &json!({})), "made");
+    assert_eq!(create(&account, "e", &json!({})), "LimitExceededException");
+}

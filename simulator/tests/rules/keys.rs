@@ -1,6 +1,6 @@
 //! KMS keys behind secrets.
 
-use secrets_manager_simulator::kms::{KeyState, Right};
+use secrets_manager_simulator::kms::{KeyState, Right, Throttled};
 use serde_json::{Value, json};
 
 use crate::account::{Account, token};
@@ -75,6 +75,13 @@ fn r54_a_throttled_key_fails_the_call() {
     account.simulator.keys(|keys| keys.throttle(1));
     assert_eq!(get(&account, "X", 0).unwrap_err().0, "ThrottlingException");
     get(&account, "X", 0).unwrap();
+    for (shown, code) in
+        [(Throttled::InternalServiceError, "InternalServiceError"), (Throttled::Failure, "DecryptionFailure")]
+    {
+        account.simulator.set(|switches| switches.kms_throttle = shown);
+        account.simulator.keys(|keys| keys.throttle(1));
+        assert_eq!(get(&account, "X", 0).unwrap_err().0, code);
+    }
 }
 
 fn keys_of(account: &Account) -> Vec<Value> {

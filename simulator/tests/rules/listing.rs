@@ -18,6 +18,7 @@ fn all(account: &Account, mut body: Value) -> (Vec<String>, usize) {
     loop {
         let page = account.ok("ListSecrets", body.clone());
         pages += 1;
+        assert!(pages < 1000, "a listing without an end");
         found.extend(names(&page));
         match page.get("NextToken") {
             Some(token) => body["NextToken"] = token.clone(),
@@ -46,6 +47,8 @@ fn r38_pages_lead_on_by_token_and_may_be_empty() {
     account.simulator.set(|switches| switches.empty_pages = 100);
     let first = account.ok("ListSecrets", json!({}));
     assert!(names(&first).is_empty() && first["NextToken"].is_string());
+    // No two empty pages follow each other: a listing comes to its end.
+    assert_eq!(all(&account, json!({ "MaxResults": 10 })), (expected.clone(), 10));
     account.simulator.set(|switches| switches.empty_pages = 0);
     let page = account.ok("ListSecrets", json!({ "MaxResults": 10 }));
     let token = page["NextToken"].as_str().unwrap();

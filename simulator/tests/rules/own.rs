@@ -192,3 +192,37 @@ fn s4_calls_are_counted_by_operation_and_secret() {
     assert_eq!(counters.operations().map(|(_, count)| count).sum::<u64>(), 5);
     assert_eq!(counters.secrets().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b"]);
 }
+
+#[test]
+fn s4_a_test_sees_what_no_client_can() {
+    let account = Account::with(|switches| switches.staleness = Staleness::Stalest);
+    account.create("a");
+    account.put("a", 1).unwrap();
+    account.put("a", 2).unwrap();
+    let before = account.simulator.counters();
+    let seen = account.simulator.secret("a").unwrap();
+    assert_eq!(
+        seen.versions.iter().map(|version| version.id.clone()).collect::<Vec<_>>(),
+        [token(0), token(1), token(2)]
+    );
+    assert_eq!(seen.labelled("AWSCURRENT").unwrap().value, b"value 2");
+    assert!(!format!("{seen:?}").contains("value 2"));
+    assert_eq!(account.simulator.names(), ["a"]);
+    assert_eq!(account.simulator.secret("b"), None);
+    assert_eq!(account.simulator.counters(), before);
+}
+
+#[tokio::test]
+async fn s3_clients_have_gates_of_their_own() {
+    let account = Account::new();
+    account.create("a");
+    let turnstile = Turnstile::new();
+    let held = put(&account.simulator.gated(Arc::new(turnstile.clone())), "A", 1, "held");
+    turnstile.holds(1).await;
+    account.put("a", 2).unwrap();
+    turnstile.open();
+    held.await.unwrap().unwrap().json().unwrap();
+    assert_eq!(account.value("a"), "held");
+    let gated = account.simulator.gated(Arc::new(Turnstile::new()));
+    assert_eq!(gated.ungated().handle(&Request::new("ListSecrets", &json!({}))).unwrap().status, 200);
+}

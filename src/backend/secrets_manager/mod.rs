@@ -28,7 +28,7 @@ use crate::backend::secrets_manager::commit::{Committer, LeftOvers};
 use crate::backend::secrets_manager::index::Index;
 use crate::backend::secrets_manager::line::LeftOver;
 use crate::backend::secrets_manager::naming::Prefix;
-use crate::backend::secrets_manager::pace::{Pace, Pause, SystemPause};
+use crate::backend::secrets_manager::pace::{FIRST_RATE, Pace, Pause, SystemPause};
 use crate::backend::secrets_manager::page::{Entry, seconds};
 use crate::backend::secrets_manager::tokens::{State, Tokens};
 use crate::backend::{Backend, Candidates, Commit};
@@ -68,6 +68,8 @@ pub struct SecretsManagerOptions {
     pub kms_key_id: Option<String>,
     /// How many days a deleted secret can be restored: 7 to 30.
     pub recovery_days: i64,
+    /// How many writes per second to begin with; they rise while they pass, to 50 at most, and halve when one is throttled.
+    pub first_rate: f64,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Waits.
@@ -77,7 +79,14 @@ pub struct SecretsManagerOptions {
 impl SecretsManagerOptions {
     /// Under this prefix, with the account's key, a week to restore, and the system's clock.
     pub fn new(prefix: Prefix) -> Self {
-        Self { prefix, kms_key_id: None, recovery_days: 7, clock: Arc::new(SystemClock), pause: Arc::new(SystemPause) }
+        Self {
+            prefix,
+            kms_key_id: None,
+            recovery_days: 7,
+            first_rate: FIRST_RATE,
+            clock: Arc::new(SystemClock),
+            pause: Arc::new(SystemPause),
+        }
     }
 }
 
@@ -103,8 +112,8 @@ pub struct SecretsManagerBackend {
 impl SecretsManagerBackend {
     /// A backend that makes its calls by `client`, whose own retries should be off: they are made here.
     pub fn new(client: Client, options: SecretsManagerOptions) -> Self {
-        let SecretsManagerOptions { prefix, kms_key_id, recovery_days, clock, pause } = options;
-        let calls = Arc::new(Calls::new(client, Pace::new(clock, pause), kms_key_id, recovery_days));
+        let SecretsManagerOptions { prefix, kms_key_id, recovery_days, first_rate, clock, pause } = options;
+        let calls = Arc::new(Calls::new(client, Pace::new(clock, pause, first_rate), kms_key_id, recovery_days));
         let index = Index::new(Arc::clone(&calls), prefix.clone());
         let tokens = Tokens::new(Arc::clone(&calls), prefix.clone());
         Self { prefix, calls, index, tokens, left_overs: LeftOvers::default() }

@@ -31,8 +31,8 @@ impl Pause for SystemPause {
     }
 }
 
-/// Writes per second.
-const FIRST_RATE: f64 = 5.0;
+/// Writes per second, unless told otherwise.
+pub const FIRST_RATE: f64 = 5.0;
 const LEAST_RATE: f64 = 0.5;
 /// The service's own bound on the largest group (user guide, Quotas).
 const MOST_RATE: f64 = 50.0;
@@ -57,8 +57,10 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(clock: Arc<dyn Clock>, pause: Arc<dyn Pause>) -> Self {
-        let bucket = Bucket { rate: FIRST_RATE, tokens: BURST, filled_at: clock.now() };
+    /// `first_rate`: writes per second to begin with.
+    pub(super) fn new(clock: Arc<dyn Clock>, pause: Arc<dyn Pause>, first_rate: f64) -> Self {
+        let rate = first_rate.clamp(LEAST_RATE, MOST_RATE);
+        let bucket = Bucket { rate, tokens: BURST, filled_at: clock.now() };
         Self { clock, pause, bucket: Mutex::new(bucket) }
     }
 
@@ -121,7 +123,7 @@ mod tests {
 
     fn pace() -> (Arc<ManualClock>, Pace) {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
-        (Arc::clone(&clock), Pace::new(Arc::clone(&clock) as _, Arc::new(Passing(clock))))
+        (Arc::clone(&clock), Pace::new(Arc::clone(&clock) as _, Arc::new(Passing(clock)), FIRST_RATE))
     }
 
     async fn seconds(clock: &ManualClock, pace: &Pace, writes: u32, after: impl Fn(&Pace)) -> f64 {
