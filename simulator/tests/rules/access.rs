@@ -273,3 +273,32 @@ fn r47_a_policy_that_cannot_be_evaluated_is_refused() {
     assert!(Policy::parse(&condition("IpAddress")).unwrap_err().contains("IpAddress"));
     assert!(Policy::parse(r#"{ "Statement": [{ "Effect": "Allow", "Action": "*" }] }"#).is_err());
 }
+
+#[test]
+fn r49_each_operator_decides_as_in_iam() {
+    let tag = "secretsmanager:ResourceTag/tenant";
+    // The operator, its value, and whether a secret of tenant `acme` and one without tenant may be read.
+    let cases = [
+        ("StringEquals", "acme", true, false),
+        ("StringEquals", "ACME", false, false),
+        ("StringEqualsIgnoreCase", "ACME", true, false),
+        ("StringNotEquals", "acme", false, true),
+        ("StringNotEquals", "other", true, true),
+        ("StringEqualsIfExists", "other", false, true),
+        ("StringLike", "ac*", true, false),
+        ("StringLike", "ax*", false, false),
+        ("StringNotLike", "ac*", false, true),
+        ("ForAllValues:StringEquals", "other", false, true),
+        ("ForAnyValue:StringEquals", "acme", true, false),
+    ];
+    for (operator, value, tagged, untagged) in cases {
+        let statement = json!({
+            "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*",
+            "Condition": { operator: { tag: value } },
+        });
+        let account = account(json!([statement]));
+        create(&account, ADMIN, "a", json!([{ "Key": "tenant", "Value": "acme" }])).unwrap();
+        create(&account, ADMIN, "b", json!([])).unwrap();
+        assert_eq!((get(&account, "a").is_ok(), get(&account, "b").is_ok()), (tagged, untagged), "{operator} {value}");
+    }
+}

@@ -164,11 +164,16 @@ fn r36_a_second_deletion_has_to_be_forced() {
     account.pass(Duration::from_millis(1));
     account.ok("DeleteSecret", json!({ "SecretId": "a", "ForceDeleteWithoutRecovery": true }));
     assert_eq!(account.simulator.secret("a").unwrap().deleted, deleted);
+    // The end of the first, longer window is no end of whatever has the name later.
     for _ in 0..24 {
         account.ok("DeleteSecret", json!({ "SecretId": "a", "ForceDeleteWithoutRecovery": true }));
         account.pass(Duration::from_secs(5));
     }
     assert_eq!(account.code("DescribeSecret", json!({ "SecretId": "a" })), "ResourceNotFoundException");
+    account.pass(Duration::from_secs(600));
+    account.create("a");
+    account.pass(20 * DAY);
+    assert_eq!(account.value("a"), "value 0");
 }
 
 #[test]

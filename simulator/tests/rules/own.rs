@@ -60,6 +60,9 @@ fn s2_faults_strike_before_or_after_the_effect() {
     request(1).unwrap().json().unwrap();
     assert_eq!(request(2), Err(Lost::TimedOut));
     assert_eq!(account.value("a"), "value 2");
+    account.simulator.inject(Fault::new(Failure::Throttled).on_writes().times(1));
+    assert_eq!(account.value("a"), "value 2", "reads are not concerned");
+    assert_eq!(request(2).unwrap().json().unwrap_err().code, "ThrottlingException");
     // The retry under the same token does nothing more.
     request(2).unwrap().json().unwrap();
     assert_eq!(account.versions("a").len(), 3);
