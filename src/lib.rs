@@ -5,6 +5,7 @@
 //! - [`backend::memory`], [`backend::file`]: what records are kept in.
 
 pub mod backend;
+#[cfg(any(feature = "aws", feature = "file"))]
 mod byte_reader;
 #[cfg(feature = "cli")]
 pub mod cli;
