@@ -14,7 +14,11 @@ pub(crate) fn bench(checkout: &Checkout, arguments: &[String]) -> ExitCode {
     let measured = with_python(checkout, |python| {
         let peers = checkout.target.join("figures/peers.json");
         checkout::run(checkout.command(python).arg("benches/peers.py").arg("--out").arg(peers))?;
-        checkout::run(checkout.cargo(["bench", "--bench", "speed", "--"]).args(arguments))?;
+        checkout::run(
+            checkout
+                .cargo(["bench", "--bench", "speed", "--no-default-features", "--features", "file,import", "--"])
+                .args(arguments),
+        )?;
         draw(checkout, python, &[])
     });
     report("bench", measured)
