@@ -107,9 +107,8 @@ impl Index {
                 return Ok(None);
             }
             Written::Absent | Written::Doomed => {
-                return Err(
-                    Error::damaged("a page of the index was deleted").with_hint("run `tokenvault verify --repair`")
-                );
+                return Err(Error::damaged("a page of the index was deleted")
+                    .with_hint("restore its secret with `aws secretsmanager restore-secret`"));
             }
         }
         // What a write has answered need not be what stands: a repeated one succeeds also where others came after it.
@@ -179,7 +178,8 @@ impl Index {
 const MAX_READ_BACK: u32 = 6;
 
 fn missing() -> Error {
-    Error::damaged("a page of the index is missing").with_hint("run `tokenvault verify --repair`")
+    Error::damaged("a page of the index is missing")
+        .with_hint("restore its secret with `aws secretsmanager restore-secret`")
 }
 
 /// What edits make of a page, one after the other.

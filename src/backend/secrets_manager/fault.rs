@@ -146,13 +146,8 @@ const fn words(kind: FaultKind) -> (&'static str, &'static str) {
         FaultKind::Denied => {
             ("AWS refused the action", "allow it on the prefix in the policy of the role that this runs under")
         }
-        FaultKind::Doomed => (
-            "the secret is scheduled for deletion",
-            "restore it in the recovery window, or run `tokenvault verify --repair`",
-        ),
-        FaultKind::Exists => {
-            ("somebody else wrote the same version of the secret", "try again; if it stays, run `tokenvault verify`")
-        }
+        FaultKind::Doomed => ("the secret is scheduled for deletion", "restore it in the recovery window"),
+        FaultKind::Exists => ("somebody else wrote the same version of the secret", "try again"),
         FaultKind::Invalid => ("AWS did not take the request", "check the Region, the endpoint and the prefix"),
         FaultKind::Kms => (
             "the KMS key could not be used",

@@ -129,13 +129,12 @@ impl Index {
             }
             if place.digits().is_empty() {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault under this prefix: it has no index")
-                    .with_hint(
-                        "make one with `tokenvault init`; if tokens are there, run `tokenvault verify --repair`",
-                    ));
+                    .with_hint("make one with `tokenvault init`; if there was one, restore its secret first"));
             }
             self.calls.pace.back_off(attempt).await;
         }
-        Err(Error::damaged("a page of the index is missing").with_hint("run `tokenvault verify --repair`"))
+        Err(Error::damaged("a page of the index is missing")
+            .with_hint("restore its secret with `aws secretsmanager restore-secret`"))
     }
 
     /// The leaves that these keys belong to, each with its keys.

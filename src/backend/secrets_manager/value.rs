@@ -202,7 +202,7 @@ fn read_head(bytes: &[u8]) -> Result<(u8, Head, Reader<'_>)> {
     let mut reader = Reader(bytes);
     if reader.array() != Some(MAGIC) {
         return Err(Error::new(ErrorKind::Unsupported, "a secret under the vault's prefix is not the vault's")
-            .with_hint("use a prefix of the vault's own; `tokenvault verify` names the secret"));
+            .with_hint("use a prefix of the vault's own"));
     }
     match reader.u8() {
         Some(FORMAT) => {}
@@ -226,5 +226,5 @@ fn read_rest_of_head(reader: &mut Reader<'_>) -> Option<(u8, Head)> {
 
 fn malformed() -> Error {
     Error::damaged("a secret's value is not in the vault's format")
-        .with_hint("run `tokenvault verify`; an earlier version of the secret may be whole")
+        .with_hint("an earlier version of the secret may be whole")
 }
