@@ -4,6 +4,7 @@
 
 mod everyday;
 mod failures;
+mod killed;
 mod scene;
 #[path = "../support/service.rs"]
 mod service;
