@@ -13,7 +13,13 @@ pub(crate) fn against_sqlite(tokens: usize, ours: f64) -> Option<Value> {
         result["store"] == "Kaizen SQLite" && result["operation"] == "save" && result["tokens"] == tokens
     })?;
     let ratio = ours / (peer["median_us"].as_f64()? / peer["bare_append_us"].as_f64()?);
-    Some(bar(&format!("save at {tokens} tokens, times Kaizen 192's SQLite store"), "at most 1", ratio, "x", ratio <= 1.0))
+    Some(bar(
+        &format!("save at {tokens} tokens, times Kaizen 192's SQLite store"),
+        "at most 1",
+        ratio,
+        "x",
+        ratio <= 1.0,
+    ))
 }
 
 pub(crate) fn figures() -> PathBuf {
