@@ -6,5 +6,6 @@ mod everyday;
 mod failures;
 mod killed;
 mod scene;
+mod serverless;
 #[path = "../support/service.rs"]
 mod service;
