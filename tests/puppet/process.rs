@@ -10,7 +10,7 @@
 
 mod commands;
 #[cfg(feature = "aws")]
-#[allow(dead_code, clippy::expect_used, reason = "who checks it is in the tests")]
+#[allow(dead_code, clippy::print_stdout, reason = "what checks it, and says so, is for the tests")]
 #[path = "../support/crowd.rs"]
 mod crowd;
 #[cfg(feature = "aws")]
