@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
-use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, Found, Value, Which, Written};
+use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, First, Found, Value, Which, Written};
 use crate::backend::secrets_manager::naming::Prefix;
 use crate::backend::secrets_manager::value::{self, Body, Head, Writes};
 use crate::backend::secrets_manager::version::VersionId;
@@ -31,8 +29,6 @@ const MAX_SET_BACK: u32 = 8;
 
 /// More than this is forgotten: it saves calls, and nothing rests on it.
 const MAX_SEEN: usize = 1 << 16;
-
-const PARALLEL: usize = 16;
 
 /// What was last seen of a token's secret. No text of the token is in it.
 #[derive(Clone, Debug)]
@@ -68,8 +64,8 @@ pub(super) enum State {
 /// The secrets of the tokens under one prefix.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    calls: Arc<Calls>,
-    prefix: Prefix,
+    pub(super) calls: Arc<Calls>,
+    pub(super) prefix: Prefix,
     seen: Mutex<HashMap<RecordName, Seen>>,
     /// Versions that were met in force although later ones exist, and since when.
     set_back: Mutex<HashMap<RecordName, (VersionId, Timestamp)>>,
@@ -98,7 +94,7 @@ impl Tokens {
     }
 
     /// A secret that is scheduled for deletion tells no more than that.
-    fn note_dead(&self, name: RecordName) {
+    pub(super) fn note_dead(&self, name: RecordName) {
         let unread = Seen { sequence: 0, id: VersionId::told(""), writes: Writes::default(), live: None };
         let seen = self.seen(name).unwrap_or(unread);
         self.note(name, Seen { live: None, ..seen });
@@ -130,7 +126,7 @@ impl Tokens {
     }
 
     /// What a value says; `None` where it is older than what was seen.
-    async fn take(&self, asked: &Asked<'_>, name: RecordName, value: &Value) -> Result<Option<State>> {
+    pub(super) async fn take(&self, asked: &Asked<'_>, name: RecordName, value: &Value) -> Result<Option<State>> {
         let (head, body) = value::decode_record(name, &value.bytes)?;
         if head.id != value.id {
             tracing::warn!(record = %name, version = %value.id, "a version of this token was not written by a vault");
@@ -164,19 +160,6 @@ impl Tokens {
         now.since(*since) >= SET_BACK
     }
 
-    /// Reads several at once.
-    pub(super) async fn read_all(
-        &self,
-        asked: &Asked<'_>,
-        names: impl IntoIterator<Item = RecordName>,
-    ) -> Result<HashMap<RecordName, State>> {
-        stream::iter(names)
-            .map(|name| async move { Ok((name, self.read(asked, name).await?)) })
-            .buffer_unordered(PARALLEL)
-            .try_collect()
-            .await
-    }
-
     /// What is held of a record that must be at `expected`.
     ///
     /// # Errors
@@ -194,10 +177,13 @@ impl Tokens {
     ///
     /// # Errors
     /// `Conflict` where there is one under its name, or was.
-    pub(super) async fn create(&self, asked: &Asked<'_>, record: &Record) -> Result<()> {
+    pub(super) async fn create(&self, asked: &Asked<'_>, record: &Record, kms_key_id: Option<&str>) -> Result<()> {
         let head = self.first_head()?;
         let bytes = value::encode_record(&head, record);
-        self.create_with(asked, record.name, head, &bytes, Some((record.version, record.lookup_keys()))).await
+        let live = Some((record.version, record.lookup_keys()));
+        self.create_with(asked, record.name, First { id: &head.id, bytes: &bytes, kms_key_id }).await?;
+        self.note(record.name, Seen { sequence: head.sequence, id: head.id, writes: head.writes, live });
+        Ok(())
     }
 
     /// Takes a name that has no secret, so that nobody makes one under it.
@@ -207,7 +193,9 @@ impl Tokens {
     pub(super) async fn bar(&self, asked: &Asked<'_>, name: RecordName) -> Result<()> {
         let head = self.first_head()?;
         let bytes = value::encode_tombstone(&head, name, self.calls.pace.now());
-        self.create_with(asked, name, head, &bytes, None).await?;
+        let key = self.calls.key.of_root();
+        self.create_with(asked, name, First { id: &head.id, bytes: &bytes, kms_key_id: key.as_deref() }).await?;
+        self.note(name, Seen { sequence: head.sequence, id: head.id, writes: head.writes, live: None });
         self.calls.delete(asked, &self.prefix.record(name)).await
     }
 
@@ -216,29 +204,18 @@ impl Tokens {
         Ok(Head { sequence: 1, id: VersionId::first()?, writes })
     }
 
-    async fn create_with(
-        &self,
-        asked: &Asked<'_>,
-        name: RecordName,
-        head: Head,
-        bytes: &Bytes,
-        live: Option<(Version, Vec<LookupKey>)>,
-    ) -> Result<()> {
+    async fn create_with(&self, asked: &Asked<'_>, name: RecordName, first: First<'_>) -> Result<()> {
         let secret = self.prefix.record(name);
-        let is_made = match self.calls.create(asked, &secret, &head.id, bytes).await? {
+        let is_made = match self.calls.create(asked, &secret, first).await? {
             Written::Done | Written::Before => true,
             // Perhaps by an attempt of ours that no answer came to.
-            Written::Refused => match self.calls.get(asked, &secret, Which::Exactly(&head.id)).await? {
+            Written::Refused => match self.calls.get(asked, &secret, Which::Exactly(first.id)).await? {
                 Found::Value(_) => true,
                 Found::Absent | Found::Doomed => false,
             },
             Written::Absent | Written::Doomed => false,
         };
-        if !is_made {
-            return Err(Error::conflict());
-        }
-        self.note(name, Seen { sequence: head.sequence, id: head.id, writes: head.writes, live });
-        Ok(())
+        if is_made { Ok(()) } else { Err(Error::conflict()) }
     }
 
     /// Replaces the state `held` of a record's secret.
