@@ -1,7 +1,10 @@
 //! How many calls each operation comes to.
 
+use secrets_manager_simulator::iam::policy::Policy;
+use secrets_manager_simulator::iam::principal::Principal;
 use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
+use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
@@ -97,12 +100,64 @@ async fn a_delete_takes_two_writes() {
 }
 
 #[tokio::test]
-async fn listing_reads_the_index_and_each_token() {
+async fn listing_reads_the_index_and_twenty_tokens_a_call() {
     let world = World::new(Settings::new().seed(1)).await;
-    signed_in(&world, 30).await;
+    signed_in(&world, 50).await;
     let cold = world.vault("reader");
-    let list = async { assert_eq!(cold.get_tokens(&Context::new()).await.unwrap().value.len(), 30) };
-    assert_eq!(counted(&world, list).await, (1 + 30, 0));
+    let list = async { assert_eq!(cold.get_tokens(&Context::new()).await.unwrap().value.len(), 50) };
+    assert_eq!(counted(&world, list).await, (1 + 3, 0));
+    assert_eq!(world.simulator.counters().of(Operation::BatchGetSecretValue), 3);
+}
+
+#[tokio::test]
+async fn without_the_right_to_batches_listing_reads_each_token() {
+    let world = World::new(Settings::new().seed(1)).await;
+    signed_in(&world, 50).await;
+    let own = r#"{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "arn:aws:secretsmanager:*:*:secret:test/vault/*"}]}"#;
+    let reader = Principal::new("arn:aws:iam::123456789012:user/reader").policy(Policy::parse(own).unwrap());
+    world.simulator.principals(|principals| principals.insert("reader", reader));
+    let vault = world.vault("reader");
+    for asked in [3, 0] {
+        let list = async { assert_eq!(vault.get_tokens(&Context::new()).await.unwrap().value.len(), 50) };
+        let before = world.simulator.counters().of(Operation::BatchGetSecretValue);
+        assert_eq!(counted(&world, list).await, (1 + asked + 50, 0), "what was refused is not asked again");
+        assert_eq!(world.simulator.counters().of(Operation::BatchGetSecretValue) - before, asked);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_of_a_batch_is_refused_as_it_would_be_alone() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, token) = signed_in(&world, 5).await;
+    let secret = format!("test/vault/token/{}", token.id().unwrap());
+    let policy = format!(
+        r#"{{"Version": "2012-10-17", "Statement": [
+        {{"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"}},
+        {{"Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": "arn:aws:secretsmanager:*:*:secret:{secret}*"}}]}}"#
+    );
+    let reader = Principal::new("arn:aws:iam::123456789012:user/reader").policy(Policy::parse(&policy).unwrap());
+    let operator = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
+    let others = Principal::new("arn:aws:iam::123456789012:user/others").policy(Policy::parse(operator).unwrap());
+    world.simulator.principals(|principals| {
+        principals.insert("reader", reader);
+        ["operator", "writer"].map(|key| principals.insert(key, others.clone()));
+    });
+    let refused = world.vault("reader").get_tokens(&Context::new()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+    assert!(refused.message().contains("GetSecretValue") && refused.message().contains(&secret), "{refused}");
+
+    let client = crate::simulated::client(&world.simulator, "operator");
+    client.delete_secret().secret_id(&secret).send().await.unwrap();
+    assert_eq!(vault.get_tokens(&Context::new()).await.unwrap().value.len(), 4, "gone, as alone");
+}
+
+#[tokio::test]
+async fn one_token_is_never_read_in_a_batch() {
+    let world = World::new(Settings::new().seed(1)).await;
+    signed_in(&world, 1).await;
+    assert_eq!(world.vault("reader").get_tokens(&Context::new()).await.unwrap().value.len(), 1);
+    assert_eq!(world.simulator.counters().of(Operation::BatchGetSecretValue), 0);
 }
 
 #[tokio::test]

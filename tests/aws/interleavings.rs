@@ -13,14 +13,16 @@ use std::task::Poll;
 use secrets_manager_simulator::gate::{Call, Gate, Passage, Phase, Verdict};
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::Backend;
+use tokenvault::backend::secrets_manager::SecretsManagerBackend;
 use tokenvault::error::{ErrorKind, Result};
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, GrantToken, RefreshToken, UserName};
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
+use tokenvault::undelete::undelete;
 use tokenvault::vault::Vault;
 
-use crate::simulated::World;
+use crate::simulated::{Time, World};
 
 const ACTORS: [&str; 2] = ["first", "second"];
 
@@ -45,7 +47,7 @@ impl Gate for AtGate {
     fn pass(&self, call: &Call, phase: Phase) -> Passage {
         let (turns, actor) = (Arc::clone(&self.0), call.access_key.clone());
         let is_free = phase == Phase::After || !ACTORS.contains(&actor.as_str());
-        Box::pin(poll_fn(move |_| {
+        Box::pin(poll_fn(move |context| {
             let mut waiting = turns.0.lock().unwrap();
             if is_free || waiting.get(&actor) == Some(&true) {
                 if !is_free {
@@ -54,6 +56,8 @@ impl Gate for AtGate {
                 return Poll::Ready(Verdict::Go);
             }
             waiting.insert(actor.clone(), false);
+            // Of several calls that one actor makes at once, any may go first.
+            context.waker().wake_by_ref();
             Poll::Pending
         }))
     }
@@ -136,10 +140,18 @@ enum Does {
     /// Gives a token that was known by its grant a user, ada.
     BecomesAda,
     DeleteAll,
+    /// Moves the vault to another KMS key.
+    RotateKey,
+    /// Brings back the token that was deleted before both began.
+    Undelete,
 }
 
-async fn does(vault: Vault, what: Does, held: Option<OAuthToken>) -> Result<()> {
-    let cx = Context::new();
+/// The key that [`Does::RotateKey`] moves to.
+const NEW_KEY: &str = "new-key";
+
+async fn does(backend: SecretsManagerBackend, what: Does, held: Option<OAuthToken>, time: Arc<Time>) -> Result<()> {
+    let (cx, backend) = (Context::new(), Arc::new(backend));
+    let vault = Vault::with_clock(Arc::clone(&backend) as _, time);
     match what {
         Does::SignIn(user, access) => vault.save_token(&cx, &mut sign_in(user, access)).await.map(drop),
         Does::Refresh(access) => {
@@ -152,6 +164,8 @@ async fn does(vault: Vault, what: Does, held: Option<OAuthToken>) -> Result<()> 
         }
         Does::LogOut => vault.delete_token(&cx, held.unwrap().id().unwrap()).await.map(drop),
         Does::DeleteAll => vault.delete_tokens(&cx).await.map(drop),
+        Does::RotateKey => backend.rotate_key(&cx, NEW_KEY, &|_, _| ()).await.map(drop),
+        Does::Undelete => undelete(&vault, &*backend, &cx, held.unwrap().id().unwrap()).await.map(drop),
     }
 }
 
@@ -164,16 +178,21 @@ enum Past {
     Nameless,
     /// Ada, and an index that is due to be split.
     FullPage,
+    /// Ada, who was deleted.
+    AdaDeleted,
 }
 
 async fn begin(world: &World, past: Past) -> Option<OAuthToken> {
     let (cx, vault) = (Context::new(), world.vault("before"));
     let mut token = match past {
         Past::Nothing => return None,
-        Past::Ada | Past::FullPage => sign_in("ada", "first"),
+        Past::Ada | Past::FullPage | Past::AdaDeleted => sign_in("ada", "first"),
         Past::Nameless => OAuthToken::new().with(ClientId, "app").with(GrantToken, "grant").with(AccessToken, "first"),
     };
     vault.save_token(&cx, &mut token).await.unwrap();
+    if past == Past::AdaDeleted {
+        vault.delete_token(&cx, token.id().unwrap()).await.unwrap();
+    }
     if past == Past::FullPage {
         for number in 0..62 {
             let mut other = sign_in(&format!("other {number}"), "x");
@@ -207,10 +226,11 @@ async fn in_all_orders(past: Past, acts: [Does; 2], is_right: impl Fn(&[Result<(
         }
         let gate = AtGate::default();
         let world = World::new(Settings::new().seed(1).gate(Arc::new(gate.clone()))).await;
+        world.simulator.keys(|keys| keys.create(NEW_KEY));
         let held = begin(&world, past).await;
         let each = [0, 1].map(|actor| {
-            let vault = world.vault(ACTORS[actor]);
-            Box::pin(does(vault, acts[actor], held.clone())) as Act
+            let time = Arc::new(Time(world.simulator.clone()));
+            Box::pin(does(world.backend(ACTORS[actor]), acts[actor], held.clone(), time)) as Act
         });
         let choose = |of: usize| if is_sampled { random.usize(..of) } else { 0 };
         let ended = play(&gate.0, each, &mut schedule, choose).await;
@@ -222,6 +242,9 @@ async fn in_all_orders(past: Past, acts: [Does; 2], is_right: impl Fn(&[Result<(
             world.live().await.len(),
             "{what}"
         );
+        if acts.iter().any(|act| matches!(act, Does::RotateKey)) && ended.iter().all(Result::is_ok) {
+            world.assert_under(NEW_KEY, &what);
+        }
         tried += 1;
         if tried >= bound || (!is_sampled && !next(&mut schedule)) {
             break;
@@ -304,6 +327,53 @@ async fn deleting_everything_beside_a_sign_up_leaves_that_or_nothing() {
 async fn two_writers_split_a_page_once() {
     in_all_orders(Past::FullPage, [Does::SignIn("bob", "1"), Does::SignIn("cleo", "2")], |ended, found| {
         both_fine(ended) && holds(found, &[&[("ada", "first"), ("bob", "1"), ("cleo", "2")]])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_key_takes_along_who_signs_up_meanwhile() {
+    in_all_orders(Past::Ada, [Does::RotateKey, Does::SignIn("new", "1")], |ended, found| {
+        both_fine(ended) && holds(found, &[&[("ada", "first"), ("new", "1")]])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_key_loses_no_refresh() {
+    in_all_orders(Past::Ada, [Does::RotateKey, Does::Refresh("late")], |ended, found| {
+        both_fine(ended) && holds(found, &[&[("ada", "late")]])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_key_undoes_no_log_out() {
+    in_all_orders(Past::Ada, [Does::RotateKey, Does::LogOut], |ended, found| both_fine(ended) && found.is_empty())
+        .await;
+}
+
+#[tokio::test]
+async fn a_new_key_reaches_pages_that_are_split_meanwhile() {
+    in_all_orders(Past::FullPage, [Does::RotateKey, Does::SignIn("bob", "1")], |ended, found| {
+        both_fine(ended) && holds(found, &[&[("ada", "first"), ("bob", "1")]])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_brought_back_beside_a_sign_in_is_one_user() {
+    in_all_orders(Past::AdaDeleted, [Does::Undelete, Does::SignIn("ada", "again")], |ended, found| {
+        let told = |error: &tokenvault::error::Error| error.kind() == ErrorKind::InvalidInput;
+        ended[1].is_ok() && ended[0].as_ref().map_or_else(told, |()| true) && holds(found, &[&[("ada", "again")]])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_brought_back_twice_is_there_once() {
+    in_all_orders(Past::AdaDeleted, [Does::Undelete, Does::Undelete], |ended, found| {
+        ended.iter().any(Result::is_ok) && holds(found, &[&[("ada", "first")]])
     })
     .await;
 }

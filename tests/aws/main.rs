@@ -4,11 +4,14 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "as above; the seed is printed")]
 
 mod calls;
+mod copying;
 mod crash;
 mod emulated;
 #[path = "../support/emulator.rs"]
 mod emulator;
 mod interleavings;
+mod kms_key;
+mod recovery;
 mod simulated;
 
 use std::sync::Arc;

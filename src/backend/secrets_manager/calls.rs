@@ -270,9 +270,10 @@ impl Calls {
 }
 
 fn check_size(bytes: &Bytes) -> Result<()> {
-    if bytes.len() <= MAX_VALUE {
-        return Ok(());
-    }
-    Err(Error::invalid("the token takes more than the 64 KiB that a secret of AWS may hold")
-        .with_hint("leave out what the token does not need"))
+    if bytes.len() <= MAX_VALUE { Ok(()) } else { Err(too_large()) }
+}
+
+pub(super) fn too_large() -> Error {
+    Error::invalid("the token takes more than the 64 KiB that a secret of AWS may hold")
+        .with_hint("leave out what the token does not need")
 }

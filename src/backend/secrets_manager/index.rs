@@ -96,7 +96,8 @@ impl Index {
     }
 
     async fn load(&self, asked: &Asked<'_>, place: &PagePlace, value: Value) -> Result<Loaded> {
-        let (head, page) = value::decode_page(place, &value.bytes)?;
+        let (head, page) =
+            value::decode_page(place, &value.bytes).map_err(|error| error.with_store(&self.secret(place)))?;
         let is_ours = head.id == value.id;
         let mut loaded = Loaded { id: value.id, head, page };
         if !is_ours {
@@ -133,7 +134,10 @@ impl Index {
             }
             if place.digits().is_empty() {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault under this prefix: it has no index")
-                    .with_hint("make one with `tokenvault init`; if there was one, restore its secret first"));
+                    .with_hint(
+                        "check the prefix, the Region and the account; make one with `tokenvault init`, or restore the \
+                         secret of the one that was there",
+                    ));
             }
             self.calls.pace.back_off(attempt).await;
         }

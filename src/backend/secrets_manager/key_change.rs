@@ -15,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::{Asked, Calls};
 use crate::backend::secrets_manager::index::Index;
-use crate::backend::secrets_manager::key_report::{CURRENT, KeyReport, is_elsewhere};
+use crate::backend::secrets_manager::key_report::{CURRENT, KeyReport, Progress, is_elsewhere};
 use crate::backend::secrets_manager::line::Loaded;
 use crate::backend::secrets_manager::naming::{PagePlace, Prefix};
 use crate::backend::secrets_manager::page::Page;
@@ -34,9 +34,6 @@ const MAX_ROUNDS: u32 = 64;
 
 /// How often is looked again for what a read may not show yet.
 const MAX_LOOKS: u32 = 6;
-
-/// Told how many secrets are done, of how many. It starts again with each pass.
-pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// One change of the key, under way.
 pub(super) struct KeyChange<'a> {

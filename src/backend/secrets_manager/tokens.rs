@@ -127,7 +127,8 @@ impl Tokens {
 
     /// What a value says; `None` where it is older than what was seen.
     pub(super) async fn take(&self, asked: &Asked<'_>, name: RecordName, value: &Value) -> Result<Option<State>> {
-        let (head, body) = value::decode_record(name, &value.bytes)?;
+        let (head, body) =
+            value::decode_record(name, &value.bytes).map_err(|error| error.with_store(&self.prefix.record(name)))?;
         if head.id != value.id {
             tracing::warn!(record = %name, version = %value.id, "a version of this token was not written by a vault");
         }
