@@ -67,14 +67,14 @@ async fn a_copy_is_the_same_byte_by_byte_and_a_second_one_writes_nothing() {
     assert!(!world.simulator.trail()[before..].iter().any(is_write));
 
     let back = MemoryBackend::new();
-    copied(&world.backend("copier"), &back).await.unwrap();
+    assert_eq!(copied(&world.backend("copier"), &back).await.unwrap().new, 130);
     assert_eq!(bytes(&*source).await, bytes(&back).await, "and back");
 }
 
 #[tokio::test]
 async fn a_newer_state_follows_and_an_older_one_does_not_overwrite() {
     let (source, target) = (in_memory(3).await, Arc::new(MemoryBackend::new()));
-    copied(&*source, &*target).await.unwrap();
+    assert_eq!(copied(&*source, &*target).await.unwrap().new, 3);
     let (cx, of_source, of_target) =
         (Context::new(), Vault::new(Arc::clone(&source) as _), Vault::new(Arc::clone(&target) as _));
     let refresh = async |vault: &Vault, user: &str, access: &str| {
@@ -119,7 +119,7 @@ async fn what_stands_in_the_way_is_told_by_id_and_left_alone() {
 #[tokio::test]
 async fn who_was_deleted_there_stays_so() {
     let (source, world) = (in_memory(3).await, World::new(Settings::new().seed(1)).await);
-    copied(&*source, &world.backend("copier")).await.unwrap();
+    assert_eq!(copied(&*source, &world.backend("copier")).await.unwrap().new, 3);
     let vault = world.vault("there");
     let mut token = OAuthToken::new().with(UserName, "user 1");
     vault.find_token(&Context::new(), &mut token).await.unwrap();

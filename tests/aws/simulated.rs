@@ -59,7 +59,7 @@ impl World {
     /// One whose vault is under a KMS key, beside another one.
     pub(crate) async fn under(settings: Settings, key: &str) -> Self {
         let world = Self { simulator: Simulator::new(settings) };
-        world.simulator.keys(|keys| ["old", "new"].map(|id| keys.create(id)));
+        world.simulator.keys(|keys| ["old", "new"].into_iter().for_each(|id| keys.create(id)));
         world.backend_naming("test", Some(key)).create(&Context::new()).await.unwrap();
         world
     }
