@@ -50,10 +50,20 @@ async fn run(vault: &Vault, window: &dyn RecoveryWindow, context: &Context, id: 
         _ => Err(Error::new(ErrorKind::Ambiguous, "several deleted tokens had this id")
             .with_hint("name the one by the id of the vault's making (tv...) that delete told")),
     };
+    let mut ended = inserted;
     for record in &kept {
-        window.bury(context, record.name).await?;
+        let buried = window.bury(context, record.name).await;
+        ended = ended.and_then(|answer| buried.map(|_| answer)).map_err(|error| to_take_up(error, record.name));
     }
-    inserted
+    ended
+}
+
+/// The record's own name leads to it whatever has become of the ids that users brought.
+fn to_take_up(error: Error, name: RecordName) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::Ambiguous => error,
+        _ => error.with_hint(format!("when the cause is gone, take it up again by `tokenvault undelete {name}`")),
+    }
 }
 
 async fn insert(vault: &Vault, context: &Context, old: &Record) -> Result<Answer<Arc<str>>> {
