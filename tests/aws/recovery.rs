@@ -83,6 +83,8 @@ async fn a_deleted_token_comes_back_under_its_id() {
     delete(&world, &token).await;
     assert_eq!(access(&world, "ada").await, None, "and can be deleted again, under the same id");
     world.assert_consistent("after the second deletion").await;
+    bring_back(&world, "operator", &id).await.unwrap();
+    assert_eq!(access(&world, "ada").await.as_deref(), Some("second"), "of two the one that was saved last");
 }
 
 #[tokio::test]

@@ -289,8 +289,8 @@ impl Operator {
     }
 
     fn call(&self, action: &str, body: &Value) {
-        let response = self.0.handle(&Request::new(action, body)).unwrap();
-        assert_eq!(response.status, 200, "{action}: {}", response.body);
+        let answer = self.0.handle(&Request::new(action, body)).unwrap().json();
+        answer.unwrap_or_else(|refusal| panic!("{action}: {refusal:?}"));
     }
 
     fn put(&self, secret: &str, value: &[u8]) {

@@ -103,8 +103,12 @@ impl Index {
         if !is_ours {
             tracing::warn!(page = self.secret(place), version = %loaded.id, "a page of the index was not written by a vault");
             if let Found::Value(before) = self.calls.get(asked, &self.secret(place), Which::Previous).await? {
-                let (head, page) = value::decode_page(place, &before.bytes)?;
-                let before = self.united(asked, place, Loaded { id: before.id, head, page }).await?;
+                // What it replaced may be no page at all; then what followed from the value that was copied counts.
+                let before = match value::decode_page(place, &before.bytes) {
+                    Ok((head, page)) => Loaded { id: before.id, head, page },
+                    Err(_) => Loaded { id: loaded.head.id.clone(), ..loaded.clone() },
+                };
+                let before = self.united(asked, place, before).await?;
                 loaded.page.unite(&before.page, place);
                 loaded.head.sequence = loaded.head.sequence.max(before.head.sequence);
             }
