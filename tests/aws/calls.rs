@@ -168,6 +168,7 @@ async fn deleting_everything_takes_two_writes_a_token_and_one_a_page() {
     let (vault, _) = signed_in(&world, 30).await;
     let clear = async { assert_eq!(vault.delete_tokens(&Context::new()).await.unwrap().value, 30) };
     assert_eq!(counted(&world, clear).await.1, 2 * 30 + 1);
+    assert_eq!(world.simulator.counters().of(Operation::BatchGetSecretValue), 2, "twenty tokens a call");
 }
 
 #[tokio::test]

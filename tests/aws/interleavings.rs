@@ -4,13 +4,9 @@
 //! are more than TOKENVAULT_SCHEDULES (24 unless told otherwise; 0: no bound), the rest is a sample, whose seed is
 //! printed.
 
-use std::collections::{BTreeMap, HashMap};
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use secrets_manager_simulator::gate::{Call, Gate, Passage, Phase, Verdict};
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::Backend;
 use tokenvault::backend::secrets_manager::SecretsManagerBackend;
@@ -22,98 +18,8 @@ use tokenvault::token::OAuthToken;
 use tokenvault::undelete::undelete;
 use tokenvault::vault::Vault;
 
+use crate::schedules::{ACTORS, Act, AtGate, Schedule, bound, next, play};
 use crate::simulated::{Time, World};
-
-const ACTORS: [&str; 2] = ["first", "second"];
-
-/// Which actor waits before a call, and whether it may go.
-#[derive(Debug, Default)]
-struct Turns(Mutex<HashMap<String, bool>>);
-
-impl Turns {
-    fn is_waiting(&self, actor: &str) -> bool {
-        self.0.lock().unwrap().get(actor) == Some(&false)
-    }
-
-    fn let_go(&self, actor: &str) {
-        self.0.lock().unwrap().insert(actor.to_owned(), true);
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct AtGate(Arc<Turns>);
-
-impl Gate for AtGate {
-    fn pass(&self, call: &Call, phase: Phase) -> Passage {
-        let (turns, actor) = (Arc::clone(&self.0), call.access_key.clone());
-        let is_free = phase == Phase::After || !ACTORS.contains(&actor.as_str());
-        Box::pin(poll_fn(move |context| {
-            let mut waiting = turns.0.lock().unwrap();
-            if is_free || waiting.get(&actor) == Some(&true) {
-                if !is_free {
-                    waiting.remove(&actor);
-                }
-                return Poll::Ready(Verdict::Go);
-            }
-            waiting.insert(actor.clone(), false);
-            // Of several calls that one actor makes at once, any may go first.
-            context.waker().wake_by_ref();
-            Poll::Pending
-        }))
-    }
-}
-
-/// Which of the actors that could go went, at each step: (chosen, of how many).
-type Schedule = Vec<(usize, usize)>;
-
-type Act = Pin<Box<dyn Future<Output = Result<()>>>>;
-
-/// Runs two acts under a schedule, and writes down how it went on where the schedule ended.
-async fn play(
-    turns: &Turns,
-    acts: [Act; 2],
-    schedule: &mut Schedule,
-    mut choose: impl FnMut(usize) -> usize,
-) -> [Result<()>; 2] {
-    let mut running = acts.map(Some);
-    let mut done: [Option<Result<()>>; 2] = [None, None];
-    let mut step = 0;
-    while done.iter().any(Option::is_none) {
-        for (actor, name) in ACTORS.iter().enumerate() {
-            while done[actor].is_none() && !turns.is_waiting(name) {
-                let act = running[actor].as_mut().unwrap();
-                done[actor] = poll_fn(|context| match act.as_mut().poll(context) {
-                    Poll::Ready(result) => Poll::Ready(Some(result)),
-                    Poll::Pending => Poll::Ready(None),
-                })
-                .await;
-                tokio::task::yield_now().await;
-            }
-        }
-        let ready: Vec<&str> = ACTORS.into_iter().filter(|name| turns.is_waiting(name)).collect();
-        if ready.is_empty() {
-            continue;
-        }
-        if step == schedule.len() {
-            schedule.push((choose(ready.len()), ready.len()));
-        }
-        turns.let_go(ready[schedule[step].0]);
-        step += 1;
-    }
-    schedule.truncate(step);
-    done.map(Option::unwrap)
-}
-
-/// The next schedule in depth-first order; false after the last.
-fn next(schedule: &mut Schedule) -> bool {
-    while let Some((chosen, of)) = schedule.pop() {
-        if chosen + 1 < of {
-            schedule.push((chosen + 1, of));
-            return true;
-        }
-    }
-    false
-}
 
 type Contents = BTreeMap<String, String>;
 
@@ -201,15 +107,6 @@ async fn begin(world: &World, past: Past) -> Option<OAuthToken> {
         }
     }
     Some(token)
-}
-
-#[allow(clippy::disallowed_methods, reason = "how long to test is the tester's word")]
-fn bound() -> usize {
-    let told = std::env::var("TOKENVAULT_SCHEDULES").ok().and_then(|text| text.parse().ok());
-    match told.unwrap_or(24) {
-        0 => usize::MAX,
-        bound => bound,
-    }
 }
 
 /// Plays two acts in all orders; `is_right` judges how each ended and what the vault holds then.

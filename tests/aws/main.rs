@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to stop")]
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "as above; the seed is printed")]
 
+mod bad_days;
 mod calls;
 mod copying;
 mod crash;
@@ -12,6 +13,9 @@ mod emulator;
 mod interleavings;
 mod kms_key;
 mod recovery;
+mod schedules;
+#[path = "../support/service.rs"]
+mod service;
 mod simulated;
 
 use std::sync::Arc;
