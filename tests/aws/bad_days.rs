@@ -100,10 +100,15 @@ fn over_a_socket(endpoint: &str, pause: &Arc<Counting>) -> SecretsManagerBackend
     SecretsManagerBackend::new(Client::from_conf(config), options)
 }
 
-#[tokio::test]
-async fn who_was_never_there_is_given_up_sooner_than_who_went_away() {
-    let (cx, pause) = (Context::new(), Arc::new(Counting::default()));
+#[test]
+fn who_was_never_there_is_given_up_sooner_than_who_went_away() {
+    // It has a runtime of its own, in a thread of its own.
     let service = Service::start();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(given_up(service));
+}
+
+async fn given_up(service: Service) {
+    let (cx, pause) = (Context::new(), Arc::new(Counting::default()));
     let endpoint = service.endpoint();
     let reached = over_a_socket(&endpoint, &pause);
     reached.create(&cx).await.unwrap();

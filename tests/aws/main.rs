@@ -14,6 +14,7 @@ mod interleavings;
 mod kms_key;
 mod recovery;
 mod schedules;
+#[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 #[path = "../support/service.rs"]
 mod service;
 mod simulated;

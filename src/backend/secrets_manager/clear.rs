@@ -81,10 +81,10 @@ impl Committer<'_> {
             let (buried, was_live) = match state {
                 State::Dead => return Ok(false),
                 State::Vacant => (self.tokens.bar(asked, name).await, false),
-                State::Live(record) => {
-                    let held = self.tokens.at(asked, name, record.version).await?;
-                    (self.tokens.bury(asked, name, &held).await, true)
-                }
+                State::Live(record) => match self.tokens.at(asked, name, record.version).await {
+                    Ok(held) => (self.tokens.bury(asked, name, &held).await, true),
+                    Err(error) => (Err(error), true),
+                },
             };
             match buried {
                 Ok(()) => return Ok(was_live),
