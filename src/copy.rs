@@ -166,7 +166,7 @@ impl Copier<'_> {
                 Some((Age::Same, _)) => report.unchanged += 1,
                 Some((Age::Older, _)) => report.kept.push(record.id()),
                 Some((Age::Apart, _)) => {
-                    report.conflicts.push(conflict("both states were changed, apart from each other"))
+                    report.conflicts.push(conflict("both states were changed, apart from each other"));
                 }
             }
         }

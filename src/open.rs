@@ -165,7 +165,12 @@ pub async fn open(
             }
             let options = FileOptions { lock_wait, ..FileOptions::new(path, key()?) };
             let file = Arc::new(FileBackend::open(options).map_err(|error| error.with_store(location))?);
-            (Arc::clone(&file) as _, Parts { file: Some(file), ..Parts::default() })
+            let parts = Parts {
+                file: Some(Arc::clone(&file)),
+                #[cfg(feature = "aws")]
+                aws: None,
+            };
+            (file, parts)
         }
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -1,7 +1,5 @@
 //! Bad input and bad days: what each is told as, by which exit code, with which remedy, and that nothing has changed.
 
-use std::time::Instant;
-
 use data_encoding::BASE64;
 use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
@@ -67,19 +65,18 @@ fn another_region_has_another_vault_or_none() {
 }
 
 #[test]
-fn a_wrong_endpoint_is_told_within_seconds() {
+fn a_wrong_endpoint_is_told_as_one() {
     let (scene, _) = with_alice();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = scene.command(&["save"]);
     command.env("AWS_ENDPOINT_URL", format!("http://{closed}"));
-    let before = (state(&scene.service.simulator), Instant::now());
+    let before = state(&scene.service.simulator);
     let run = feed(command, BOB);
     run.assert_refused(
         4,
         &["AWS could not be reached; nothing was asked of it", "check the Region, the endpoint and the network"],
     );
-    println!("a closed port: {:?}", before.1.elapsed());
-    assert!(state(&scene.service.simulator) == before.0);
+    assert!(state(&scene.service.simulator) == before);
 }
 
 #[test]
