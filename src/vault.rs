@@ -230,7 +230,8 @@ impl Vault {
             let answer = self.by_id(context, id).await?;
             let Some(record) = &answer.value else {
                 // It may have been deleted by somebody who was killed before that was durable.
-                return Ok(self.backend.commit(context, Commit::default()).await?.map(|()| false));
+                self.backend.commit(context, Commit::default()).await?;
+                return Ok(answer.map(|_| false));
             };
             let change = Change { name: record.name, expected: Some(record.version), value: None };
             match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
@@ -328,3 +329,6 @@ impl TokenStore for Vault {
         self.backend.clear(context).await.map_err(self.explain(Operation::DeleteTokens))
     }
 }
+
+#[cfg(test)]
+mod tests;
