@@ -12,7 +12,7 @@ Both inputs are of one schema; benches/speed/main.rs writes the first, benches/p
                "measured": 1.3, "unit": "µs", "met": true}, ...]}                                     # optional
 
 A save of peers.json may carry "bare_append_us": what a bare append cost beside it, so that a busier disk shows.
-store: "tokenvault" | "python FileStore" | "seed SQLite" | "bare append" (only with "save": a 1 KiB append and fdatasync
+store: "tokenvault" | "python FileStore" | "Kaizen SQLite" | "bare append" (only with "save": a 1 KiB append and fdatasync
 on the same disk, measured beside each save). operation: "find by user" | "find by id" | "save".
 
 The second run on the same inputs changes nothing. Whatever is missing or unknown ends the run before a file is written.
@@ -26,7 +26,7 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-STORES = ("tokenvault", "python FileStore", "seed SQLite", "bare append")
+STORES = ("tokenvault", "python FileStore", "Kaizen SQLite", "bare append")
 OPERATIONS = ("find by user", "find by id", "save")
 BEGIN = "<!-- figures:begin -->"
 END = "<!-- figures:end -->"
@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CAPTION = {
     "bare append": "bare append of 1 KiB + `fdatasync`",
     "python FileStore": "the SDK's Python FileStore",
-    "seed SQLite": "the seed's SQLite store",
+    "Kaizen SQLite": "Kaizen 192's SQLite store",
     "tokenvault": "**tokenvault**",
 }
 

@@ -1,4 +1,4 @@
-"""Times the stores that tokenvault is compared with: the SDK's Python FileStore and the seed's SQLite store.
+"""Times the stores that tokenvault is compared with: the SDK's Python FileStore and Kaizen 192's SQLite store.
 
 Usage: peers.py [--out target/figures/peers.json] [--tokens 10,1000,10000,100000]
 
@@ -27,7 +27,7 @@ from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
-from seed_sqlite import COLUMNS, SeedSqliteStore
+from kaizen_sqlite import COLUMNS, KaizenSqliteStore
 
 TOKEN_COUNTS = (10, 1_000, 10_000, 100_000)
 OPERATIONS = ("find by user", "find by id", "save")
@@ -89,14 +89,14 @@ class FileStorePeer:
         return token.get_id(), token.get_refresh_token(), token.get_access_token()
 
 
-class SeedSqlitePeer:
-    """The seed's store, see seed_sqlite.py."""
+class KaizenSqlitePeer:
+    """The store of Zoho's article Kaizen 192, see kaizen_sqlite.py."""
 
-    name = "seed SQLite"
+    name = "Kaizen SQLite"
     durable = True
 
     def __init__(self, folder, rows):
-        self.store = SeedSqliteStore(os.path.join(folder, "zohooauth.db"))
+        self.store = KaizenSqliteStore(os.path.join(folder, "zohooauth.db"))
         self.store.populate([tuple(field or None for field in row) for row in rows])
 
     def call(self, operation, row):
@@ -189,7 +189,7 @@ def main():
     results = []
     for tokens in options.tokens:
         rows = [token_row(number) for number in range(1, tokens + 1)]
-        for make_peer in (SeedSqlitePeer, FileStorePeer):
+        for make_peer in (KaizenSqlitePeer, FileStorePeer):
             with tempfile.TemporaryDirectory(dir=options.out.parent, prefix="peers-") as folder:
                 peer = make_peer(folder, rows)
                 for operation in OPERATIONS:

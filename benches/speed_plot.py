@@ -24,13 +24,13 @@ PANELS = ("find by user", "find by id", "save")
 LINES = {
     "tokenvault": {"color": "#1f77d0", "marker": "o", "linewidth": 2.4, "zorder": 4},
     "python FileStore": {"color": "#d55e00", "marker": "s", "linewidth": 1.6, "zorder": 3},
-    "seed SQLite": {"color": "#009e73", "marker": "^", "linewidth": 1.6, "zorder": 3},
+    "Kaizen SQLite": {"color": "#009e73", "marker": "^", "linewidth": 1.6, "zorder": 3},
     "bare append": {"color": INK, "linestyle": (0, (3, 3)), "linewidth": 1.2, "zorder": 5},
 }
 LABELS = {
     "tokenvault": "tokenvault",
     "python FileStore": "SDK's Python FileStore (no sync)",
-    "seed SQLite": "seed's SQLite store",
+    "Kaizen SQLite": "Kaizen 192's SQLite store",
     "bare append": "bare 1 KiB append + fdatasync",
 }
 DECADES = {0.1: "0.1 µs", 1: "1 µs", 10: "10 µs", 100: "100 µs", 1e3: "1 ms", 1e4: "10 ms", 1e5: "100 ms", 1e6: "1 s",

@@ -24,7 +24,7 @@ def tokenvault():
 
 
 def peers():
-    return measured({"python FileStore": figures.OPERATIONS, "seed SQLite": figures.OPERATIONS}, {10: 80, 1_000: 2_800})
+    return measured({"python FileStore": figures.OPERATIONS, "Kaizen SQLite": figures.OPERATIONS}, {10: 80, 1_000: 2_800})
 
 
 class Durations(unittest.TestCase):
@@ -49,10 +49,10 @@ class Tables(unittest.TestCase):
         holed = peers()
         holed["results"] = [
             result for result in holed["results"]
-            if (result["store"], result["tokens"], result["operation"]) != ("seed SQLite", 10, "save")
+            if (result["store"], result["tokens"], result["operation"]) != ("Kaizen SQLite", 10, "save")
         ]
         table = figures.speed_table(figures.cells(tokenvault(), holed))
-        self.assertIn("| save | the seed's SQLite store | not measured | 2.80 ms |", table)
+        self.assertIn("| save | Kaizen 192's SQLite store | not measured | 2.80 ms |", table)
 
     def test_a_bar_that_is_not_met_stands_out(self):
         bars = [
@@ -83,8 +83,8 @@ class Tables(unittest.TestCase):
 class Refusals(unittest.TestCase):
     def test_a_store_that_was_not_measured(self):
         partial = peers()
-        partial["results"] = [result for result in partial["results"] if result["store"] != "seed SQLite"]
-        with self.assertRaisesRegex(figures.FiguresError, "not measured: find by user, seed SQLite"):
+        partial["results"] = [result for result in partial["results"] if result["store"] != "Kaizen SQLite"]
+        with self.assertRaisesRegex(figures.FiguresError, "not measured: find by user, Kaizen SQLite"):
             figures.cells(tokenvault(), partial)
 
     def test_a_cell_measured_twice(self):

@@ -10,10 +10,16 @@ use serde_json::{Value, json};
 pub(crate) fn against_sqlite(tokens: usize, ours: f64) -> Option<Value> {
     let peers: Value = serde_json::from_str(&fs::read_to_string(figures().join("peers.json")).ok()?).ok()?;
     let peer = peers["results"].as_array()?.iter().find(|result| {
-        result["store"] == "seed SQLite" && result["operation"] == "save" && result["tokens"] == tokens
+        result["store"] == "Kaizen SQLite" && result["operation"] == "save" && result["tokens"] == tokens
     })?;
     let ratio = ours / (peer["median_us"].as_f64()? / peer["bare_append_us"].as_f64()?);
-    Some(bar(&format!("save at {tokens} tokens, times the seed's SQLite store"), "at most 1", ratio, "x", ratio <= 1.0))
+    Some(bar(
+        &format!("save at {tokens} tokens, times Kaizen 192's SQLite store"),
+        "at most 1",
+        ratio,
+        "x",
+        ratio <= 1.0,
+    ))
 }
 
 pub(crate) fn figures() -> PathBuf {

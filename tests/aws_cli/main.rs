@@ -5,5 +5,6 @@
 mod everyday;
 mod failures;
 mod scene;
+mod serverless;
 #[path = "../support/service.rs"]
 mod service;

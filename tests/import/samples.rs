@@ -54,7 +54,7 @@ fn the_plain_files_of_all_sdks_say_the_same() {
 
 #[test]
 fn the_seeds_database_says_what_the_files_say() {
-    let rows = sqlite::read(&path("seed_sqlite_zohooauth.db")).unwrap();
+    let rows = sqlite::read(&path("kaizen_sqlite_zohooauth.db")).unwrap();
     assert_eq!((texts(&rows), lines(&rows)), (PLAIN.map(str::to_owned).to_vec(), vec![1, 2, 3, 4]));
 }
 
@@ -117,7 +117,7 @@ async fn rows_that_node_destroyed_are_refused_and_stop_the_import() {
 
 #[test]
 fn sql_text_is_not_a_token_file() {
-    for name in ["python7_dbstore_mariadb_dump.sql", "seed_sqlite_dump.sql", "seed_sqlite_zohooauth.db"] {
+    for name in ["python7_dbstore_mariadb_dump.sql", "kaizen_sqlite_dump.sql", "kaizen_sqlite_zohooauth.db"] {
         assert_eq!(csv::read(&path(name)).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
     }
 }

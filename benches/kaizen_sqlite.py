@@ -21,7 +21,7 @@ LIST = ", ".join(COLUMNS)
 MARKS = ", ".join("?" for _ in COLUMNS)
 
 
-class SeedSqliteStore:
+class KaizenSqliteStore:
     """The operations that the benchmark asks for; a token is a dict of the table's columns."""
 
     def __init__(self, path):
