@@ -128,16 +128,14 @@ impl Vault {
             let reserved = reserved(&candidates);
             return Ok(Target { record, claims: claims(&keys, candidates, reserved), reserved });
         };
-        if let Some(record) = self.by_id(context, id).await?.value {
-            return checked(token, record);
-        }
         if RecordName::parse(id).is_some() {
-            return Err(gone());
+            let record = self.by_id(context, id).await?.value.ok_or_else(gone)?;
+            return checked(token, record);
         }
         let keys = [LookupKey::new(LookupKind::Id, id)];
         let candidates = self.backend.resolve(context, &keys).await?.value;
-        if candidates.records.iter().any(|record| record.has_id(id)) {
-            return Err(Error::conflict());
+        if let Some(record) = candidates.records.iter().find(|record| record.has_id(id)) {
+            return checked(token, Arc::clone(record));
         }
         let reserved = reserved(&candidates);
         Ok(Target { record: None, claims: claims(&keys, candidates, reserved), reserved })

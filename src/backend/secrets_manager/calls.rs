@@ -87,7 +87,7 @@ pub(super) enum Which<'a> {
 
 #[derive(Debug)]
 pub(super) struct Calls {
-    client: Client,
+    pub(super) client: Client,
     pub(super) pace: Pace,
     kms_key_id: Option<String>,
     recovery_days: i64,
@@ -187,7 +187,7 @@ impl Calls {
 
     /// Makes a call until it is answered. Answers how many attempts went without an answer before: of a write, each of
     /// them may have taken effect.
-    async fn ask<T, E, F>(
+    pub(super) async fn ask<T, E, F>(
         &self,
         asked: &Asked<'_>,
         action: &'static str,

@@ -6,11 +6,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::Asked;
 use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::known::Seen;
 use crate::backend::secrets_manager::line::Loaded;
 use crate::backend::secrets_manager::line::{Edit, LeftOver, Outcome};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, seconds};
-use crate::backend::secrets_manager::tokens::{Seen, State, Tokens};
+use crate::backend::secrets_manager::tokens::{State, Tokens};
 use crate::backend::{Change, Claim, Commit};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -59,8 +60,8 @@ impl Step {
     /// The entries that the new state needs and the old one has not.
     fn entries(&self, now: Timestamp) -> Vec<Entry> {
         let Some(record) = &self.change.value else { return Vec::new() };
-        let old = self.held.as_ref().map_or(&[][..], Seen::keys);
-        let sequence = self.held.as_ref().map_or(1, |held| held.sequence.saturating_add(1));
+        let old = self.held.as_ref().map_or(&[][..], Seen::listed_keys);
+        let sequence = self.held.as_ref().map_or(1, Seen::next_sequence);
         let mut keys = record.lookup_keys();
         keys.retain(|key| !old.contains(key));
         let name = self.change.name;
@@ -71,7 +72,7 @@ impl Step {
     fn left_over(&self) -> Vec<LeftOver> {
         let Some(held) = &self.held else { return Vec::new() };
         let new = self.change.value.as_ref().map(|record| record.lookup_keys()).unwrap_or_default();
-        let (name, seen) = (self.change.name, held.sequence.saturating_add(1));
+        let (name, seen) = (self.change.name, held.next_sequence());
         let gone = held.keys().iter().filter(|key| !new.contains(key));
         gone.map(|key| LeftOver { key: *key, name, seen }).collect()
     }
@@ -142,7 +143,7 @@ impl Committer<'_> {
                     State::Live(record) if !record.lookup_keys().contains(&claim.key) => {
                         let held = self.tokens.at(asked, entry.name, record.version).await?;
                         if held.sequence < entry.sequence {
-                            self.tokens.replace(asked, &held, &record).await?;
+                            self.tokens.replace(asked, &held.raised_to(entry.sequence), &record).await?;
                         }
                     }
                     State::Vacant if cannot_take => self.tokens.bar(asked, entry.name).await?,
@@ -156,6 +157,8 @@ impl Committer<'_> {
     /// Writes entries and checks claims, page after page in the order of their keys.
     pub(super) async fn place(&self, asked: &Asked<'_>, entries: &[Entry], claims: Vec<Claim>) -> Result<()> {
         let (mut entries, mut claims) = (entries.to_vec(), claims);
+        // A new record rests on what its keys do not lead to: of that only a write is proof, since any read may be late.
+        let makes_record = entries.iter().any(|entry| entry.sequence == 1);
         // With entries first: where two commits rest on what the other brings, one of them sees the other's.
         for _ in 0..MAX_MOVES {
             let keys: Vec<LookupKey> =
@@ -173,6 +176,7 @@ impl Committer<'_> {
                     claims: claims.iter().filter(|claim| place.holds(claim.key)).cloned().collect(),
                     add: entries.iter().filter(|entry| place.holds(entry.key)).copied().collect(),
                     take_out: self.left_overs.of_page(&place),
+                    is_fence: makes_record,
                     ..Edit::default()
                 };
                 let on_page = Arc::new(on_page);

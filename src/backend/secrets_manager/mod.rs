@@ -11,7 +11,7 @@
 //! | identifiers of versions, compare-and-swap | `version.rs` |
 //! | what secrets hold | `value.rs` |
 //! | calls, retries, pace, faults | `calls.rs`, `pace.rs`, `fault.rs` |
-//! | tokens | `tokens.rs` |
+//! | tokens; what is known of them; old versions in force again | `tokens.rs`; `known.rs`; `set_back.rs`, `labels.rs` |
 //! | pages of the index, and writing them | `page.rs`, `index.rs`, `line.rs` (who waits), `edit.rs` |
 //! | commits, clearing | `commit.rs`, `clear.rs` |
 
@@ -45,10 +45,13 @@ mod commit;
 mod edit;
 mod fault;
 mod index;
+mod known;
+mod labels;
 mod line;
 pub mod naming;
 pub mod pace;
 mod page;
+mod set_back;
 mod tokens;
 mod value;
 mod version;
