@@ -96,14 +96,18 @@ impl Committer<'_> {
         let is_fresh = |name| !claims.iter().any(|claim| claim.names.contains(&name));
         let own: Vec<Entry> =
             entries.iter().filter(|entry| entry.sequence == 1 && is_fresh(entry.name)).copied().collect();
-        if let Err(error) = self.place(asked, &entries, claims).await {
-            if error.kind() == ErrorKind::Conflict {
-                self.withdraw(asked, &own).await;
+        let key = match self.place(asked, &entries, claims).await {
+            Ok(key) => key,
+            Err(error) => {
+                if error.kind() == ErrorKind::Conflict {
+                    self.withdraw(asked, &own).await;
+                }
+                return Err(error);
             }
-            return Err(error);
-        }
+        };
         let left: Vec<LeftOver> = steps.iter().flat_map(Step::left_over).collect();
-        stream::iter(steps).map(|step| self.make(asked, step)).buffer_unordered(PARALLEL).try_collect::<()>().await?;
+        let make = |step| self.make(asked, step, key.as_deref());
+        stream::iter(steps).map(make).buffer_unordered(PARALLEL).try_collect::<()>().await?;
         self.left_overs.add(left);
         Ok(())
     }
@@ -154,9 +158,11 @@ impl Committer<'_> {
         Ok(())
     }
 
-    /// Writes entries and checks claims, page after page in the order of their keys.
-    pub(super) async fn place(&self, asked: &Asked<'_>, entries: &[Entry], claims: Vec<Claim>) -> Result<()> {
-        let (mut entries, mut claims) = (entries.to_vec(), claims);
+    /// Writes entries and checks claims, page after page in the order of their keys. Answers the KMS key of a page that
+    /// took an entry: whoever changes the vault's key writes it into every page first and looks for entries then, so a
+    /// secret that is made under an old key is one that it finds.
+    async fn place(&self, asked: &Asked<'_>, entries: &[Entry], claims: Vec<Claim>) -> Result<Option<String>> {
+        let (mut entries, mut claims, mut key) = (entries.to_vec(), claims, None);
         // A new record rests on what its keys do not lead to: of that only a write is proof, since any read may be late.
         let makes_record = entries.iter().any(|entry| entry.sequence == 1);
         // With entries first: where two commits rest on what the other brings, one of them sees the other's.
@@ -164,7 +170,7 @@ impl Committer<'_> {
             let keys: Vec<LookupKey> =
                 entries.iter().map(|entry| entry.key).chain(claims.iter().map(|claim| claim.key)).collect();
             if keys.is_empty() {
-                return Ok(());
+                return Ok(key);
             }
             let mut leaves = self.index.leaves(asked, &keys).await?;
             leaves.sort_by(|one, other| one.0.cmp(&other.0));
@@ -181,6 +187,7 @@ impl Committer<'_> {
                 };
                 let on_page = Arc::new(on_page);
                 match self.edit(asked, (&place, loaded), &on_page).await? {
+                    Outcome::Done(stands) if !on_page.add.is_empty() => key.clone_from(&stands.page.kms_key_id),
                     Outcome::Done(_) => {}
                     Outcome::Refused => {
                         self.settle(asked, &on_page.claims, &on_page.add).await?;
@@ -234,9 +241,9 @@ impl Committer<'_> {
         }
     }
 
-    async fn make(&self, asked: &Asked<'_>, step: Step) -> Result<()> {
+    async fn make(&self, asked: &Asked<'_>, step: Step, kms_key_id: Option<&str>) -> Result<()> {
         match (&step.change.value, &step.held) {
-            (Some(record), None) => self.tokens.create(asked, record).await,
+            (Some(record), None) => self.tokens.create(asked, record, kms_key_id).await,
             (Some(record), Some(held)) => self.tokens.replace(asked, held, record).await,
             (None, Some(held)) => self.tokens.bury(asked, step.change.name, held).await,
             (None, None) => Ok(()),

@@ -97,7 +97,13 @@ impl Index {
     }
 
     /// Replaces a page; `None` where somebody else has. The answer is what stands then.
-    async fn put(&self, asked: &Asked<'_>, place: &PagePlace, old: &Loaded, page: Page) -> Result<Option<Loaded>> {
+    pub(super) async fn put(
+        &self,
+        asked: &Asked<'_>,
+        place: &PagePlace,
+        old: &Loaded,
+        page: Page,
+    ) -> Result<Option<Loaded>> {
         let writes = old.head.writes.and_now(self.calls.pace.now());
         let head = Head { sequence: old.head.sequence.saturating_add(1), id: old.id.next(0), writes };
         let bytes = value::encode_page(&head, place, &page);
@@ -193,7 +199,7 @@ impl Index {
 
     /// Makes sure that a page below `parent` holds all entries of it that belong there.
     async fn fill(&self, asked: &Asked<'_>, place: &PagePlace, parent: &Page) -> Result<()> {
-        let mut page = Page::empty(parent.epoch);
+        let mut page = Page { kms_key_id: parent.kms_key_id.clone(), ..Page::empty(parent.epoch) };
         page.unite(parent, place);
         for round in 0..MAX_ROUNDS {
             if matches!(self.make(asked, place, &page).await?, Written::Done | Written::Before) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::backend::secrets_manager::calls::{Asked, Calls, Found, Value, Which, Written};
+use crate::backend::secrets_manager::calls::{Asked, Calls, First, Found, Value, Which, Written};
 use crate::backend::secrets_manager::line::{Loaded, Slot};
 use crate::backend::secrets_manager::naming::{PagePlace, Prefix};
 use crate::backend::secrets_manager::pace::MAX_STALE;
@@ -61,7 +61,8 @@ impl Index {
         let writes = Writes::default().and_now(self.calls.pace.now());
         let head = Head { sequence: 1, id: VersionId::first()?, writes };
         let bytes = value::encode_page(&head, place, page);
-        let made = self.calls.create(asked, &self.secret(place), &head.id, &bytes).await?;
+        let first = First { id: &head.id, bytes: &bytes, kms_key_id: page.kms_key_id.as_deref() };
+        let made = self.calls.create(asked, &self.secret(place), first).await?;
         if matches!(made, Written::Done | Written::Before) {
             self.slot(place).sees(head.sequence);
         }
@@ -77,6 +78,9 @@ impl Index {
                 Found::Value(value) => {
                     let loaded = self.load(asked, place, value).await?;
                     if slot.sees(loaded.head.sequence) {
+                        if place.digits().is_empty() {
+                            self.calls.key.note(loaded.page.kms_key_id.as_deref());
+                        }
                         return Ok(Some(loaded));
                     }
                     older = Some(loaded);
@@ -140,7 +144,7 @@ impl Index {
     }
 
     /// Reads a page that must be there, since another leads to it.
-    async fn read_listed(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Loaded> {
+    pub(super) async fn read_listed(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Loaded> {
         for attempt in 0..MAX_STALE {
             if let Some(loaded) = self.read(asked, place).await? {
                 return Ok(loaded);

@@ -26,34 +26,43 @@ use aws_sdk_secretsmanager::Client;
 use crate::backend::secrets_manager::calls::{Asked, Calls};
 use crate::backend::secrets_manager::commit::{Committer, LeftOvers};
 use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::key_change::{KeyChange, Progress};
+use crate::backend::secrets_manager::key_report::KeyReport;
 use crate::backend::secrets_manager::line::LeftOver;
-use crate::backend::secrets_manager::naming::Prefix;
+use crate::backend::secrets_manager::naming::{Prefix, is_kms_key_id};
 use crate::backend::secrets_manager::pace::{FIRST_RATE, Pace, Pause, SystemPause};
 use crate::backend::secrets_manager::page::{Entry, seconds};
 use crate::backend::secrets_manager::tokens::{State, Tokens};
+use crate::backend::secrets_manager::vault_key::VaultKey;
 use crate::backend::{Backend, Candidates, Commit};
 use crate::clock::{Clock, SystemClock};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::RecordName;
 use crate::lookup::LookupKey;
 use crate::operation::{Answer, Context};
 use crate::record::Record;
 
+mod batch;
 mod calls;
 mod clear;
 mod commit;
 mod edit;
 mod fault;
 mod index;
+mod key_change;
+pub mod key_report;
 mod known;
 mod labels;
 mod line;
 pub mod naming;
 pub mod pace;
 mod page;
+mod recovery;
 mod set_back;
 mod tokens;
+mod upkeep_calls;
 mod value;
+mod vault_key;
 mod version;
 
 /// An entry younger than this may lead to a secret that is being made, or that a read does not show yet.
@@ -67,7 +76,8 @@ const MAX_LOOKS: u32 = 5;
 pub struct SecretsManagerOptions {
     /// What the names of all secrets begin with.
     pub prefix: Prefix,
-    /// The KMS key of new secrets; the account's `aws/secretsmanager` where none is named.
+    /// The KMS key of a vault that is made; the account's `aws/secretsmanager` where none is named. One that is there
+    /// has a key already, in its index, and is what counts: where another is named, a warning says so.
     pub kms_key_id: Option<String>,
     /// How many days a deleted secret can be restored: 7 to 30.
     pub recovery_days: i64,
@@ -116,7 +126,8 @@ impl SecretsManagerBackend {
     /// A backend that makes its calls by `client`, whose own retries should be off: they are made here.
     pub fn new(client: Client, options: SecretsManagerOptions) -> Self {
         let SecretsManagerOptions { prefix, kms_key_id, recovery_days, first_rate, clock, pause } = options;
-        let calls = Arc::new(Calls::new(client, Pace::new(clock, pause, first_rate), kms_key_id, recovery_days));
+        let pace = Pace::new(clock, pause, first_rate);
+        let calls = Arc::new(Calls::new(client, pace, VaultKey::new(kms_key_id), recovery_days));
         let index = Index::new(Arc::clone(&calls), prefix.clone());
         let tokens = Tokens::new(Arc::clone(&calls), prefix.clone());
         Self { prefix, calls, index, tokens, left_overs: LeftOvers::default() }
@@ -128,8 +139,35 @@ impl SecretsManagerBackend {
     /// `InvalidInput` where there is one.
     pub async fn create(&self, context: &Context) -> Result<Answer<()>> {
         let asked = Asked::new(context);
-        self.index.create(&asked, self.calls.kms_key_id().map(str::to_owned)).await?;
+        self.index.create(&asked, self.calls.key.named().map(str::to_owned)).await?;
         Ok(answer((), asked))
+    }
+
+    /// Moves the vault to another KMS key, while it is in use: first the root of the index, so that new tokens come under
+    /// the new key, then every page and token, until a pass finds nothing to move. What was broken off is taken up by
+    /// calling it again.
+    ///
+    /// The report says what is under other keys all the same. Those must neither be disabled nor deleted while it has a
+    /// current or recoverable value.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is no id, alias or ARN of a key; `PermissionDenied` where the key cannot be used, with
+    /// nothing changed. It needs UpdateSecret, DescribeSecret and ListSecretVersionIds on the prefix, kms:Encrypt on the
+    /// new key, and ListSecrets to look for what was deleted.
+    pub async fn rotate_key(
+        &self,
+        context: &Context,
+        kms_key_id: &str,
+        progress: Progress<'_>,
+    ) -> Result<Answer<KeyReport>> {
+        if !is_kms_key_id(kms_key_id) {
+            return Err(Error::invalid("that is no id, alias or ARN of a KMS key").with_store(self));
+        }
+        let (index, tokens, prefix) = (&self.index, &self.tokens, &self.prefix);
+        let asked = Asked::new(context);
+        let change = KeyChange { index, tokens, prefix, key: kms_key_id, progress };
+        let report = change.run(&asked).await.map_err(|error| error.with_store(self))?;
+        Ok(answer(report, asked))
     }
 
     fn committer(&self) -> Committer<'_> {

@@ -36,6 +36,14 @@ impl Prefix {
         format!("{self}/index")
     }
 
+    /// Whether a secret of this name is one of the vault's own.
+    pub(super) fn owns(&self, secret: &str) -> bool {
+        let below = |part| secret.strip_prefix(&format!("{self}/{part}/"));
+        secret == self.index()
+            || below("index").is_some()
+            || below("token").is_some_and(|name| RecordName::parse(name).is_some())
+    }
+
     /// The secret of a token.
     pub(super) fn record(&self, name: RecordName) -> String {
         format!("{self}/token/{name}")
@@ -54,6 +62,11 @@ impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether a text may be the id, alias or ARN of a KMS key (KMS API reference, KeyId).
+pub fn is_kms_key_id(text: &str) -> bool {
+    (1..=2048).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte))
 }
 
 /// Which page of the index: the epoch it was made in, and the hexadecimal digits that its keys begin with.
@@ -115,6 +128,18 @@ mod tests {
         }
         for text in ["", "/a", "a/", "a//b", "a b", "ä", "a:b", "a*", &"x".repeat(MAX_PREFIX + 1)] {
             assert!(Prefix::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_vaults_is_left_alone() {
+        let prefix = Prefix::parse("a").unwrap();
+        let name = RecordName::from_bytes([7; 16]);
+        for secret in [prefix.index(), prefix.record(name), "a/index/1/f".to_owned()] {
+            assert!(prefix.owns(&secret), "{secret}");
+        }
+        for secret in ["a", "a/indexes", "a/token/mine", "a/token/", "b/index", "a/audit-key"] {
+            assert!(!prefix.owns(secret), "{secret}");
         }
     }
 

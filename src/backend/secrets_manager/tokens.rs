@@ -1,11 +1,8 @@
 //! The secrets of the tokens: read, compared and swapped, buried.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
-use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, Found, Value, Which, Written};
+use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, First, Found, Value, Which, Written};
 use crate::backend::secrets_manager::known::{AllKnown, ByHand, Seen};
 use crate::backend::secrets_manager::naming::Prefix;
 use crate::backend::secrets_manager::pace::MAX_STALE;
@@ -23,7 +20,6 @@ const MAX_WRITES: usize = 96;
 /// How often a read is repeated that shows a version which was met in force before, and is not believed yet.
 const MAX_SUSPECT: u32 = 1;
 
-const PARALLEL: usize = 16;
 
 /// What a token's secret says.
 #[derive(Clone)]
@@ -44,7 +40,7 @@ pub(super) struct Tokens {
 }
 
 /// What a value came to.
-enum Taken {
+pub(super) enum Taken {
     State(State),
     /// Older than what was seen.
     Older,
@@ -94,7 +90,7 @@ impl Tokens {
     }
 
     /// What a value says, and notes it, unless it is older than what was seen.
-    async fn take(&self, asked: &Asked<'_>, name: RecordName, value: &Value) -> Result<Taken> {
+    pub(super) async fn take(&self, asked: &Asked<'_>, name: RecordName, value: &Value) -> Result<Taken> {
         let decoded = value::decode_record(name, &value.bytes);
         let is_ours = decoded.as_ref().is_ok_and(|(head, _)| head.id == value.id);
         if !is_ours && self.known.is_news(name, &value.id) {
@@ -125,19 +121,6 @@ impl Tokens {
         Ok(Taken::State(state))
     }
 
-    /// Reads several at once.
-    pub(super) async fn read_all(
-        &self,
-        asked: &Asked<'_>,
-        names: impl IntoIterator<Item = RecordName>,
-    ) -> Result<HashMap<RecordName, State>> {
-        stream::iter(names)
-            .map(|name| async move { Ok((name, self.read(asked, name).await?)) })
-            .buffer_unordered(PARALLEL)
-            .try_collect()
-            .await
-    }
-
     /// What is held of a record that must be at `expected`.
     ///
     /// # Errors
@@ -155,10 +138,13 @@ impl Tokens {
     ///
     /// # Errors
     /// `Conflict` where there is one under its name, or was.
-    pub(super) async fn create(&self, asked: &Asked<'_>, record: &Record) -> Result<()> {
+    pub(super) async fn create(&self, asked: &Asked<'_>, record: &Record, kms_key_id: Option<&str>) -> Result<()> {
         let head = self.first_head()?;
         let bytes = value::encode_record(&head, record);
-        self.create_with(asked, record.name, head, &bytes, Some((record.version, record.lookup_keys()))).await
+        let live = Some((record.version, record.lookup_keys()));
+        self.create_with(asked, record.name, First { id: &head.id, bytes: &bytes, kms_key_id }).await?;
+        self.note(record.name, head, live);
+        Ok(())
     }
 
     /// Takes a name that has no secret, so that nobody makes one under it.
@@ -168,7 +154,9 @@ impl Tokens {
     pub(super) async fn bar(&self, asked: &Asked<'_>, name: RecordName) -> Result<()> {
         let head = self.first_head()?;
         let bytes = value::encode_tombstone(&head, name, self.calls.pace.now());
-        self.create_with(asked, name, head, &bytes, None).await?;
+        let key = self.calls.key.of_root();
+        self.create_with(asked, name, First { id: &head.id, bytes: &bytes, kms_key_id: key.as_deref() }).await?;
+        self.note(name, head, None);
         self.calls.delete(asked, &self.prefix.record(name)).await
     }
 
@@ -177,29 +165,18 @@ impl Tokens {
         Ok(Head { sequence: 1, id: VersionId::first()?, writes })
     }
 
-    async fn create_with(
-        &self,
-        asked: &Asked<'_>,
-        name: RecordName,
-        head: Head,
-        bytes: &Bytes,
-        live: Option<(Version, Vec<LookupKey>)>,
-    ) -> Result<()> {
+    async fn create_with(&self, asked: &Asked<'_>, name: RecordName, first: First<'_>) -> Result<()> {
         let secret = self.prefix.record(name);
-        let is_made = match self.calls.create(asked, &secret, &head.id, bytes).await? {
+        let is_made = match self.calls.create(asked, &secret, first).await? {
             Written::Done | Written::Before => true,
             // Perhaps by an attempt of ours that no answer came to.
-            Written::Refused => match self.calls.get(asked, &secret, Which::Exactly(&head.id)).await? {
+            Written::Refused => match self.calls.get(asked, &secret, Which::Exactly(first.id)).await? {
                 Found::Value(_) => true,
                 Found::Absent | Found::Doomed => false,
             },
             Written::Absent | Written::Doomed => false,
         };
-        if !is_made {
-            return Err(Error::conflict());
-        }
-        self.note(name, head, live);
-        Ok(())
+        if is_made { Ok(()) } else { Err(Error::conflict()) }
     }
 
     /// Replaces the state `held` of a record's secret.

@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
-use crate::cli::args::{CostArgs, InitArgs, ListArgs, RevealArgs};
+use crate::cli::args::{CostArgs, InitArgs, ListArgs, RevealArgs, RotateArgs};
 use crate::cli::demo::stage::{Stage, as_told, lost};
 use crate::cli::report::{self, Done};
 use crate::cli::session::Session;
@@ -116,7 +116,7 @@ async fn look_up(stage: &mut Stage, opened: &Opened, alice: &OAuthToken) -> Done
 async fn rotate(stage: &mut Stage) -> Done {
     stage.step("The key is rotated", "rotate-key")?;
     stage.say("Everything is written anew under a new data key and put in place at once; others work on meanwhile.")?;
-    upkeep::rotate_key(&mut stage.session).await?;
+    upkeep::rotate_key(&mut stage.session, &RotateArgs { kms_key_id: None }).await?;
     stage.command("verify")?;
     upkeep::verify(&mut stage.session).await
 }
