@@ -64,7 +64,8 @@ pub trait TokenStore: fmt::Debug + fmt::Display + Send + Sync {
     /// it fits several records; `Gone` where the record it came from was deleted. None of them changes anything.
     async fn save_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>>;
 
-    /// Deletes the token with this id. Answers whether there was one.
+    /// Deletes the token with this id. Answers whether there was one; where there was none, that it is gone is kept as
+    /// durably as if this had deleted it.
     ///
     /// # Errors
     /// As the store has them; never because nothing matches.

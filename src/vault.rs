@@ -236,7 +236,8 @@ impl Vault {
             self.check_round(context, round)?;
             let answer = self.by_id(context, id).await?;
             let Some(record) = &answer.value else {
-                return Ok(answer.map(|_| None));
+                // It may have been deleted by somebody who was killed before that was durable.
+                return Ok(self.backend.commit(context, Commit::default()).await?.map(|()| None));
             };
             let change = Change { name: record.name, expected: Some(record.version), value: None };
             match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has to stop")]
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,6 +64,35 @@ async fn a_vault_behind_a_symbolic_link_stays_where_it_is() {
     fs::remove_file(&link).unwrap();
     symlink(folder.path().join("nowhere"), &link).unwrap();
     assert_eq!(count(&by_link).await, 2);
+}
+
+#[tokio::test]
+async fn a_hard_link_keeps_the_file_from_before_a_rewrite() {
+    let folder = folder();
+    let (path, link) = (folder.path().join("vault.tv"), folder.path().join("link.tv"));
+    let file = create(&folder, &path);
+    save(&file, "ada").await;
+    fs::hard_link(&path, &link).unwrap();
+    let by_link = Arc::new(FileBackend::open(options(&folder, &link)).unwrap());
+    save(&by_link, "bob").await;
+    assert_eq!(count(&file).await, 2, "until then both names mean one file");
+    file.rotate_key(&Context::new()).await.unwrap();
+    save(&file, "eve").await;
+    assert_eq!((count(&file).await, count(&by_link).await), (3, 2), "from then on they are two vaults");
+}
+
+#[tokio::test]
+async fn root_leaves_a_vault_that_it_writes_anew_to_its_owner() {
+    let folder = folder();
+    let path = folder.path().join("vault.tv");
+    let file = create(&folder, &path);
+    if fs::metadata(&path).unwrap().uid() != 0 || chown(&path, Some(12_345), Some(23_456)).is_err() {
+        println!("left out, as only root can give a file away");
+        return;
+    }
+    file.rotate_key(&Context::new()).await.unwrap();
+    let metadata = fs::metadata(&path).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o7777), (12_345, 23_456, 0o600));
 }
 
 #[test]

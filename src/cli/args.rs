@@ -125,6 +125,9 @@ pub(super) enum Command {
     ///
     /// Into a file: all of it or nothing. Into AWS: one token after another. Where that is broken off, run it again: what
     /// is there already counts as unchanged, and the rest follows.
+    ///
+    /// A token that was deleted here comes back where the file still holds it: whoever imports again and again takes out
+    /// of the file who has logged out.
     #[cfg(feature = "import")]
     Import(ImportArgs),
     /// Write all tokens, in the clear, in the format of an SDK's file store

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
 use toml::{Spanned, Value};
 
 use crate::cli::args::Format;
@@ -97,7 +99,7 @@ impl ConfigFile {
             }
             "lock-wait" => {
                 let wait = value.as_str().and_then(|text| text::parse_duration(text).ok());
-                self.lock_wait = Some(wait.ok_or_else(wanted("give a duration in quotes, such as '10s'"))?);
+                self.lock_wait = Some(wait.ok_or_else(wanted("give a duration in quotes, such as '10s', of at most '36500d'"))?);
             }
             "quiet" => self.quiet = value.as_bool().ok_or_else(wanted("give true or false"))?,
             "log" => {
@@ -128,18 +130,30 @@ fn beside(config: &Path, path: &Path) -> PathBuf {
 }
 
 fn read_text(path: &Path) -> Result<String> {
-    let unreadable = |cause| {
-        Error::new(ErrorKind::InvalidInput, format!("the configuration {} cannot be read", path.display()))
-            .with_source(cause)
-            .with_hint("check the path given by --config or TOKENVAULT_CONFIG")
-    };
+    // Not blocking, lest a named pipe that nobody writes to holds us up before its kind is known.
+    let opened = fs::OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let file = opened.map_err(|cause| unreadable(path, cause))?;
+    if !file.metadata().map_err(|cause| unreadable(path, cause))?.is_file() {
+        return Err(Error::invalid(format!("the configuration {} is not a regular file", path.display()))
+            .with_hint("check the path given by --config or TOKENVAULT_CONFIG"));
+    }
     let mut text = String::new();
-    fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text)).map_err(unreadable)?;
+    file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|cause| unreadable(path, cause))?;
     if text.len() as u64 > MAX_BYTES {
         return Err(Error::invalid(format!("the configuration {} is longer than {MAX_BYTES} bytes", path.display()))
             .with_hint("check the path given by --config or TOKENVAULT_CONFIG"));
     }
     Ok(text)
+}
+
+fn unreadable(path: &Path, cause: io::Error) -> Error {
+    let kind = match cause.kind() {
+        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        _ => ErrorKind::InvalidInput,
+    };
+    Error::new(kind, format!("the configuration {} cannot be read", path.display()))
+        .with_source(cause)
+        .with_hint("check the path given by --config or TOKENVAULT_CONFIG, and who may read it")
 }
 
 #[cfg(test)]
@@ -172,6 +186,14 @@ mod tests {
             assert!(error.message().contains(said), "{text}: {error}");
             assert!(!format!("{error:?} {:?}", error.hint()).contains("canary"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_a_matter_of_permission_and_all_else_of_input() {
+        let kind = |cause: io::ErrorKind| unreadable(Path::new("c.toml"), cause.into()).kind();
+        assert_eq!(kind(io::ErrorKind::PermissionDenied), ErrorKind::PermissionDenied);
+        assert_eq!(kind(io::ErrorKind::NotFound), ErrorKind::InvalidInput);
+        assert_eq!(kind(io::ErrorKind::InvalidData), ErrorKind::InvalidInput);
     }
 
     #[test]

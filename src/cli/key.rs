@@ -27,7 +27,15 @@ pub(super) fn of_target(choice: &KeyChoice) -> Result<KeySource> {
 
 /// The key to a vault that is being made: a passphrase is asked for twice.
 pub(super) fn of_new_vault(choice: &KeyChoice) -> Result<KeySource> {
-    named(choice).map_or_else(|| ask_twice().map(KeySource::Passphrase), Ok)
+    if let Some(key) = named(choice) {
+        return Ok(key);
+    }
+    if !has_terminal() {
+        return Err(Error::invalid("no passphrase and no terminal").with_hint(
+            "add --key-file FILE --make-key-file for a key file, or name a file with the passphrase by --passphrase-file",
+        ));
+    }
+    ask_twice().map(KeySource::Passphrase)
 }
 
 /// The key that a vault is to have from now on.

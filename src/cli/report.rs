@@ -14,7 +14,7 @@ TOKENVAULT_LOG says what is logged on standard error, for example info, or token
 
 Exit codes:
   0  done (also where the reader of a pipe went away)
-  1  not found
+  1  not found (a list without tokens is 0)
   2  wrong usage or input
   3  wrong key, or no permission
   4  try again later: busy, full, out of reach

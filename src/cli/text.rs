@@ -62,8 +62,9 @@ pub(super) fn is_fingerprint(text: &str) -> bool {
 /// Reads a duration like `10m`: a whole number and one of `ms`, `s`, `m`, `h`, `d`.
 ///
 /// # Errors
-/// `InvalidInput` for anything else.
+/// `InvalidInput` for anything else, and beyond a hundred years.
 pub(super) fn parse_duration(text: &str) -> Result<Duration> {
+    const LONGEST: Duration = Duration::from_hours(24 * 36_500);
     let millis = || {
         let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
         let millis = match unit {
@@ -74,12 +75,18 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration> {
             "d" => 86_400_000,
             _ => return None,
         };
-        number.parse::<u64>().ok()?.checked_mul(millis)
+        let is_number = !number.is_empty();
+        // Too many digits for a number are too long a time.
+        is_number.then(|| number.parse::<u64>().map_or(u64::MAX, |number| number.saturating_mul(millis)))
     };
-    millis().map(Duration::from_millis).ok_or_else(|| {
+    let duration = millis().map(Duration::from_millis).ok_or_else(|| {
         Error::invalid("a duration is a whole number and one of ms, s, m, h, d")
             .with_hint("write for example 90s, 10m or 2h")
-    })
+    })?;
+    if duration > LONGEST {
+        return Err(Error::invalid("a duration is at most 36500d").with_hint("write for example 90s, 10m or 2h"));
+    }
+    Ok(duration)
 }
 
 /// When `at` is, seen from `now`.
@@ -130,9 +137,12 @@ mod tests {
             (Some(90), Some(600), Some(7200), Some(604_800))
         );
         assert_eq!(parse_duration("200ms").unwrap(), Duration::from_millis(200));
-        for text in ["", "m", "10", "-1m", "+1m", "1.5h", "10 m", "10ä", "99999999999999999999s", "999999999999999999d"]
-        {
-            assert_eq!(seconds(text), None, "{text}");
+        for text in ["", "m", "10", "-1m", "+1m", "1.5h", "10 m", "10ä"] {
+            assert!(parse_duration(text).unwrap_err().message().contains("a whole number and"), "{text}");
+        }
+        assert_eq!(seconds("36500d"), Some(3_153_600_000));
+        for text in ["36501d", "99999999999999999999s", "999999999999999999d", "18446744073709551615ms"] {
+            assert_eq!(parse_duration(text).unwrap_err().message(), "a duration is at most 36500d", "{text}");
         }
     }
 

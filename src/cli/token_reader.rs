@@ -13,11 +13,12 @@ pub(super) struct TokenReader<R> {
     input: SecretInput<R>,
     /// The line in which what is held begins.
     line: usize,
+    has_begun: bool,
 }
 
 impl<R: Read> TokenReader<R> {
     pub(super) fn new(input: SecretInput<R>) -> Self {
-        Self { input, line: 1 }
+        Self { input, line: 1, has_begun: false }
     }
 
     /// The next token, and the line in which it begins; `None` at the end.
@@ -25,6 +26,9 @@ impl<R: Read> TokenReader<R> {
     /// # Errors
     /// `InvalidInput`, naming line and field and never what they hold.
     pub(super) fn next(&mut self) -> Result<Option<(usize, OAuthToken)>> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.skip_mark()?;
+        }
         if !self.skip_blanks()? {
             return Ok(None);
         }
@@ -37,6 +41,16 @@ impl<R: Read> TokenReader<R> {
         self.line += object.iter().filter(|byte| **byte == b'\n').count();
         self.input.consume(length);
         Ok(Some((line, token)))
+    }
+
+    /// A byte order mark that some programs begin UTF-8 with. RFC 8259, section 8.1, lets readers ignore it.
+    fn skip_mark(&mut self) -> Result<()> {
+        const MARK: &[u8] = b"\xEF\xBB\xBF";
+        while self.input.held().len() < MARK.len() && MARK.starts_with(self.input.held()) && self.input.read_more()? {}
+        if self.input.held().starts_with(MARK) {
+            self.input.consume(MARK.len());
+        }
+        Ok(())
     }
 
     /// Answers whether anything follows.
@@ -128,6 +142,15 @@ mod tests {
         let users = [(2, "a{\"}"), (2, "b"), (4, "c\\")].map(|(line, user)| (line, user.to_owned()));
         assert_eq!(read(text), (users.to_vec(), None));
         assert_eq!(read(" \n"), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_byte_order_mark_counts_at_the_start_only() {
+        let users = vec![(1, "a".to_owned())];
+        assert_eq!(read("\u{feff}{\"user_name\":\"a\"}"), (users.clone(), None));
+        assert_eq!(read("\u{feff}"), (Vec::new(), None));
+        let said = "line 2: this is not a JSON object".to_owned();
+        assert_eq!(read("{\"user_name\":\"a\"}\n\u{feff}{}"), (users, Some(said)));
     }
 
     #[test]

@@ -43,7 +43,10 @@ const NOT_UTF8: &str =
 /// # Errors
 /// As [`parse`], and where the file cannot be read.
 pub fn read(path: &Path) -> Result<Rows> {
-    parse(&input::read_wiped(path)?)
+    parse(&input::read_wiped(path)?).map_err(|error| match input::is_sql_text(path) {
+        true => error.with_hint(input::OF_SQL_TEXT),
+        false => error,
+    })
 }
 
 /// Reads the bytes of a CSV file. Rows that are not usable are in the answer, by line.

@@ -57,6 +57,23 @@ pub(super) fn read_wiped(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
+/// Whether the file is a database written out as SQL statements, by its name or by what such files begin with.
+pub(super) fn is_sql_text(path: &Path) -> bool {
+    let is_named_so = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql"));
+    is_named_so || begins_as_sql(path).unwrap_or(false)
+}
+
+fn begins_as_sql(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(8).read_to_end(&mut start)?;
+    Ok([&b"-- "[..], b"/*", b"PRAGMA "].iter().any(|known| start.starts_with(known)))
+}
+
+/// What to do with a file of SQL statements.
+pub(super) const OF_SQL_TEXT: &str = "this looks like SQL statements. A dump of MariaDB or MySQL is not read; where it \
+                                      is one of SQLite, name the database itself, or make one of it: sqlite3 FILE.db \
+                                      < DUMP.sql, then import --from sqlite:FILE.db";
+
 fn too_large(path: &Path) -> Error {
     Error::invalid(format!("{} is larger than {} MiB", path.display(), MAX_FILE / 1024 / 1024))
         .with_hint("split the file, with the header line on top of each part")

@@ -82,10 +82,12 @@ async fn run(vault: &Vault, context: &Context, source: &Rows, options: &ImportOp
         let (beginnings, fates) = (Beginning::draw_many(keys.len())?, Vec::with_capacity(keys.len()));
         let (summary, overlay) = Planner { vault, options, overlay, beginnings, fates }.plan(source, &keys)?;
         let changes = overlay.into_changes();
-        if summary.effect != Effect::Imported || changes.is_empty() {
+        if summary.effect != Effect::Imported {
             return Ok(summary);
         }
-        match vault.backend().commit(context, Commit { changes, claims }).await {
+        // Without changes: what the rows were found to be in the vault already must be there to stay.
+        let commit = if changes.is_empty() { Commit::default() } else { Commit { changes, claims } };
+        match vault.backend().commit(context, commit).await {
             Ok(_) => return Ok(summary),
             Err(error) if error.kind() == ErrorKind::Conflict => round += 1,
             Err(error) => return Err(error),

@@ -145,8 +145,11 @@ fn immutable_uri(path: &Path) -> String {
 }
 
 fn not_a_database(path: &Path) -> Error {
-    Error::invalid(format!("{} is not an SQLite database", path.display()))
-        .with_hint("name the database that the SDK's custom token store writes; a CSV file is named without sqlite:")
+    let hint = match input::is_sql_text(path) {
+        true => input::OF_SQL_TEXT,
+        false => "name the database that the SDK's custom token store writes; a CSV file is named without sqlite:",
+    };
+    Error::invalid(format!("{} is not an SQLite database", path.display())).with_hint(hint)
 }
 
 fn unusable(path: &Path, cause: rusqlite::Error) -> Error {

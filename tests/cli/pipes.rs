@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{ChildStdin, Stdio};
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::scene::{Scene, Vault};
 
@@ -93,6 +95,27 @@ fn a_lock_that_is_held_for_too_long_is_busy_and_nothing_changed() {
     assert_eq!(scene.vault(), before);
     drop(lock.unlock().unwrap());
     assert!(scene.run(&["save", "--lock-wait", "5s"], object(1, 10).as_bytes()).status.success());
+}
+
+#[test]
+fn a_configuration_that_is_a_pipe_is_refused_and_not_waited_for() {
+    let scene = Scene::new(Vault::KeyFile);
+    mkfifo(&scene.path("c.toml"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let output = scene.run(&["list", "--config", "c.toml"], b"");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("error: the configuration c.toml is not a regular file\ntry: "), "{stderr}");
+}
+
+#[test]
+fn a_torn_end_is_told_once_and_by_verify_explained() {
+    let scene = Scene::new(Vault::KeyFile);
+    scene.write("vault.tv", &[scene.vault().unwrap(), b"torn".to_vec()].concat(), 0o600);
+    let output = scene.run(&["verify"], b"");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(stderr.matches("did not come to its end").count(), 1, "{stderr}");
+    assert!(stderr.contains("note: the last 4 bytes do not open"), "{stderr}");
 }
 
 #[test]

@@ -22,9 +22,11 @@ use tokenvault::export::{CsvFormat, to_csv};
 use tokenvault::fields::Field;
 use tokenvault::import::{ImportOptions, csv, import};
 use tokenvault::operation::Context;
+use tokenvault::secret::SecretText;
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
+use zeroize::Zeroizing;
 
 use crate::write;
 
@@ -33,9 +35,10 @@ const FOLDER: &str = "TOKENVAULT_TEST_LEAK_FOLDER";
 /// Tells the child what the secrets were made from.
 const SEED: &str = "TOKENVAULT_TEST_LEAK_SEED";
 
-/// Two passphrases, and the four secret fields of two tokens.
-const SECRETS: u64 = 10;
-const PASSPHRASES: u64 = 2;
+/// Two passphrases in files, one that is handed over as text, and the four secret fields of two tokens.
+const SECRETS: u64 = 11;
+const PASSPHRASES: u64 = 3;
+const HANDED_OVER: u64 = 2;
 
 /// A secret is three pieces with a quote between: a piece is found where an allocator has written over another.
 const PIECES: usize = 3;
@@ -103,7 +106,14 @@ fn wait_for_writers() {
 /// A life in which every secret goes everywhere.
 async fn live(folder: &Path, seed: u64) {
     let cx = Context::new();
-    let key = |number: u64| KeySource::PassphraseFile(folder.join(format!("passphrase-{number}")));
+    let path = |number: u64| folder.join(format!("passphrase-{number}"));
+    let key = |number: u64| match number {
+        HANDED_OVER => {
+            let text = Zeroizing::new(std::fs::read(path(number)).unwrap());
+            KeySource::Passphrase(SecretText::new(str::from_utf8(&text).unwrap()))
+        }
+        _ => KeySource::PassphraseFile(path(number)),
+    };
     let options = |number| FileOptions::new(folder.join("vault.tv"), key(number));
     let file = Arc::new(FileBackend::create(options(0), KdfCost::default()).unwrap());
     let vault = Vault::new(Arc::clone(&file) as _);
@@ -114,13 +124,14 @@ async fn live(folder: &Path, seed: u64) {
     use_all(&vault).await;
     file.rotate_key(&cx).await.unwrap();
     file.change_key(&cx, key(1), KdfCost::default()).await.unwrap();
+    file.change_key(&cx, key(HANDED_OVER), KdfCost::default()).await.unwrap();
     file.backup(&cx, &folder.join("backup.tv")).await.unwrap();
     assert!(FileBackend::open(options(0)).is_err());
-    let again = Vault::new(Arc::new(FileBackend::open(options(1)).unwrap()));
+    let again = Vault::new(Arc::new(FileBackend::open(options(HANDED_OVER)).unwrap()));
     let held = again.get_tokens(&cx).await.unwrap().value;
     // As long as they are held they are found, every piece.
     let found = search(seed);
-    let expected = (PASSPHRASES..SECRETS).flat_map(|secret| (0..PIECES).map(move |piece| format!("{secret}.{piece} ")));
+    let expected = (HANDED_OVER..SECRETS).flat_map(|secret| (0..PIECES).map(move |piece| format!("{secret}.{piece} ")));
     for name in expected {
         assert!(found.iter().any(|found| found.starts_with(&name)), "{name} is held and not found: {found:?}");
     }

@@ -239,11 +239,11 @@ impl Core {
             if len < state.position.offset {
                 return Err(set_back());
             }
-            state.ignored_tail = None;
+            let known = state.ignored_tail.take();
             match state.catch_up()? {
                 Tail::Clean => Ok(()),
                 Tail::Torn(bytes) if kind == LockKind::Exclusive => self.cut_tail(state, bytes),
-                Tail::Torn(bytes) => ignore_tail(state, bytes, len),
+                Tail::Torn(bytes) => ignore_tail(state, bytes, len, known),
             }
         });
         // Frames may have been taken in before the one that failed: what is known is not to be believed.
@@ -315,11 +315,14 @@ impl Core {
 }
 
 /// A reader leaves a torn tail alone, and remembers it, so as not to judge it at every read.
-fn ignore_tail(state: &mut State, bytes: u64, len: u64) -> Result<()> {
+fn ignore_tail(state: &mut State, bytes: u64, len: u64, known: Option<(u64, Vec<u8>)>) -> Result<()> {
     let mut head = vec![0; HEAD_LEN];
     let count = state.file.read_at(&mut head, state.position.offset).map_err(|e| io_error("read the vault", e))?;
     head.truncate(count);
     state.ignored_tail = Some((len, head));
+    if state.ignored_tail == known {
+        return Ok(());
+    }
     tracing::warn!(bytes, "the vault ends in a write that did not come to its end; the next writer cuts it off");
     Ok(())
 }

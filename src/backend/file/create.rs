@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::backend::file::disk::Disk;
+use crate::backend::file::disk::{Disk, DiskFile, LockKind};
 use crate::backend::file::header::Header;
 use crate::backend::file::opening::{self, io_error};
 use crate::backend::file::options::FileOptions;
 use crate::backend::file::output::Output;
+use crate::backend::file::state::State;
 use crate::crypto::kdf::KdfCost;
 use crate::crypto::keys::{KeyEncryptionKey, RootKey, random_key};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,16 +21,21 @@ pub(super) const TEMPORARY: &str = "new";
 ///
 /// It is written under another name and linked into place when it is whole, so that nobody finds half of it.
 pub(super) fn create(disk: &dyn Disk, options: &FileOptions, cost: KdfCost) -> Result<()> {
-    opening::check(disk, &options.path)?;
+    opening::check(disk, &options.path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => error.with_hint("make the folder first"),
+        _ => error,
+    })?;
     if disk.metadata(&options.path).is_ok() {
         return Err(taken());
     }
     let derivation = options.key.new_derivation(cost)?;
     let kek = options.key.derive(&derivation)?;
     let header = Header::create(random_bytes()?, 1, derivation, &kek, &RootKey::random()?, &*random_key()?)?;
+    remove_left_over(disk, &options.path);
     let new = opening::beside(&options.path, TEMPORARY)?;
     let written = write(disk, &new, header, &kek);
-    let placed = written.and_then(|()| {
+    // Open until it is in place: it is its lock that keeps it from being cleared away.
+    let placed = written.and_then(|_open| {
         disk.link_new(&new, &options.path).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => taken(),
             _ => io_error("put the vault in place", error),
@@ -40,9 +46,32 @@ pub(super) fn create(disk: &dyn Disk, options: &FileOptions, cost: KdfCost) -> R
     disk.sync_folder(opening::folder(&options.path)).map_err(|error| io_error("sync the vault's folder", error))
 }
 
-fn write(disk: &dyn Disk, path: &Path, header: Vec<u8>, kek: &KeyEncryptionKey) -> Result<()> {
-    let file = disk.create_new(path).map_err(|error| io_error("make the vault", error))?;
-    Output::new(Arc::from(file), header, kek)?.finish().map(drop)
+fn write(disk: &dyn Disk, path: &Path, header: Vec<u8>, kek: &KeyEncryptionKey) -> Result<State> {
+    let file = create_locked(disk, path).map_err(|error| io_error("make the vault", error))?;
+    Output::new(Arc::from(file), header, kek)?.finish()
+}
+
+/// Makes a file that is to be put in its place once it is whole. Its lock tells that somebody is still at it.
+pub(super) fn create_locked(disk: &dyn Disk, path: &Path) -> std::io::Result<Box<dyn DiskFile>> {
+    let file = disk.create_new(path)?;
+    file.try_lock(LockKind::Exclusive)?;
+    Ok(file)
+}
+
+/// Removes what others left beside `path` who were killed while they made it.
+pub(super) fn remove_left_over(disk: &dyn Disk, path: &Path) {
+    for name in disk.names(opening::folder(path)).unwrap_or_default() {
+        let left = opening::folder(path).join(&name);
+        let is_file = || disk.metadata(&left).is_ok_and(|metadata| metadata.is_file);
+        if !opening::is_beside(path, TEMPORARY, &name) || !is_file() {
+            continue;
+        }
+        let Ok(file) = disk.open(&left) else { continue };
+        if file.try_lock(LockKind::Exclusive).unwrap_or(false) {
+            tracing::debug!(left = %left.display(), "removed what was left over");
+            let _ = disk.remove(&left);
+        }
+    }
 }
 
 fn taken() -> Error {

@@ -15,10 +15,18 @@ pub(super) struct Identity {
     pub(super) inode: u64,
 }
 
+/// Whom a file belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) user: u32,
+    pub(super) group: u32,
+}
+
 /// What is known of a file without reading it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Metadata {
     pub(super) identity: Identity,
+    pub(super) owner: Owner,
     pub(super) len: u64,
     pub(super) mode: u32,
     pub(super) is_file: bool,
@@ -54,6 +62,7 @@ pub(super) trait DiskFile: fmt::Debug + Send + Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;
+    fn set_owner(&self, owner: Owner) -> io::Result<()>;
     /// Fills the file with zeros in `place`, which is at its end or beyond: written ones, since a file system has to note
     /// what becomes of room that is only reserved, at the sync that waits for it.
     fn set_aside(&self, place: Range<u64>) -> io::Result<()>;

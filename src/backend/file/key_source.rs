@@ -92,9 +92,10 @@ impl fmt::Debug for KeySource {
 
 fn key_from_passphrase(passphrase: &[u8], cost: KdfCost, salt: &[u8; 32]) -> Result<KeyEncryptionKey> {
     match passphrase.len() {
-        0 => Err(Error::invalid("the passphrase is empty")),
+        0 => Err(Error::invalid("the passphrase is empty").with_hint("give one on the terminal, or by its file or variable")),
         1..=MAX_PASSPHRASE => Ok(KeyEncryptionKey::new(&*kdf::derive(passphrase, salt, cost)?)),
-        _ => Err(Error::invalid("the passphrase is longer than 64 KiB")),
+        _ => Err(Error::invalid("the passphrase is longer than 64 KiB")
+            .with_hint("check that the passphrase file is the right one")),
     }
 }
 
@@ -152,7 +153,8 @@ fn check_mode(metadata: &Metadata, path: &Path, what: &str) -> Result<()> {
     const OTHERS_READ: u32 = 0o004;
     const OTHERS_OR_GROUP_WRITE: u32 = 0o022;
     if !metadata.is_file() {
-        return Err(Error::invalid(format!("the {what} {} is not a regular file", path.display())));
+        return Err(Error::invalid(format!("the {what} {} is not a regular file", path.display()))
+            .with_hint("name the file itself, not a folder, a pipe or a device"));
     }
     if metadata.mode() & (OTHERS_READ | OTHERS_OR_GROUP_WRITE) != 0 {
         let mode = metadata.mode() & 0o7777;
@@ -166,9 +168,11 @@ fn check_mode(metadata: &Metadata, path: &Path, what: &str) -> Result<()> {
 fn cannot_read(path: &Path, what: &str, cause: std::io::Error) -> Error {
     let path = path.display();
     match cause.kind() {
-        IoKind::NotFound => Error::invalid(format!("the {what} {path} does not exist")),
+        IoKind::NotFound => Error::invalid(format!("the {what} {path} does not exist"))
+            .with_hint("check the path; for a new vault, `tokenvault init --make-key-file` makes a key file as well"),
         IoKind::PermissionDenied => {
             Error::new(ErrorKind::PermissionDenied, format!("the {what} {path} may not be read by this user"))
+                .with_hint("run this as the file's owner, or check its mode and that of its folder")
         }
         _ => Error::new(ErrorKind::Io, format!("the {what} {path} cannot be read")),
     }

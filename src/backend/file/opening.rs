@@ -54,17 +54,19 @@ pub(super) fn open_header(disk: &dyn Disk, path: &Path) -> Result<(Arc<dyn DiskF
     if !metadata.is_file {
         return Err(not_a_file());
     }
-    if metadata.mode & 0o077 != 0 {
+    let mut bytes = vec![0; MAX_LEN];
+    let count = file.read_at(&mut bytes, 0).map_err(|error| io_error("read the vault", error))?;
+    let header = Header::parse(bytes.get(..count).unwrap_or_default());
+    // Whoever names another file by mistake need not be told to change its mode.
+    let is_vault = !header.as_ref().is_err_and(|error| error.kind() == ErrorKind::InvalidInput);
+    if is_vault && metadata.mode & 0o077 != 0 {
         return Err(Error::new(
             ErrorKind::PermissionDenied,
             format!("others than the owner may use the vault (mode {:04o})", metadata.mode),
         )
         .with_hint("chmod 600 the file, and find out who could have read it"));
     }
-    let mut bytes = vec![0; MAX_LEN];
-    let count = file.read_at(&mut bytes, 0).map_err(|error| io_error("read the vault", error))?;
-    let header = Header::parse(bytes.get(..count).unwrap_or_default())?;
-    Ok((file, header))
+    Ok((file, header?))
 }
 
 fn not_a_file() -> Error {
@@ -90,9 +92,7 @@ pub(super) fn wait_for_lock(file: &dyn DiskFile, kind: LockKind, wait: Duration,
 pub(super) fn io_error(what: &str, error: io::Error) -> Error {
     use io::ErrorKind as Os;
     let (kind, hint) = match error.kind() {
-        Os::NotFound => {
-            (ErrorKind::NotFound, "check the path, and that its folder is there; `tokenvault init` makes a new vault")
-        }
+        Os::NotFound => (ErrorKind::NotFound, "check the path, and that its folder is there"),
         Os::PermissionDenied => {
             (ErrorKind::PermissionDenied, "check the owner and the mode of the file and its folder")
         }

@@ -5,14 +5,14 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, fchown};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::sys::statfs::{FsType, statfs};
 
-use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata};
+use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata, Owner};
 use crate::backend::file::os_metadata;
 
 /// Magic numbers of file systems over a network, from statfs(2): there a lock may be advisory between machines, late,
@@ -162,6 +162,10 @@ impl DiskFile for OsFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
+    }
+
+    fn set_owner(&self, owner: Owner) -> io::Result<()> {
+        fchown(&self.file, Some(owner.user), Some(owner.group))
     }
 
     fn set_aside(&self, place: Range<u64>) -> io::Result<()> {

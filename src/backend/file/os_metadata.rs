@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::backend::file::disk::{Identity, Metadata};
+use crate::backend::file::disk::{Identity, Metadata, Owner};
 
 pub(super) fn of_path(path: &Path) -> io::Result<Metadata> {
     #[cfg(target_os = "linux")]
@@ -30,6 +30,7 @@ pub(super) fn of_file(file: &File) -> io::Result<Metadata> {
 fn convert(metadata: &fs::Metadata) -> Metadata {
     Metadata {
         identity: Identity { device: metadata.dev(), inode: metadata.ino() },
+        owner: Owner { user: metadata.uid(), group: metadata.gid() },
         len: metadata.len(),
         mode: metadata.mode() & 0o7777,
         is_file: metadata.is_file(),
@@ -44,9 +45,14 @@ mod linux {
 
     use rustix::fs::{AtFlags, FileType, StatxFlags, makedev};
 
-    use crate::backend::file::disk::{Identity, Metadata};
+    use crate::backend::file::disk::{Identity, Metadata, Owner};
 
-    const WANTED: StatxFlags = StatxFlags::TYPE.union(StatxFlags::MODE).union(StatxFlags::INO).union(StatxFlags::SIZE);
+    const WANTED: StatxFlags = StatxFlags::TYPE
+        .union(StatxFlags::MODE)
+        .union(StatxFlags::UID)
+        .union(StatxFlags::GID)
+        .union(StatxFlags::INO)
+        .union(StatxFlags::SIZE);
 
     /// `None` where the call is not to be had, as in sandboxes that are older than it.
     pub(super) fn statx(folder: impl AsFd, path: &Path, flags: AtFlags) -> Option<io::Result<Metadata>> {
@@ -55,6 +61,7 @@ mod linux {
             Err(error) => Some(Err(error.into())),
             Ok(found) => Some(Ok(Metadata {
                 identity: Identity { device: makedev(found.stx_dev_major, found.stx_dev_minor), inode: found.stx_ino },
+                owner: Owner { user: found.stx_uid, group: found.stx_gid },
                 len: found.stx_size,
                 mode: u32::from(found.stx_mode) & 0o7777,
                 is_file: FileType::from_raw_mode(found.stx_mode.into()) == FileType::RegularFile,

@@ -134,6 +134,7 @@ fn build(core: &Core, path: &Path, work: Rewrite) -> Result<NewFile> {
     let header = Header::create(old.header.vault_id, generation, derivation, &kek, &old.root, &data_key)?;
     let file: Arc<dyn DiskFile> =
         Arc::from(core.disk.create_new(path).map_err(|e| io_error("make a new file beside the vault", e))?);
+    keep_owner(&*old.file, &*file)?;
     let mut output = Output::new(file, header, &kek)?;
     if !work.clear {
         output.copy_live(&old, &work.changes)?;
@@ -142,6 +143,27 @@ fn build(core: &Core, path: &Path, work: Rewrite) -> Result<NewFile> {
         output.write(record)?;
     }
     Ok(NewFile { state: output.finish()?, key: source.map(|source| (source, kek)) })
+}
+
+/// Gives the new file to whom the old one belongs: an administrator who rewrites somebody's vault must not lock them out.
+fn keep_owner(old: &dyn DiskFile, new: &dyn DiskFile) -> Result<()> {
+    let owner_of = |file: &dyn DiskFile| match file.metadata() {
+        Ok(metadata) => Ok(metadata.owner),
+        Err(error) => Err(io_error("look at the vault", error)),
+    };
+    let (wanted, own) = (owner_of(old)?, owner_of(new)?);
+    if wanted == own {
+        return Ok(());
+    }
+    match new.set_owner(wanted) {
+        // A group that this user is not in: in a file that only its owner may use it can do nothing.
+        Err(error) if wanted.user != own.user => {
+            Err(Error::new(ErrorKind::PermissionDenied, "the vault belongs to another user, and could not be left to them")
+                .with_hint("run this as the vault's owner, or as root")
+                .with_source(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Puts a new file in the vault's place. It is locked before it can be seen under the path, so that nobody writes to it

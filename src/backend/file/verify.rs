@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::backend::file::core::Core;
+use crate::backend::file::create;
 use crate::backend::file::disk::{DiskFile, LockKind, read_exact_at};
 use crate::backend::file::opening::{self, io_error};
 use crate::backend::file::scan::{Position, Scanner, Tail};
@@ -60,8 +61,9 @@ fn walk(state: &State, file: &dyn DiskFile) -> Result<Tail> {
 pub(super) fn backup(core: &Core, to: &Path) -> Result<usize> {
     let locked = core.lock(LockKind::Shared, core.options.lock_wait)?;
     let state = core.state();
-    let new = opening::beside(to, "new")?;
-    let made = copy(core, &state, &new).and_then(|()| {
+    create::remove_left_over(&*core.disk, to);
+    let new = opening::beside(to, create::TEMPORARY)?;
+    let made = copy(core, &state, &new).and_then(|_open| {
         core.disk.link_new(&new, to).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => Error::invalid("there is something under the backup's path already")
                 .with_hint("choose another path, or move it away first"),
@@ -75,8 +77,8 @@ pub(super) fn backup(core: &Core, to: &Path) -> Result<usize> {
     Ok(state.directory.len())
 }
 
-fn copy(core: &Core, state: &State, to: &Path) -> Result<()> {
-    let file = core.disk.create_new(to).map_err(|error| io_error("make the backup", error))?;
+fn copy(core: &Core, state: &State, to: &Path) -> Result<Box<dyn DiskFile>> {
+    let file = create::create_locked(&*core.disk, to).map_err(|error| io_error("make the backup", error))?;
     let (mut at, end) = (0, state.position.offset);
     let mut bytes = vec![0; CHUNK];
     while at < end {
@@ -87,5 +89,6 @@ fn copy(core: &Core, state: &State, to: &Path) -> Result<()> {
         at += wanted as u64;
     }
     file.sync().map_err(|error| io_error("sync the backup", error))?;
-    walk(state, &*file).map(drop)
+    walk(state, &*file)?;
+    Ok(file)
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
-use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata};
+use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata, Owner};
 use crate::backend::file::os_disk::OsDisk;
 
 #[derive(Debug, Default)]
@@ -131,6 +131,10 @@ impl DiskFile for GatedFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
+    }
+
+    fn set_owner(&self, owner: Owner) -> io::Result<()> {
+        self.file.set_owner(owner)
     }
 
     fn set_aside(&self, place: Range<u64>) -> io::Result<()> {

@@ -6,6 +6,7 @@ mod faults;
 mod fork;
 mod freshness;
 mod gated_disk;
+mod owner;
 mod placing;
 mod power_loss;
 mod scene;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::backend::file::tests::scene::{Contents, PATH, Scene};
 use crate::backend::file::tests::sim_image::Image;
-use crate::backend::file::tests::sim_world::{Verdict, World};
+use crate::backend::file::tests::sim_world::{Step, Verdict, World};
 use crate::error::ErrorKind;
 
 const BACKUP: &str = "/sim/backup.tv";
@@ -69,4 +69,46 @@ fn a_backup_is_there_whole_or_not_at_all() {
             Err(error) => assert!(error.kind() == ErrorKind::NotFound && !is_answered, "{error:?}"),
         }
     });
+}
+
+#[test]
+fn what_a_killed_backup_left_is_removed_by_the_next() {
+    let scene = Scene::new();
+    let world = scene.world(&["a"]);
+    let killed = scene.open(&world.process()).unwrap();
+    killed.disk.on_each_call(|_, step| if step == Step::Link { Verdict::Die } else { Verdict::Go });
+    killed.backup(BACKUP).unwrap_err();
+    drop(killed);
+    assert_eq!(world.names().len(), 2);
+    scene.open(&world.process()).unwrap().backup(BACKUP).unwrap();
+    assert_eq!(world.names(), ["backup.tv", "vault.tv"]);
+}
+
+#[test]
+fn what_another_backup_is_still_writing_is_left_alone() {
+    let scene = Scene::new();
+    let world = scene.world(&["a"]);
+    let (first, second) = (scene.open(&world.process()).unwrap(), scene.open(&world.process()).unwrap());
+    let mut turn = Some(second);
+    first.disk.on_each_call(move |_, step| {
+        if let Some(second) = turn.take_if(|_| step == Step::Link) {
+            second.backup(BACKUP).unwrap();
+        }
+        Verdict::Go
+    });
+    let error = first.backup(BACKUP).unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidInput && error.message().contains("already"), "{error:?}");
+    assert_eq!(world.names(), ["backup.tv", "vault.tv"]);
+}
+
+#[test]
+fn what_a_killed_create_left_is_removed_by_the_next() {
+    let scene = Scene::new();
+    let world = World::default();
+    let killed = world.process();
+    killed.on_each_call(|_, step| if step == Step::Link { Verdict::Die } else { Verdict::Go });
+    scene.create(&killed).unwrap_err();
+    assert_eq!(world.names().len(), 1);
+    scene.create(&world.process()).unwrap();
+    assert_eq!(world.names(), ["vault.tv"]);
 }

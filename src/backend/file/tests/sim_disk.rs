@@ -67,7 +67,7 @@ impl Disk for SimDisk {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
             let inode = tables.next() as u64;
-            tables.inodes.insert(inode, Inode::default());
+            tables.inodes.insert(inode, Inode { owner: tables.user, ..Inode::default() });
             tables.change_names(NameChange::Link(path.to_owned(), inode));
             Ok(self.file(tables, inode))
         })

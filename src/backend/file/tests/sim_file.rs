@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::backend::file::disk::{DiskFile, LockKind, Metadata};
+use crate::backend::file::disk::{DiskFile, LockKind, Metadata, Owner};
 use crate::backend::file::tests::sim_image::FileChange;
 use crate::backend::file::tests::sim_world::{Process, Step, Tables};
 
@@ -91,6 +91,19 @@ impl DiskFile for SimFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.write(Step::SetLen, FileChange::SetLen(len as usize))
+    }
+
+    fn set_owner(&self, owner: Owner) -> io::Result<()> {
+        let set_owner = |tables: &mut Tables| {
+            let (user, inode) = (tables.user, tables.inodes.get_mut(&self.inode).unwrap());
+            // As chown(2): giving away is root's; a group is the owner's to choose among those of their own.
+            if user.user != 0 && (inode.owner.user != owner.user || user.group != owner.group) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            inode.owner = owner;
+            Ok(())
+        };
+        self.process.run(Step::SetOwner, set_owner, |_| ())
     }
 
     fn set_aside(&self, place: Range<u64>) -> io::Result<()> {

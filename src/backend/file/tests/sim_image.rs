@@ -8,6 +8,12 @@ use crate::backend::file::tests::sim_world::{Tables, World};
 /// Up to this many pending changes every subset is tried.
 const MAX_ENUMERATED: usize = 12;
 
+/// A write of up to so many bytes is torn at each.
+const SHORT: usize = 1024;
+
+/// A longer one is torn at so many at its start and at its end.
+const EDGE: usize = 128;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FileChange {
     Write(usize, Vec<u8>),
@@ -93,7 +99,8 @@ impl World {
     }
 
     /// Calls `check` with every image that a power loss now may leave, unless it is in `known` already. The last write
-    /// is torn at every `tear_every`th byte, where it went to the file that is under `path` then.
+    /// is torn at every byte, or in the middle of a long one at every `tear_every`th, where it went to the file that is
+    /// under `path` then.
     pub(super) fn after_power_loss(
         &self,
         path: &Path,
@@ -120,7 +127,9 @@ impl World {
             let torn = last_write.filter(|last| subset[*last]);
             let is_vault = |last: &usize| image.names.get(path) == Some(&pending[*last].0);
             if let Some(last) = torn.filter(is_vault) {
-                for at in (1..pending[last].1.len()).step_by(tear_every) {
+                let len = pending[last].1.len();
+                let is_edge = |at: usize| len <= SHORT || at < EDGE || len - at < EDGE;
+                for at in (1..len).filter(|at| is_edge(*at) || at % tear_every == 0) {
                     for change in pending[last].1.torn(at) {
                         visit(tables.image(&pending, &subset, Some((last, &change))));
                     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::backend::file::disk::{Identity, LockKind, Metadata};
+use crate::backend::file::disk::{Identity, LockKind, Metadata, Owner};
 use crate::backend::file::tests::sim_disk::SimDisk;
 use crate::backend::file::tests::sim_image::{FileChange, Image, NameChange};
 
@@ -26,6 +26,7 @@ pub(super) enum Step {
     Read,
     Write,
     SetLen,
+    SetOwner,
     SetAside,
     Sync,
     Lock,
@@ -50,6 +51,7 @@ pub(super) type Hook = Box<dyn FnMut(usize, Step) -> Verdict + Send>;
 pub(super) struct Inode {
     /// What processes read.
     pub(super) seen: Vec<u8>,
+    pub(super) owner: Owner,
     pub(super) durable: Vec<u8>,
     pub(super) pending: Vec<FileChange>,
     pub(super) locks: BTreeMap<usize, (usize, LockKind)>,
@@ -61,6 +63,8 @@ pub(super) struct Tables {
     pub(super) durable_names: BTreeMap<PathBuf, u64>,
     pub(super) pending_names: Vec<NameChange>,
     pub(super) inodes: BTreeMap<u64, Inode>,
+    /// Who the processes are.
+    pub(super) user: Owner,
     /// Read-only media, or another owner's file.
     pub(super) is_read_only: bool,
     /// Set where something was written through a descriptor after a failed sync.
@@ -85,8 +89,9 @@ impl Tables {
     }
 
     pub(super) fn metadata(&self, inode: u64) -> Metadata {
-        let len = self.inodes[&inode].seen.len() as u64;
-        Metadata { identity: Identity { device: 1, inode }, len, mode: 0o600, is_file: true }
+        let Inode { seen, owner, .. } = &self.inodes[&inode];
+        let (identity, len) = (Identity { device: 1, inode }, seen.len() as u64);
+        Metadata { identity, owner: *owner, len, mode: 0o600, is_file: true }
     }
 
     pub(super) fn next(&mut self) -> usize {

@@ -9,6 +9,8 @@ use crate::backend::file::tests::scene::{PATH, Process, Scene, block_on, content
 use crate::backend::file::tests::sim_world::{Step, Verdict, World};
 use crate::error::{ErrorKind, Result};
 use crate::fields::Field;
+#[cfg(feature = "import")]
+use crate::import::{self, csv};
 use crate::operation::Context;
 use crate::secret::SecretText;
 use crate::store::{Outcome, TokenStore};
@@ -185,6 +187,43 @@ fn an_overtaken_save_is_not_answered_before_what_overtook_it_is_durable() {
     assert_eq!(saved.outcome, Outcome::Superseded);
     world.after_power_loss(Path::new(PATH), 1, &mut HashSet::new(), |image| {
         assert_eq!(scene.found(&World::from_image(image))["a"], "3", "what was answered rests on this");
+    });
+}
+
+#[test]
+fn a_token_is_not_called_gone_before_its_deletion_is_durable() {
+    let scene = Scene::new();
+    let world = scene.world(&["a"]);
+    let (first, second) = (scene.open(&world.process()).unwrap(), scene.open(&world.process()).unwrap());
+    let mut deleted = OAuthToken::new().with(Field::UserName, "a");
+    assert!(block_on(second.vault.find_token(&Context::new(), &mut deleted)).unwrap().value);
+    first.disk.on_each_call(|_, step| if step == Step::Sync { Verdict::Die } else { Verdict::Go });
+    first.delete("a").unwrap_err();
+    assert!(!block_on(second.vault.delete_token(&Context::new(), deleted.id().unwrap())).unwrap().value);
+    world.after_power_loss(Path::new(PATH), 1, &mut HashSet::new(), |image| {
+        assert_eq!(scene.found(&World::from_image(image)), contents(&[]), "the log-out was answered");
+    });
+}
+
+#[cfg(feature = "import")]
+#[test]
+fn an_import_that_finds_all_of_it_there_is_not_answered_before_that_is_durable() {
+    let scene = Scene::new();
+    let world = scene.world(&[]);
+    let (first, second) = (scene.open(&world.process()).unwrap(), scene.open(&world.process()).unwrap());
+    let rows = csv::parse(
+        b"id,user_name,client_id,client_secret,refresh_token,access_token,grant_token,expiry_time,redirect_uri,api_domain\n\
+          1,a,c,,r,t,,,,\n",
+    );
+    let rows = rows.unwrap();
+    let import = |process: &Process| {
+        block_on(import::import(&process.vault, &Context::new(), &rows, &import::ImportOptions::default()))
+    };
+    first.disk.on_each_call(|_, step| if step == Step::Sync { Verdict::Die } else { Verdict::Go });
+    import(&first).unwrap_err();
+    assert_eq!(import(&second).unwrap().unchanged, [2]);
+    world.after_power_loss(Path::new(PATH), 1, &mut HashSet::new(), |image| {
+        assert!(scene.found(&World::from_image(image)).contains_key("a"), "it was answered as there");
     });
 }
 
