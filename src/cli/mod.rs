@@ -36,6 +36,8 @@ mod output;
 mod progress;
 mod report;
 mod session;
+#[cfg(feature = "aws")]
+mod survey;
 mod text;
 mod token_json;
 mod token_reader;
@@ -139,7 +141,7 @@ async fn dispatch(command: Command, session: &mut Session) -> Done {
         Command::Backup { to } => upkeep::backup(session, &to).await,
         Command::RotateKey(args) => upkeep::rotate_key(session, &args).await,
         Command::ChangePassphrase(args) => upkeep::change_passphrase(session, &args).await,
-        Command::Verify => upkeep::verify(session).await,
+        Command::Verify(args) => upkeep::verify(session, args.repair).await,
         Command::Demo => demo::run(session).await,
         Command::Completions { shell } => manual::completions(session, shell),
         Command::Man { to } => manual::pages(session, to.as_deref()),

@@ -11,6 +11,7 @@ mod emulated;
 mod emulator;
 mod interleavings;
 mod operator;
+mod repair;
 mod set_back;
 mod simulated;
 mod warnings;

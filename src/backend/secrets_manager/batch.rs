@@ -135,7 +135,7 @@ impl Tokens {
                 self.known.note_dead(name);
                 Ok(Some(State::Dead))
             }
-            Found::Value(value) => match self.take(asked, name, &value).await? {
+            Found::Value(value) => match self.take(asked, name, &value, self.known.at_least(name)).await? {
                 Taken::State(state) => Ok(Some(state)),
                 Taken::Older | Taken::Strange => Ok(None),
             },

@@ -72,7 +72,7 @@ impl Index {
                 Some(loaded) => loaded,
                 None => self.read(asked, place).await?.ok_or_else(missing)?,
             };
-            if loaded.page.is_signpost() {
+            if loaded.page.is_signpost() || loaded.page.is_closed(place) {
                 batch.iter().for_each(|edit| edit.answer(Outcome::Moved));
                 return Ok(());
             }
@@ -198,7 +198,7 @@ impl Index {
     }
 
     /// Makes sure that a page below `parent` holds all entries of it that belong there.
-    async fn fill(&self, asked: &Asked<'_>, place: &PagePlace, parent: &Page) -> Result<()> {
+    pub(super) async fn fill(&self, asked: &Asked<'_>, place: &PagePlace, parent: &Page) -> Result<()> {
         let mut page = Page { kms_key_id: parent.kms_key_id.clone(), ..Page::empty(parent.epoch) };
         page.unite(parent, place);
         for round in 0..MAX_ROUNDS {

@@ -72,12 +72,14 @@ impl Index {
     /// Reads a page; `None` where there is no such secret.
     pub(super) async fn read(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Option<Loaded>> {
         let slot = self.slot(place);
-        let mut older = None;
+        // What others of this process see meanwhile need not show here: a read may be as old as its beginning.
+        let (mut older, least) = (None, slot.sequence());
         for attempt in 0..MAX_STALE {
             match self.calls.get(asked, &self.secret(place), Which::Current).await? {
                 Found::Value(value) => {
                     let loaded = self.load(asked, place, value).await?;
-                    if slot.sees(loaded.head.sequence) {
+                    slot.sees(loaded.head.sequence);
+                    if loaded.head.sequence >= least {
                         if place.digits().is_empty() {
                             self.calls.key.note(loaded.page.kms_key_id.as_deref());
                         }
@@ -85,7 +87,7 @@ impl Index {
                     }
                     older = Some(loaded);
                 }
-                Found::Absent if !slot.is_known() => return Ok(None),
+                Found::Absent if least == 0 => return Ok(None),
                 Found::Absent => older = None,
                 Found::Doomed => return Err(doomed()),
             }
@@ -141,6 +143,20 @@ impl Index {
             "put AWSCURRENT back on a version of the vault's, with `aws secretsmanager update-secret-version-stage`; \
              `list-secret-version-ids` shows them",
         )
+    }
+
+    /// How far a page is known to have come, whatever is in force.
+    pub(super) async fn furthest(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<u64> {
+        let before = match self.calls.get(asked, &self.secret(place), Which::Previous).await? {
+            Found::Value(value) => value::decode_page(place, &value.bytes).map_or(0, |(head, _)| head.sequence),
+            Found::Absent | Found::Doomed => 0,
+        };
+        Ok(before.max(self.slot(place).sequence()))
+    }
+
+    /// Which building of the index counts.
+    pub(super) async fn epoch(&self, asked: &Asked<'_>) -> Result<u64> {
+        Ok(self.read_listed(asked, &PagePlace::root()).await?.page.epoch)
     }
 
     /// Reads a page that must be there, since another leads to it.

@@ -88,14 +88,14 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Whether a page that was read at this sequence is no older than what was seen before.
-    pub(super) fn sees(&self, sequence: u64) -> bool {
-        self.sequence.fetch_max(sequence, Ordering::SeqCst) <= sequence
+    /// Notes that the page has come so far.
+    pub(super) fn sees(&self, sequence: u64) {
+        self.sequence.fetch_max(sequence, Ordering::SeqCst);
     }
 
-    /// Whether the page has been seen at all.
-    pub(super) fn is_known(&self) -> bool {
-        self.sequence.load(Ordering::SeqCst) > 0
+    /// The furthest that this process has seen it come; 0 where it has not seen it at all.
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence.load(Ordering::SeqCst)
     }
 
     /// Whether this version, which is not of our making, has not been told of before.

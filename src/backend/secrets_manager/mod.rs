@@ -14,6 +14,7 @@
 //! | tokens; what is known of them; old versions in force again | `tokens.rs`; `known.rs`; `set_back.rs`, `labels.rs` |
 //! | pages of the index, and writing them | `page.rs`, `index.rs`, `line.rs` (who waits), `edit.rs` |
 //! | commits, clearing | `commit.rs`, `clear.rs` |
+//! | what is there; what is wrong with it; mending it | `census.rs`; `survey.rs`; `repair.rs` |
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 
 use crate::backend::secrets_manager::calls::{Asked, Calls};
+use crate::backend::secrets_manager::census::Census;
 use crate::backend::secrets_manager::commit::{Committer, LeftOvers};
 use crate::backend::secrets_manager::index::Index;
 use crate::backend::secrets_manager::key_change::{KeyChange, Progress};
@@ -32,6 +34,8 @@ use crate::backend::secrets_manager::line::LeftOver;
 use crate::backend::secrets_manager::naming::{Prefix, is_kms_key_id};
 use crate::backend::secrets_manager::pace::{FIRST_RATE, Pace, Pause, SystemPause};
 use crate::backend::secrets_manager::page::{Entry, seconds};
+use crate::backend::secrets_manager::repair::{Repair, Told};
+use crate::backend::secrets_manager::survey::Survey;
 use crate::backend::secrets_manager::tokens::{State, Tokens};
 use crate::backend::secrets_manager::vault_key::VaultKey;
 use crate::backend::{Backend, Candidates, Commit};
@@ -44,6 +48,7 @@ use crate::record::Record;
 
 mod batch;
 mod calls;
+mod census;
 mod clear;
 mod commit;
 mod edit;
@@ -58,7 +63,9 @@ pub mod naming;
 pub mod pace;
 mod page;
 mod recovery;
+pub mod repair;
 mod set_back;
+pub mod survey;
 mod tokens;
 mod upkeep_calls;
 mod value;
@@ -168,6 +175,38 @@ impl SecretsManagerBackend {
         let change = KeyChange { index, tokens, prefix, key: kms_key_id, progress };
         let report = change.run(&asked).await.map_err(|error| error.with_store(self))?;
         Ok(answer(report, asked))
+    }
+
+    /// Holds the index against the secrets, and reads every one of them.
+    ///
+    /// Needs ListSecrets, whose answer may be five minutes old: what was made within that time is found by the index
+    /// alone.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where ListSecrets is not granted. What is wrong with the vault is no error, but in the survey.
+    pub async fn verify(&self, context: &Context) -> Result<Answer<Survey>> {
+        let asked = Asked::new(context);
+        let survey = self.census().survey(&asked).await.map_err(|error| error.with_store(self))?;
+        Ok(answer(survey, asked))
+    }
+
+    /// Builds the index anew from all of it that reads and from the secrets, while the vault is in use, and answers what
+    /// is wrong with it then. It takes ten minutes at the least, since what AWS lists may be five minutes old.
+    ///
+    /// Dropped or killed at any moment, it leaves a vault that works, or one that says "try again" to writers until the
+    /// repair is run anew.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify); `Busy` where another repair is under way.
+    pub async fn repair(&self, context: &Context, told: Told<'_>) -> Result<Answer<Survey>> {
+        let asked = Asked::new(context);
+        let repair = Repair { census: self.census(), committer: self.committer(), told };
+        let survey = repair.run(&asked).await.map_err(|error| error.with_store(self))?;
+        Ok(answer(survey, asked))
+    }
+
+    fn census(&self) -> Census<'_> {
+        Census { index: &self.index, tokens: &self.tokens, prefix: &self.prefix }
     }
 
     fn committer(&self) -> Committer<'_> {

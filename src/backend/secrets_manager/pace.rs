@@ -98,6 +98,11 @@ impl Pace {
         self.pause.pause(ceiling.mul_f64(fastrand::f64())).await;
     }
 
+    /// Waits.
+    pub(super) async fn wait(&self, duration: Duration) {
+        self.pause.pause(duration).await;
+    }
+
     /// Waits for a read to show what another has shown before: half of it at the least, so that a few attempts are sure to
     /// outlast any lag.
     pub(super) async fn catch_up(&self, attempt: u32) {

@@ -2,7 +2,7 @@
 
 use crate::backend::secrets_manager::calls::{Asked, Found, Value, Which};
 use crate::backend::secrets_manager::known::{SET_BACK, Seen, Suspicion};
-use crate::backend::secrets_manager::tokens::{State, Tokens, parts};
+use crate::backend::secrets_manager::tokens::{State, Tokens, parts, undecided};
 use crate::backend::secrets_manager::value;
 use crate::backend::secrets_manager::version::VersionId;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,15 +12,16 @@ use crate::identity::RecordName;
 const MAX_BRANCHES: u32 = 64;
 
 impl Tokens {
-    /// Takes an old version for the one in force, once DescribeSecret has shown it twice, a minute apart.
+    /// Takes an old version for the one in force, once DescribeSecret has shown it twice, a minute apart; `None` where
+    /// that shows another.
     ///
     /// # Errors
     /// `Unavailable` until then.
-    pub(super) async fn believe(&self, asked: &Asked<'_>, name: RecordName, value: &Value) -> Result<State> {
+    pub(super) async fn believe(&self, asked: &Asked<'_>, name: RecordName, value: &Value) -> Result<Option<State>> {
         let labels = self.calls.labels(asked, &self.prefix.record(name)).await?;
         let Some(current) = labels.current.filter(|current| *current == value.id) else {
             self.known.clear_of(name, &VersionId::told(""));
-            return Err(undecided());
+            return Ok(None);
         };
         let now = self.calls.pace.now();
         let Some(suspicion) = self.known.suspicion(name, &current) else {
@@ -40,7 +41,7 @@ impl Tokens {
         let (live, state) = parts(body);
         let seen = Seen { sequence: head.sequence, id: current, writes: head.writes, live, by_hand: None };
         self.known.note_set_back(name, seen, suspicion.attempt, self.before(asked, name).await?);
-        Ok(state)
+        Ok(Some(state))
     }
 
     /// The first attempt at replacing a version that nobody has made.
@@ -66,9 +67,4 @@ impl Tokens {
             Found::Absent | Found::Doomed => Ok(0),
         }
     }
-}
-
-fn undecided() -> Error {
-    Error::new(ErrorKind::Unavailable, "AWS answers with an older version of the token than it has given before")
-        .with_hint("try again in a minute; if somebody has put that version back in force, it counts from then on")
 }

@@ -1,6 +1,7 @@
 //! The secrets of the tokens: read, compared and swapped, buried.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, First, Found, Value, Which, Written};
 use crate::backend::secrets_manager::known::{AllKnown, ByHand, Seen};
@@ -17,9 +18,14 @@ use crate::record::Record;
 /// it is a day old (user guide, Quotas).
 const MAX_WRITES: usize = 96;
 
+/// A tombstone older than this is finished by whoever meets it.
+const LEFT_ALONE: Duration = Duration::from_mins(5);
+
+/// How often a secret is read at most before somebody else's turn.
+const MAX_READS: u32 = 64;
+
 /// How often a read is repeated that shows a version which was met in force before, and is not believed yet.
 const MAX_SUSPECT: u32 = 1;
-
 
 /// What a token's secret says.
 #[derive(Clone)]
@@ -64,21 +70,26 @@ impl Tokens {
     /// `Unavailable` for as long as an old version is in force that nobody can be sure of.
     pub(super) async fn read(&self, asked: &Asked<'_>, name: RecordName) -> Result<State> {
         let (secret, mut attempt) = (self.prefix.record(name), 0);
-        loop {
+        // What others of this process see meanwhile need not show here: a read may be as old as its beginning.
+        let least = self.known.at_least(name);
+        for _ in 0..MAX_READS {
             match self.calls.get(asked, &secret, Which::Current).await? {
                 // What was there before is missed by a read that comes late.
-                Found::Absent if self.known.at_least(name) > 0 && attempt < MAX_STALE => {}
+                Found::Absent if least > 0 && attempt < MAX_STALE => {}
                 Found::Absent => return Ok(State::Vacant),
                 Found::Doomed => {
                     self.known.note_dead(name);
                     return Ok(State::Dead);
                 }
-                Found::Value(value) => match self.take(asked, name, &value).await? {
+                Found::Value(value) => match self.take(asked, name, &value, least).await? {
                     Taken::State(state) => return Ok(state),
                     Taken::Older => {
                         let is_suspected = self.known.suspicion(name, &value.id).is_some();
                         if attempt >= if is_suspected { MAX_SUSPECT } else { MAX_STALE } {
-                            return self.believe(asked, name, &value).await;
+                            if let Some(state) = self.believe(asked, name, &value).await? {
+                                return Ok(state);
+                            }
+                            attempt = 0;
                         }
                     }
                     Taken::Strange => {}
@@ -87,10 +98,11 @@ impl Tokens {
             self.calls.pace.catch_up(attempt).await;
             attempt += 1;
         }
+        Err(undecided())
     }
 
-    /// What a value says, and notes it, unless it is older than what was seen.
-    pub(super) async fn take(&self, asked: &Asked<'_>, name: RecordName, value: &Value) -> Result<Taken> {
+    /// What a value says, and notes it, unless it is older than `least`, which was seen before.
+    pub(super) async fn take(&self, asked: &Asked<'_>, name: RecordName, value: &Value, least: u64) -> Result<Taken> {
         let decoded = value::decode_record(name, &value.bytes);
         let is_ours = decoded.as_ref().is_ok_and(|(head, _)| head.id == value.id);
         if !is_ours && self.known.is_news(name, &value.id) {
@@ -99,7 +111,7 @@ impl Tokens {
         }
         let (head, body) = decoded.map_err(|error| unreadable(&error, name))?;
         self.known.clear_of(name, &value.id);
-        if head.sequence < self.known.at_least(name) {
+        if head.sequence < least {
             return Ok(Taken::Older);
         }
         let by_hand = match self.seen(name).filter(|seen| seen.id == value.id) {
@@ -110,12 +122,15 @@ impl Tokens {
                 Some(ByHand { attempt: 0, beyond })
             }
         };
-        let (live, state) = parts(body);
-        let is_news = self.seen(name).is_none_or(|seen| seen.live.is_some());
-        if live.is_none() && is_news {
-            // Whoever wrote it may have been killed before the secret was scheduled for deletion.
-            self.calls.delete(asked, &self.prefix.record(name)).await?;
+        if let Body::Tombstone(since) = &body {
+            // Whoever wrote it may have been killed before the secret was scheduled for deletion. A young one is left to
+            // them: where an answer was lost, they tell by the secret that the tombstone is theirs.
+            let is_news = self.seen(name).is_none_or(|seen| seen.live.is_some());
+            if is_news && self.calls.pace.now().since(*since) >= LEFT_ALONE {
+                self.calls.delete(asked, &self.prefix.record(name)).await?;
+            }
         }
+        let (live, state) = parts(body);
         let Head { sequence, writes, .. } = head;
         self.known.note(name, Seen { sequence, id: value.id.clone(), writes, live, by_hand });
         Ok(Taken::State(state))
@@ -234,8 +249,12 @@ impl Tokens {
         for attempt in 0..=MAX_STALE {
             let value = match self.calls.get(asked, secret, Which::Current).await? {
                 Found::Value(value) => value,
-                // A tombstone came after it; or before. What was deleted stays so, whoever else wrote.
-                Found::Absent | Found::Doomed => return Ok(false),
+                // A tombstone came after it. What was deleted stays so, whoever else wrote.
+                Found::Doomed => return Ok(false),
+                Found::Absent => {
+                    self.calls.pace.catch_up(attempt).await;
+                    continue;
+                }
             };
             if value.id.follows(&head.id, u64::MAX) {
                 return Ok(true);
@@ -261,7 +280,7 @@ impl Tokens {
 pub(super) fn parts(body: Body) -> (Option<(Version, Vec<LookupKey>)>, State) {
     match body {
         Body::Record(record) => (Some((record.version, record.lookup_keys())), State::Live(Arc::new(record))),
-        Body::Tombstone => (None, State::Dead),
+        Body::Tombstone(_) => (None, State::Dead),
     }
 }
 
@@ -272,4 +291,9 @@ fn unreadable(error: &Error, name: RecordName) -> Error {
         "put AWSCURRENT back on a version of the vault's, with `aws secretsmanager update-secret-version-stage`; \
          `list-secret-version-ids` shows them",
     )
+}
+
+pub(super) fn undecided() -> Error {
+    Error::new(ErrorKind::Unavailable, "AWS answers with an older version of the token than it has given before")
+        .with_hint("try again in a minute; if somebody has put that version back in force, it counts from then on")
 }

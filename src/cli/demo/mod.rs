@@ -11,7 +11,7 @@ use crate::cli::demo::stage::{Stage, as_told, lost};
 use crate::cli::report::{self, Done};
 use crate::cli::session::Session;
 use crate::cli::text::fingerprint;
-use crate::cli::{tokens, upkeep};
+use crate::cli::{deletion, tokens, upkeep};
 use crate::error::ErrorKind;
 use crate::fields::Field;
 use crate::open::{Opened, StoreLocation};
@@ -118,7 +118,7 @@ async fn rotate(stage: &mut Stage) -> Done {
     stage.say("Everything is written anew under a new data key and put in place at once; others work on meanwhile.")?;
     upkeep::rotate_key(&mut stage.session, &RotateArgs { kms_key_id: None }).await?;
     stage.command("verify")?;
-    upkeep::verify(&mut stage.session).await
+    upkeep::verify(&mut stage.session, false).await
 }
 
 /// One bit of a copy is turned, in the middle of what is stored.
@@ -145,7 +145,7 @@ async fn tamper(stage: &mut Stage, opened: &Opened, bob: &OAuthToken) -> Done {
 
 async fn log_out(stage: &mut Stage, opened: &Opened, alice: &OAuthToken) -> Done {
     stage.step("Everybody is logged out", "delete-all --yes")?;
-    tokens::delete_all(&mut stage.session, true).await?;
+    deletion::delete_all(&mut stage.session, true, false).await?;
     let mut late = alice.clone();
     late.set(Field::AccessToken, Some(SecretText::new("1000.alice.access.3")));
     let refused = opened.vault.save_token(&stage.session.context, &mut late).await.err();
