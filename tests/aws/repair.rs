@@ -208,12 +208,12 @@ async fn every_damage_to_the_index_is_found_and_mended() {
 #[tokio::test]
 async fn a_repair_of_many_tokens_makes_pages_and_keeps_everybody() {
     let world = quiet().await;
-    vault_of(&world, 400).await;
+    vault_of(&world, 300).await;
     remove(&world, INDEX).await;
     let survey = repaired(&world).await;
-    assert_eq!(survey.tokens, 400);
+    assert_eq!(survey.tokens, 300);
     assert!(survey.pages > 1, "{}", survey.pages);
-    assert_all_found(&world, 400).await;
+    assert_all_found(&world, 300).await;
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ cut_off! {
 async fn a_repair_of_many_pages_can_be_cut_off() {
     let seed = fastrand::u64(..);
     let mut random = fastrand::Rng::with_seed(seed);
-    for _ in 0..6 {
+    for _ in 0..3 {
         let cut = Arc::new(Cut::default());
         let world = World::new(Settings::new().seed(1).gate(Arc::clone(&cut) as _)).await;
         vault_of(&world, 70).await;

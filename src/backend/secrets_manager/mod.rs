@@ -116,7 +116,9 @@ impl SecretsManagerOptions {
 /// As [`Backend`]'s, within what an eventually consistent service can give:
 /// - a commit of several records checks all expectations first and then changes the records one by one: where it is
 ///   broken off, some are changed;
-/// - a read of another process's write may come late, for as long as the service needs to show it.
+/// - a read that begins after a commit was answered sees that commit through the handle that made it; through another it
+///   may come late, for as long as the service needs to show it: nobody is promised more (API reference, ListSecrets);
+/// - where an answer was lost, and the record has been deleted since, a commit that took effect may answer `Conflict`.
 ///
 /// # Security
 /// Values are encrypted by the service, under a KMS key. Names hold nothing of a token; values of the index hold hashes
