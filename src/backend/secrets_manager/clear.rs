@@ -79,10 +79,10 @@ impl Committer<'_> {
             let (buried, was_live) = match self.tokens.read(asked, name).await? {
                 State::Dead => return Ok(false),
                 State::Vacant => (self.tokens.bar(asked, name).await, false),
-                State::Live(record) => {
-                    let held = self.tokens.at(asked, name, record.version).await?;
-                    (self.tokens.bury(asked, name, &held).await, true)
-                }
+                State::Live(record) => match self.tokens.at(asked, name, record.version).await {
+                    Ok(held) => (self.tokens.bury(asked, name, &held).await, true),
+                    Err(error) => (Err(error), false),
+                },
             };
             match buried {
                 Ok(()) => return Ok(was_live),
