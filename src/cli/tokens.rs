@@ -1,4 +1,4 @@
-//! The commands of everyday: save, find, get, list, delete.
+//! The commands of everyday: save, find, get, list.
 
 use std::io::{self, IsTerminal};
 
@@ -6,7 +6,6 @@ use crate::cli::args::{FindArgs, GetArgs, ListArgs};
 use crate::cli::input::SecretInput;
 use crate::cli::report::{Done, Stop, at_line};
 use crate::cli::session::Session;
-use crate::cli::text::counted;
 use crate::cli::token_reader::TokenReader;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -96,7 +95,7 @@ pub(super) async fn find(session: &mut Session, args: &FindArgs) -> Done {
     session.out.token(&token, args.reveal.reveal)
 }
 
-fn not_found(what: &str) -> Error {
+pub(super) fn not_found(what: &str) -> Error {
     Error::new(ErrorKind::NotFound, what).with_hint("`tokenvault list` shows what is there")
 }
 
@@ -122,22 +121,4 @@ pub(super) async fn list(session: &mut Session, args: &ListArgs) -> Done {
             && until.is_none_or(|until| token.expires_at().is_some_and(|at| at <= until))
     };
     session.out.tokens(tokens.iter().map(AsRef::as_ref).filter(is_asked_for), args.reveal.reveal)
-}
-
-pub(super) async fn delete(session: &mut Session, id: &str) -> Done {
-    let opened = session.open().await?;
-    if !opened.vault.delete_token(&session.context, id).await?.value {
-        return Err(not_found("no token has this id; nothing was deleted").into());
-    }
-    session.out.remark("deleted")
-}
-
-pub(super) async fn delete_all(session: &mut Session, yes: bool) -> Done {
-    if !yes {
-        return Err(Error::invalid("this would delete every token; nothing was deleted")
-            .with_hint("say --yes if you mean it; `tokenvault backup` makes a copy first")
-            .into());
-    }
-    let count = session.open().await?.vault.delete_tokens(&session.context).await?.value;
-    session.out.remark(&format!("deleted {}", counted(count, "token")))
 }

@@ -17,7 +17,7 @@ use crate::simulated::World;
 
 /// Cuts the process "victim" off at one of its calls.
 #[derive(Debug, Default)]
-struct Cut(Mutex<State>);
+pub(crate) struct Cut(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -31,11 +31,11 @@ struct State {
 }
 
 impl Cut {
-    fn arm(&self, left: usize, with_effect: bool) {
+    pub(crate) fn arm(&self, left: usize, with_effect: bool) {
         *self.0.lock().unwrap() = State { is_armed: true, left, with_effect, last: None, was_cut: false };
     }
 
-    fn was_cut(&self) -> bool {
+    pub(crate) fn was_cut(&self) -> bool {
         self.0.lock().unwrap().was_cut
     }
 

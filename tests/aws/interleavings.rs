@@ -13,6 +13,7 @@ use std::task::Poll;
 use secrets_manager_simulator::gate::{Call, Gate, Passage, Phase, Verdict};
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::Backend;
+use tokenvault::backend::secrets_manager::SecretsManagerBackend;
 use tokenvault::error::{ErrorKind, Result};
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, GrantToken, RefreshToken, UserName};
 use tokenvault::operation::Context;
@@ -136,9 +137,11 @@ enum Does {
     /// Gives a token that was known by its grant a user, ada.
     BecomesAda,
     DeleteAll,
+    /// Builds the index anew.
+    Repair,
 }
 
-async fn does(vault: Vault, what: Does, held: Option<OAuthToken>) -> Result<()> {
+async fn does(backend: Arc<SecretsManagerBackend>, vault: Vault, what: Does, held: Option<OAuthToken>) -> Result<()> {
     let cx = Context::new();
     match what {
         Does::SignIn(user, access) => vault.save_token(&cx, &mut sign_in(user, access)).await.map(drop),
@@ -152,6 +155,7 @@ async fn does(vault: Vault, what: Does, held: Option<OAuthToken>) -> Result<()> 
         }
         Does::LogOut => vault.delete_token(&cx, held.unwrap().id().unwrap()).await.map(drop),
         Does::DeleteAll => vault.delete_tokens(&cx).await.map(drop),
+        Does::Repair => backend.repair(&cx, &|_| ()).await.map(drop),
     }
 }
 
@@ -209,8 +213,9 @@ async fn in_all_orders(past: Past, acts: [Does; 2], is_right: impl Fn(&[Result<(
         let world = World::new(Settings::new().seed(1).gate(Arc::new(gate.clone()))).await;
         let held = begin(&world, past).await;
         let each = [0, 1].map(|actor| {
-            let vault = world.vault(ACTORS[actor]);
-            Box::pin(does(vault, acts[actor], held.clone())) as Act
+            let backend = Arc::new(world.backend(ACTORS[actor]));
+            let vault = world.vault_over(Arc::clone(&backend) as _);
+            Box::pin(does(backend, vault, acts[actor], held.clone())) as Act
         });
         let choose = |of: usize| if is_sampled { random.usize(..of) } else { 0 };
         let ended = play(&gate.0, each, &mut schedule, choose).await;
@@ -304,6 +309,52 @@ async fn deleting_everything_beside_a_sign_up_leaves_that_or_nothing() {
 async fn two_writers_split_a_page_once() {
     in_all_orders(Past::FullPage, [Does::SignIn("bob", "1"), Does::SignIn("cleo", "2")], |ended, found| {
         both_fine(ended) && holds(found, &[&[("ada", "first"), ("bob", "1"), ("cleo", "2")]])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sign_up_beside_a_repair_is_listed() {
+    in_all_orders(Past::Ada, [Does::SignIn("bob", "1"), Does::Repair], |ended, found| {
+        both_fine(ended) && holds(found, &[&[("ada", "first"), ("bob", "1")]])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_user_who_becomes_known_beside_a_repair_is_found() {
+    in_all_orders(Past::Nameless, [Does::BecomesAda, Does::Repair], |ended, found| {
+        both_fine(ended) && holds(found, &[&[("ada", "first")]])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_log_out_beside_a_repair_is_final() {
+    in_all_orders(Past::Ada, [Does::LogOut, Does::Repair], |ended, found| both_fine(ended) && found.is_empty()).await;
+}
+
+#[tokio::test]
+async fn deleting_everything_beside_a_repair_leaves_nothing() {
+    in_all_orders(Past::Ada, [Does::DeleteAll, Does::Repair], |ended, found| both_fine(ended) && found.is_empty())
+        .await;
+}
+
+/// A split page is closed while writers are on it.
+#[tokio::test]
+async fn a_sign_up_that_splits_a_page_beside_a_repair_is_listed() {
+    in_all_orders(Past::FullPage, [Does::SignIn("bob", "1"), Does::Repair], |ended, found| {
+        both_fine(ended) && holds(found, &[&[("ada", "first"), ("bob", "1")]])
+    })
+    .await;
+}
+
+/// Two repairs: one of them may be told of the other.
+#[tokio::test]
+async fn two_repairs_at_once_leave_a_whole_index() {
+    in_all_orders(Past::Ada, [Does::Repair, Does::Repair], |ended, found| {
+        let told = |ended: &Result<()>| ended.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy);
+        ended.iter().all(|ended| ended.is_ok() || told(ended)) && holds(found, &[&[("ada", "first")]])
     })
     .await;
 }

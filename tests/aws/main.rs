@@ -3,13 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to stop")]
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "as above; the seed is printed")]
 
+mod adversarial;
 mod calls;
 mod crash;
 mod emulated;
 #[path = "../support/emulator.rs"]
 mod emulator;
 mod interleavings;
+mod operator;
+mod repair;
+mod set_back;
 mod simulated;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -40,6 +45,24 @@ async fn two_handles() -> Fresh<Handles> {
 tokenvault::conformance_tests!(over_the_simulator, store);
 tokenvault::backend_conformance_tests!(on_the_simulator, backend);
 tokenvault::shared_conformance_tests!(two_processes, two_handles);
+
+macro_rules! in_all_weathers {
+    ($($module:ident: $weather:ident;)*) => {$(
+        mod $module {
+            use super::adversarial::{Weather, backend, store, two_handles};
+
+            tokenvault::conformance_tests!(vaults, || store(Weather::$weather));
+            tokenvault::backend_conformance_tests!(backends, || backend(Weather::$weather));
+            tokenvault::shared_conformance_tests!(two_processes, || two_handles(Weather::$weather));
+        }
+    )*};
+}
+
+in_all_weathers! {
+    with_stale_reads: Stale;
+    with_lost_calls: Lossy;
+    with_stale_reads_and_lost_calls: Both;
+}
 
 mod localstack {
     use super::emulated::{backend, store, two_handles};

@@ -68,7 +68,11 @@ impl World {
     }
 
     pub(crate) fn vault(&self, access_key: &str) -> Vault {
-        Vault::with_clock(Arc::new(self.backend(access_key)), Arc::new(Time(self.simulator.clone())))
+        self.vault_over(Arc::new(self.backend(access_key)))
+    }
+
+    pub(crate) fn vault_over(&self, backend: Arc<dyn Backend>) -> Vault {
+        Vault::with_clock(backend, Arc::new(Time(self.simulator.clone())))
     }
 }
 

@@ -8,3 +8,4 @@ mod scene;
 mod serverless;
 #[path = "../support/service.rs"]
 mod service;
+mod survey;
