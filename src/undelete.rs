@@ -7,6 +7,7 @@ use crate::backend::{Change, Commit};
 use crate::claims::{self, Standing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{Beginning, RecordName};
+use crate::matching;
 use crate::operation::{Answer, Context};
 use crate::record::{Record, Writer};
 use crate::store::TokenStore;
@@ -42,18 +43,40 @@ async fn run(vault: &Vault, window: &dyn RecoveryWindow, context: &Context, id: 
             kept.push(record);
         }
     }
-    let inserted = match &kept[..] {
-        [] => Err(Error::new(ErrorKind::NotFound, "nothing is kept of a token with this id").with_hint(
+    let inserted = match last(&kept) {
+        Ok(Some(old)) => insert(vault, context, old).await,
+        Ok(None) => Err(Error::new(ErrorKind::NotFound, "nothing is kept of a token with this id").with_hint(
             "its recovery window is over, it was purged, or it never was; name it by the id that delete told",
         )),
-        [old] => insert(vault, context, old).await,
-        _ => Err(Error::new(ErrorKind::Ambiguous, "several deleted tokens had this id")
-            .with_hint("name the one by the id of the vault's making (tv...) that delete told")),
+        Err(error) => Err(error),
     };
+    let mut ended = inserted;
     for record in &kept {
-        window.bury(context, record.name).await?;
+        let buried = window.bury(context, record.name).await;
+        ended = ended.and_then(|answer| buried.map(|_| answer)).map_err(|error| to_take_up(error, record.name));
     }
-    inserted
+    ended
+}
+
+/// The one that was saved last, where all are of one user, or came of one another.
+fn last(kept: &[Arc<Record>]) -> Result<Option<&Arc<Record>>> {
+    let Some(last) = kept.iter().max_by_key(|record| record.saved_at) else { return Ok(None) };
+    let is_of_it = |other: &Arc<Record>| {
+        last.has_id(&other.name.to_string()) || matching::is_same_owner(&last.fields, &other.fields)
+    };
+    if kept.iter().all(is_of_it) {
+        return Ok(Some(last));
+    }
+    Err(Error::new(ErrorKind::Ambiguous, "several deleted tokens had this id")
+        .with_hint("name the one by the id of the vault's making (tv...) that delete told"))
+}
+
+/// The record's own name leads to it whatever has become of the ids that users brought.
+fn to_take_up(error: Error, name: RecordName) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::Ambiguous => error,
+        _ => error.with_hint(format!("when the cause is gone, take it up again by `tokenvault undelete {name}`")),
+    }
 }
 
 async fn insert(vault: &Vault, context: &Context, old: &Record) -> Result<Answer<Arc<str>>> {

@@ -4,7 +4,7 @@ use crate::backend::recovery::{Purged, RecoveryWindow};
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
-use crate::cli::tokens::not_found;
+use crate::cli::tokens::no_such;
 use crate::error::{Error, Result};
 use crate::open::Opened;
 use crate::store::TokenStore;
@@ -15,12 +15,12 @@ pub(super) async fn delete(session: &mut Session, id: &str, purge: bool) -> Done
     if purge {
         let window = to_purge(&opened)?;
         if !undelete::purge(&opened.vault, window, &session.context, id).await? {
-            return Err(not_found("no token has this id; nothing was deleted").into());
+            return Err(no_such(&opened, "no token has this id; nothing was deleted").into());
         }
         return session.out.remark("deleted for good: nothing brings it back");
     }
     let Some(record) = opened.vault.delete_record(&session.context, id).await?.value else {
-        return Err(not_found("no token has this id; nothing was deleted").into());
+        return Err(no_such(&opened, "no token has this id; nothing was deleted").into());
     };
     match opened.recovery() {
         Some(window) => session.out.remark(&format!(

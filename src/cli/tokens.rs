@@ -95,14 +95,26 @@ pub(super) async fn find(session: &mut Session, args: &FindArgs) -> Done {
     session.out.token(&token, args.reveal.reveal)
 }
 
-pub(super) fn not_found(what: &str) -> Error {
+fn not_found(what: &str) -> Error {
     Error::new(ErrorKind::NotFound, what).with_hint("`tokenvault list` shows what is there")
+}
+
+/// That there is no token of an id: where deleted ones are kept for a while, it may be one of those.
+pub(super) fn no_such(opened: &Opened, what: &str) -> Error {
+    let error = not_found(what);
+    match opened.recovery() {
+        Some(window) => error.with_hint(format!(
+            "`tokenvault list` shows what is there; `tokenvault undelete ID` brings back what was deleted in the last {} days",
+            window.days()
+        )),
+        None => error,
+    }
 }
 
 pub(super) async fn get(session: &mut Session, args: &GetArgs) -> Done {
     let opened = session.open().await?;
     let answer = opened.vault.find_token_by_id(&session.context, &args.id).await?;
-    let token = answer.value.ok_or_else(|| not_found("no token has this id"))?;
+    let token = answer.value.ok_or_else(|| no_such(&opened, "no token has this id"))?;
     let Some(name) = &args.field else {
         return session.out.token(&token, args.reveal.reveal);
     };

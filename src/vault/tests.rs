@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use super::*;
+use crate::backend::Candidates;
 use crate::backend::memory::MemoryBackend;
 use crate::clock::ManualClock;
 

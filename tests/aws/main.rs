@@ -4,16 +4,25 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "as above; the seed is printed")]
 
 mod adversarial;
+mod bad_days;
 mod calls;
+mod copying;
 mod crash;
 mod emulated;
 #[path = "../support/emulator.rs"]
 mod emulator;
 mod interleavings;
+mod kms_key;
 mod operator;
+mod recovery;
 mod repair;
+mod schedules;
+#[allow(dead_code, reason = "the tests of the command line use the rest of it")]
+#[path = "../support/service.rs"]
+mod service;
 mod set_back;
 mod simulated;
+mod upkeep;
 mod warnings;
 
 use std::sync::Arc;

@@ -4,7 +4,6 @@
 //! and a policy for the vault's prefix does not hold it. Whether it is granted shows at its first use.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_secretsmanager::operation::batch_get_secret_value::BatchGetSecretValueOutput;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -22,24 +21,6 @@ const MOST: usize = 20;
 
 const PARALLEL: usize = 16;
 
-/// Whether to read in batches. Asked for until it is refused, once in the life of a handle.
-#[derive(Debug, Default)]
-pub(super) struct Batches {
-    is_refused: AtomicBool,
-}
-
-impl Batches {
-    fn are_granted(&self) -> bool {
-        !self.is_refused.load(Ordering::Relaxed)
-    }
-
-    fn refuse(&self) {
-        if !self.is_refused.swap(true, Ordering::Relaxed) {
-            tracing::debug!("BatchGetSecretValue is not granted: reading secrets one by one");
-        }
-    }
-}
-
 const ACTION: &str = "BatchGetSecretValue";
 
 impl Calls {
@@ -50,7 +31,7 @@ impl Calls {
         match self.ask(asked, ACTION, false, call).await {
             Ok((answer, _)) => Ok(Some(of_answer(answer))),
             Err(fault) if fault.kind == FaultKind::Denied => {
-                self.batches.refuse();
+                self.refuse_batches();
                 Ok(None)
             }
             Err(fault) => Err(fault.explained()),
@@ -90,7 +71,7 @@ impl Tokens {
     ) -> Result<HashMap<RecordName, State>> {
         let names: Vec<RecordName> = names.into_iter().collect();
         // One alone costs the same call by itself, and needs no right beyond.
-        let size = if self.calls.batches.are_granted() { MOST } else { 1 };
+        let size = if self.calls.are_batches_granted() { MOST } else { 1 };
         let batches: Vec<Vec<RecordName>> = names.chunks(size).map(<[RecordName]>::to_vec).collect();
         let states: Vec<_> = stream::iter(batches)
             .map(|names| self.read_some(asked, names))
@@ -104,7 +85,7 @@ impl Tokens {
     async fn read_some(&self, asked: &Asked<'_>, names: Vec<RecordName>) -> Result<Vec<(RecordName, State)>> {
         let mut states = Vec::with_capacity(names.len());
         let mut found = HashMap::new();
-        if names.len() > 1 && self.calls.batches.are_granted() {
+        if names.len() > 1 && self.calls.are_batches_granted() {
             let secrets: Vec<String> = names.iter().map(|name| self.prefix.record(*name)).collect();
             found = self.calls.get_batch(asked, &secrets).await?.unwrap_or_default();
         }

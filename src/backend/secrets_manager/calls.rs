@@ -14,7 +14,6 @@ use aws_sdk_secretsmanager::operation::RequestId;
 use aws_sdk_secretsmanager::primitives::Blob;
 use zeroize::Zeroizing;
 
-use crate::backend::secrets_manager::batch::Batches;
 use crate::backend::secrets_manager::fault::{Fault, FaultKind};
 use crate::backend::secrets_manager::pace::Pace;
 use crate::backend::secrets_manager::vault_key::VaultKey;
@@ -117,12 +116,25 @@ pub(super) struct Calls {
     pub(super) key: VaultKey,
     /// Whether the service has ever answered.
     is_reached: AtomicBool,
-    pub(super) batches: Batches,
+    /// Asked for until it is refused, once in the life of a handle.
+    is_batch_refused: AtomicBool,
 }
 
 impl Calls {
     pub(super) fn new(client: Client, pace: Pace, key: VaultKey, recovery_days: i64) -> Self {
-        Self { client, pace, recovery_days, key, is_reached: AtomicBool::default(), batches: Batches::default() }
+        let [is_reached, is_batch_refused] = [AtomicBool::default(), AtomicBool::default()];
+        Self { client, pace, recovery_days, key, is_reached, is_batch_refused }
+    }
+
+    /// Whether many secrets may be read in a call, as far as is known.
+    pub(super) fn are_batches_granted(&self) -> bool {
+        !self.is_batch_refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refuse_batches(&self) {
+        if !self.is_batch_refused.swap(true, Ordering::Relaxed) {
+            tracing::debug!("BatchGetSecretValue is not granted: reading secrets one by one");
+        }
     }
 
     /// Reads a version.
@@ -270,9 +282,10 @@ impl Calls {
 }
 
 fn check_size(bytes: &Bytes) -> Result<()> {
-    if bytes.len() <= MAX_VALUE {
-        return Ok(());
-    }
-    Err(Error::invalid("the token takes more than the 64 KiB that a secret of AWS may hold")
-        .with_hint("leave out what the token does not need"))
+    if bytes.len() <= MAX_VALUE { Ok(()) } else { Err(too_large()) }
+}
+
+pub(super) fn too_large() -> Error {
+    Error::invalid("the token takes more than the 64 KiB that a secret of AWS may hold")
+        .with_hint("leave out what the token does not need")
 }

@@ -67,16 +67,22 @@ impl Committer<'_> {
         done: &mut BTreeSet<RecordName>,
     ) -> Result<usize> {
         let new: Vec<RecordName> = names.difference(done).copied().collect();
-        let bury = |name: RecordName| self.bury_for_good(asked, name);
+        let states = self.tokens.read_all(asked, new.iter().copied()).await?;
+        let bury = |name: RecordName| self.bury_for_good(asked, name, states.get(&name).cloned());
         let buried: Vec<bool> = stream::iter(new.clone()).map(bury).buffer_unordered(PARALLEL).try_collect().await?;
         done.extend(new);
         Ok(buried.into_iter().filter(|was_live| *was_live).count())
     }
 
-    /// Makes sure that a name is dead. Answers whether it was alive.
-    async fn bury_for_good(&self, asked: &Asked<'_>, name: RecordName) -> Result<bool> {
+    /// Makes sure that a name is dead, which was seen so. Answers whether it was alive.
+    async fn bury_for_good(&self, asked: &Asked<'_>, name: RecordName, seen: Option<State>) -> Result<bool> {
+        let mut seen = seen;
         for _ in 0..MAX_ROUNDS {
-            let (buried, was_live) = match self.tokens.read(asked, name).await? {
+            let state = match seen.take() {
+                Some(state) => state,
+                None => self.tokens.read(asked, name).await?,
+            };
+            let (buried, was_live) = match state {
                 State::Dead => return Ok(false),
                 State::Vacant => (self.tokens.bar(asked, name).await, false),
                 State::Live(record) => match self.tokens.at(asked, name, record.version).await {

@@ -13,6 +13,7 @@ use crate::backend::secrets_manager::line::{Edit, LeftOver, Outcome};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, seconds};
 use crate::backend::secrets_manager::tokens::{State, Tokens};
+use crate::backend::secrets_manager::value;
 use crate::backend::{Change, Claim, Commit};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -105,6 +106,7 @@ pub(super) struct Committer<'a> {
 impl Committer<'_> {
     pub(super) async fn commit(&self, asked: &Asked<'_>, commit: Commit) -> Result<()> {
         let Commit { changes, claims } = commit;
+        changes.iter().filter_map(|change| change.value.as_deref()).try_for_each(value::check_size)?;
         let steps = self.steps(asked, changes).await?;
         let now = self.index.calls.pace.now();
         let entries: Vec<Entry> = steps.iter().flat_map(|step| step.entries(now)).collect();

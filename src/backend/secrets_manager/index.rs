@@ -167,7 +167,10 @@ impl Index {
             }
             if place.digits().is_empty() {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault under this prefix: it has no index")
-                    .with_hint("make one with `tokenvault init`; if there was one, restore its secret first"));
+                    .with_hint(
+                        "check the prefix, the Region and the account; make one with `tokenvault init`, or restore the \
+                         secret of the one that was there",
+                    ));
             }
             self.calls.pace.catch_up(attempt).await;
         }

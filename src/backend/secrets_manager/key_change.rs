@@ -8,14 +8,14 @@
 //! was broken off is simply begun again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::{Asked, Calls};
 use crate::backend::secrets_manager::index::Index;
-use crate::backend::secrets_manager::key_report::{CURRENT, KeyReport, is_elsewhere};
+use crate::backend::secrets_manager::key_report::{CURRENT, KeyReport, Progress, is_elsewhere};
 use crate::backend::secrets_manager::line::Loaded;
 use crate::backend::secrets_manager::naming::{PagePlace, Prefix};
 use crate::backend::secrets_manager::page::Page;
@@ -35,9 +35,6 @@ const MAX_ROUNDS: u32 = 64;
 /// How often is looked again for what a read may not show yet.
 const MAX_LOOKS: u32 = 6;
 
-/// Told how many secrets are done, of how many. It starts again with each pass.
-pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
-
 /// One change of the key, under way.
 pub(super) struct KeyChange<'a> {
     pub(super) index: &'a Index,
@@ -48,10 +45,16 @@ pub(super) struct KeyChange<'a> {
     pub(super) progress: Progress<'a>,
 }
 
-/// What was looked at, and what was changed.
-#[derive(Default)]
-struct Pass(Mutex<Looks>);
+/// One look at everything.
+struct Pass<'a> {
+    /// The new key as AWS words it.
+    told: &'a str,
+    /// What was moved before: a read may still show it as it was.
+    moved: &'a BTreeSet<String>,
+    looks: Mutex<Looks>,
+}
 
+/// What was looked at, and what was changed.
 #[derive(Default)]
 struct Looks {
     /// Each secret, and whether it is scheduled for deletion.
@@ -59,9 +62,9 @@ struct Looks {
     changed: BTreeSet<String>,
 }
 
-impl Pass {
+impl Pass<'_> {
     fn looks(&self) -> MutexGuard<'_, Looks> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn saw(&self, secret: String, is_doomed: bool) {
@@ -80,16 +83,18 @@ impl KeyChange<'_> {
 
     /// Moves everything. Answers what is under other keys all the same.
     pub(super) async fn run(&self, asked: &Asked<'_>) -> Result<KeyReport> {
-        let told = self.move_root(asked).await?;
-        let mut report = KeyReport::default();
         let mut moved = BTreeSet::new();
+        let told = self.move_root(asked, &mut moved).await?;
+        let mut report = KeyReport::default();
         let secrets = loop {
             report.passes += 1;
-            let Looks { secrets, changed } = self.pass(asked, &told).await?;
-            if changed.is_empty() {
+            let pass = Pass { told: &told, moved: &moved, looks: Mutex::default() };
+            let Looks { secrets, changed } = self.pass(asked, pass).await?;
+            let is_over = changed.is_empty();
+            moved.extend(changed);
+            if is_over {
                 break secrets;
             }
-            moved.extend(changed);
             if report.passes == MAX_PASSES {
                 return Err(Error::new(ErrorKind::Busy, "others kept making tokens under the old key")
                     .with_hint("run the same command again"));
@@ -101,13 +106,16 @@ impl KeyChange<'_> {
     }
 
     /// Puts the root's secret under the new key, and writes into it which key that is. Answers the key as AWS words it.
-    async fn move_root(&self, asked: &Asked<'_>) -> Result<String> {
+    async fn move_root(&self, asked: &Asked<'_>, moved: &mut BTreeSet<String>) -> Result<String> {
         let (root, calls) = (PagePlace::root(), self.calls());
         self.index.read_listed(asked, &root).await?;
         let secret = self.index.secret(&root);
         let before = calls.describe(asked, &secret).await?.and_then(|told| told.kms_key_id);
-        if before.as_deref() != Some(self.key) && calls.set_key(asked, &secret, self.key).await? != Changed::Done {
-            return Err(gone());
+        if before.as_deref() != Some(self.key) {
+            if calls.set_key(asked, &secret, self.key).await? != Changed::Done {
+                return Err(gone());
+            }
+            moved.insert(secret.clone());
         }
         let mut told = before.clone();
         // A read may show the key from before; and the key may have another name there.
@@ -141,11 +149,10 @@ impl KeyChange<'_> {
     }
 
     /// Looks at everything once, and moves what is not under the new key.
-    async fn pass(&self, asked: &Asked<'_>, told: &str) -> Result<Looks> {
-        let pass = Pass::default();
+    async fn pass(&self, asked: &Asked<'_>, pass: Pass<'_>) -> Result<Looks> {
         let (mut names, mut open) = (BTreeSet::new(), vec![PagePlace::root()]);
         while !open.is_empty() {
-            let look = |place: PagePlace| self.move_page(asked, told, &pass, place);
+            let look = |place: PagePlace| self.move_page(asked, &pass, place);
             let level = stream::iter(std::mem::take(&mut open)).map(look).buffer_unordered(PARALLEL);
             for (place, loaded) in level.try_collect::<Vec<_>>().await? {
                 if loaded.page.is_signpost() {
@@ -157,23 +164,17 @@ impl KeyChange<'_> {
         let (done, total) = (AtomicUsize::new(0), names.len());
         let (pass_over, done) = (&pass, &done);
         let look = |name| async move {
-            let moved = self.move_token(asked, told, pass_over, name).await;
+            let moved = self.move_token(asked, pass_over, name).await;
             (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             moved
         };
         stream::iter(names).map(look).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-        Ok(pass.0.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(pass.looks.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn move_page(
-        &self,
-        asked: &Asked<'_>,
-        told: &str,
-        pass: &Pass,
-        place: PagePlace,
-    ) -> Result<(PagePlace, Loaded)> {
+    async fn move_page(&self, asked: &Asked<'_>, pass: &Pass<'_>, place: PagePlace) -> Result<(PagePlace, Loaded)> {
         self.index.read_listed(asked, &place).await?;
-        self.move_secret(asked, told, pass, self.index.secret(&place)).await?;
+        self.move_secret(asked, pass, self.index.secret(&place)).await?;
         let (loaded, is_news) = self.write_key(asked, &place).await?;
         if is_news {
             pass.changed(&self.index.secret(&place));
@@ -182,7 +183,7 @@ impl KeyChange<'_> {
             // A split that is under way, or was broken off, has made pages that nothing leads to so far.
             let ahead = (0..16).map(|digit| place.child(digit, loaded.page.epoch));
             let look = |child: PagePlace| async move {
-                if self.move_secret(asked, told, pass, self.index.secret(&child)).await? == Looked::Moved {
+                if self.move_secret(asked, pass, self.index.secret(&child)).await? == Looked::Moved {
                     self.write_key(asked, &child).await?;
                 }
                 Ok::<_, Error>(())
@@ -193,10 +194,10 @@ impl KeyChange<'_> {
     }
 
     /// A name that is listed and has no secret is taken, so that who is about to make one under the old key begins anew.
-    async fn move_token(&self, asked: &Asked<'_>, told: &str, pass: &Pass, name: RecordName) -> Result<()> {
+    async fn move_token(&self, asked: &Asked<'_>, pass: &Pass<'_>, name: RecordName) -> Result<()> {
         let secret = self.prefix.record(name);
         for look in 0..MAX_LOOKS {
-            if self.move_secret(asked, told, pass, secret.clone()).await? != Looked::Absent {
+            if self.move_secret(asked, pass, secret.clone()).await? != Looked::Absent {
                 return Ok(());
             }
             self.calls().pace.back_off(look).await;
@@ -209,9 +210,9 @@ impl KeyChange<'_> {
         }
     }
 
-    async fn move_secret(&self, asked: &Asked<'_>, told: &str, pass: &Pass, secret: String) -> Result<Looked> {
+    async fn move_secret(&self, asked: &Asked<'_>, pass: &Pass<'_>, secret: String) -> Result<Looked> {
         let Some(described) = self.calls().describe(asked, &secret).await? else { return Ok(Looked::Absent) };
-        let is_there = described.kms_key_id.as_deref() == Some(told);
+        let is_there = described.kms_key_id.as_deref() == Some(pass.told) || pass.moved.contains(&secret);
         if is_there || described.is_doomed {
             pass.saw(secret, described.is_doomed);
             return Ok(Looked::Left);
@@ -250,15 +251,13 @@ impl KeyChange<'_> {
         }
         report.secrets = secrets.len();
         let new = self.key_of_root(asked).await?;
-        let done = AtomicUsize::new(0);
-        let total = secrets.len();
+        let (done, total, is_hopeless) = (AtomicUsize::new(0), secrets.len(), AtomicBool::new(false));
         let look = |(secret, is_doomed): (String, bool)| {
-            let (new, done) = (&new, &done);
+            let (new, done, is_hopeless) = (&new, &done, &is_hopeless);
             async move {
                 let mut versions = self.calls().versions(asked, &secret).await?;
-                if !is_doomed && versions.iter().any(|version| is_stuck(version, new)) {
-                    self.calls().set_key(asked, &secret, self.key).await?;
-                    versions = self.calls().versions(asked, &secret).await?;
+                if !is_doomed && is_stuck(&versions, new) {
+                    versions = self.move_again(asked, &secret, new, is_hopeless).await?;
                 }
                 (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, total);
                 Ok::<_, Error>((versions, is_doomed))
@@ -269,6 +268,27 @@ impl KeyChange<'_> {
             report.count(&versions, is_doomed, &new);
         }
         Ok(())
+    }
+
+    /// Moves what is still under another key. A listing may show it as it was; where it stays so, the caller may not
+    /// encrypt under the new key, and that holds for the others as well.
+    async fn move_again(
+        &self,
+        asked: &Asked<'_>,
+        secret: &str,
+        new: &[String],
+        is_hopeless: &AtomicBool,
+    ) -> Result<Vec<ListedVersion>> {
+        self.calls().set_key(asked, secret, self.key).await?;
+        for look in 0..MAX_LOOKS {
+            let versions = self.calls().versions(asked, secret).await?;
+            if !is_stuck(&versions, new) || is_hopeless.load(Ordering::Relaxed) {
+                return Ok(versions);
+            }
+            self.calls().pace.back_off(look + 3).await;
+        }
+        is_hopeless.store(true, Ordering::Relaxed);
+        self.calls().versions(asked, secret).await
     }
 
     /// The new key as listings of versions name it: that of the root's current value, which was written under it.
@@ -287,8 +307,9 @@ impl KeyChange<'_> {
     }
 }
 
-fn is_stuck(version: &ListedVersion, new: &[String]) -> bool {
-    is_elsewhere(version, new) && version.labels.iter().any(|label| label == CURRENT)
+fn is_stuck(versions: &[ListedVersion], new: &[String]) -> bool {
+    let is_current = |version: &ListedVersion| version.labels.iter().any(|label| label == CURRENT);
+    versions.iter().any(|version| is_current(version) && is_elsewhere(version, new))
 }
 
 fn gone() -> Error {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::backend::secrets_manager::upkeep_calls::ListedVersion;
 
+/// Told how many secrets are done, of how many. It starts again with each pass.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
 /// What [`rotate_key`](super::SecretsManagerBackend::rotate_key) did, and what it could not do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

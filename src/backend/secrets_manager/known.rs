@@ -223,8 +223,10 @@ mod tests {
         let known = AllKnown::default();
         let old = seen(3);
         known.note(NAME, seen(5));
-        for other in [|known: &AllKnown| known.note(NAME, seen(6)), |known| known.clear_of(NAME, &VersionId::told("x"))]
-        {
+        for other in [
+            |known: &AllKnown| known.note(NAME, seen(6)),
+            |known: &AllKnown| known.clear_of(NAME, &VersionId::told("x")),
+        ] {
             known.suspect(NAME, suspicion(&old));
             known.clear_of(NAME, &old.id);
             assert!(known.suspicion(NAME, &old.id).is_some(), "the same once more");

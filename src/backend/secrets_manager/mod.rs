@@ -15,6 +15,9 @@
 //! | pages of the index, and writing them | `page.rs`, `index.rs`, `line.rs` (who waits), `edit.rs` |
 //! | commits, clearing | `commit.rs`, `clear.rs` |
 //! | what is there; what is wrong with it; mending it | `census.rs`; `survey.rs`; `repair.rs` |
+//! | reading many at once | `batch.rs` |
+//! | the vault's KMS key, and a change of it | `vault_key.rs`, `key_change.rs`, `key_report.rs`, `upkeep_calls.rs` |
+//! | what is left of deleted tokens | `recovery.rs` |
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -28,8 +31,8 @@ use crate::backend::secrets_manager::calls::{Asked, Calls};
 use crate::backend::secrets_manager::census::Census;
 use crate::backend::secrets_manager::commit::{Committer, LeftOvers};
 use crate::backend::secrets_manager::index::Index;
-use crate::backend::secrets_manager::key_change::{KeyChange, Progress};
-use crate::backend::secrets_manager::key_report::KeyReport;
+use crate::backend::secrets_manager::key_change::KeyChange;
+use crate::backend::secrets_manager::key_report::{KeyReport, Progress};
 use crate::backend::secrets_manager::line::LeftOver;
 use crate::backend::secrets_manager::naming::{Prefix, is_kms_key_id};
 use crate::backend::secrets_manager::pace::{FIRST_RATE, Pace, Pause, SystemPause};

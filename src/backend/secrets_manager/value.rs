@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::backend::secrets_manager::calls::Bytes;
+use crate::backend::secrets_manager::calls::{Bytes, MAX_VALUE, too_large};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, Page, PageKind};
 use crate::backend::secrets_manager::version::VersionId;
@@ -92,6 +92,14 @@ pub(super) fn encode_record(head: &Head, record: &Record) -> Bytes {
     out.extend_from_slice(record.name.as_bytes());
     out.extend_from_slice(&body);
     out
+}
+
+/// Checks that a record fits a secret, before anything is written for it.
+///
+/// # Errors
+/// `InvalidInput` where it does not.
+pub(super) fn check_size(record: &Record) -> Result<()> {
+    if HEAD_MAX + record_codec::encoded_len(record) <= MAX_VALUE { Ok(()) } else { Err(too_large()) }
 }
 
 pub(super) fn encode_tombstone(head: &Head, name: RecordName, at: Timestamp) -> Bytes {
