@@ -7,13 +7,25 @@ mod adversarial;
 mod bad_days;
 mod calls;
 mod copying;
+#[cfg(feature = "import")]
+mod costs;
 mod crash;
+#[path = "../support/crowd.rs"]
+mod crowd;
+mod cut;
 mod emulated;
 #[path = "../support/emulator.rs"]
 mod emulator;
+#[cfg(feature = "import")]
+mod growth;
+#[cfg(feature = "import")]
+mod import;
 mod interleavings;
 mod kms_key;
+mod ledger;
 mod operator;
+mod quotas;
+mod races;
 mod recovery;
 mod repair;
 mod schedules;
@@ -73,11 +85,21 @@ in_all_weathers! {
     with_stale_reads_and_lost_calls: Both;
 }
 
-mod localstack {
-    use super::emulated::{backend, store, two_handles};
-    use super::emulator::localstack::endpoint;
+/// The suites against an emulator, in a module of its name.
+macro_rules! on_emulator {
+    ($emulator:ident) => {
+        mod $emulator {
+            use super::emulated::{backend, store, two_handles};
+            use super::emulator::$emulator::endpoint;
 
-    tokenvault::conformance_tests!(vaults, || store(endpoint()));
-    tokenvault::backend_conformance_tests!(backends, || backend(endpoint()));
-    tokenvault::shared_conformance_tests!(two_processes, || two_handles(endpoint()));
+            tokenvault::conformance_tests!(vaults, || store(endpoint()));
+            tokenvault::backend_conformance_tests!(backends, || backend(endpoint()));
+            tokenvault::shared_conformance_tests!(two_processes, || two_handles(endpoint()));
+        }
+    };
 }
+
+on_emulator!(localstack);
+// Second opinions. What is left out on them, and for which difference, stands in xtask/src/left_out.rs.
+on_emulator!(moto);
+on_emulator!(ministack);

@@ -17,7 +17,7 @@ use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 
-use crate::crash::Cut;
+use crate::cut::Cut;
 use crate::operator::Operator;
 use crate::simulated::{World, client};
 

@@ -6,6 +6,7 @@
 mod bad_days;
 mod everyday;
 mod failures;
+mod killed;
 mod scene;
 mod serverless;
 #[path = "../support/service.rs"]
