@@ -129,16 +129,14 @@ impl Vault {
             let reserved = reserved(&candidates);
             return Ok(Target { record, claims: claims(&keys, candidates, reserved), reserved });
         };
-        if let Some(record) = self.by_id(context, id).await?.value {
-            return checked(token, record);
-        }
         if RecordName::parse(id).is_some() {
-            return Err(gone());
+            let record = self.by_id(context, id).await?.value.ok_or_else(gone)?;
+            return checked(token, record);
         }
         let keys = [LookupKey::new(LookupKind::Id, id)];
         let candidates = self.backend.resolve(context, &keys).await?.value;
-        if candidates.records.iter().any(|record| record.has_id(id)) {
-            return Err(Error::conflict());
+        if let Some(record) = candidates.records.iter().find(|record| record.has_id(id)) {
+            return checked(token, Arc::clone(record));
         }
         let reserved = reserved(&candidates);
         Ok(Target { record: None, claims: claims(&keys, candidates, reserved), reserved })
@@ -239,7 +237,8 @@ impl Vault {
             let answer = self.by_id(context, id).await?;
             let Some(record) = &answer.value else {
                 // It may have been deleted by somebody who was killed before that was durable.
-                return Ok(self.backend.commit(context, Commit::default()).await?.map(|()| None));
+                self.backend.commit(context, Commit::default()).await?;
+                return Ok(answer.map(|_| None));
             };
             let change = Change { name: record.name, expected: Some(record.version), value: None };
             match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
@@ -319,3 +318,6 @@ impl TokenStore for Vault {
         self.backend.clear(context).await.map_err(self.explain(Operation::DeleteTokens))
     }
 }
+
+#[cfg(test)]
+mod tests;

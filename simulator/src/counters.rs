@@ -1,4 +1,4 @@
-//! How often what was called.
+//! How often what was called, and how often refused.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use crate::operation::Operation;
 pub struct Counters {
     operations: BTreeMap<Operation, u64>,
     secrets: BTreeMap<String, BTreeMap<Operation, u64>>,
+    refusals: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -27,6 +28,16 @@ impl Counters {
         self.operations.values().sum()
     }
 
+    /// Calls that were answered with this error, such as `LimitExceededException`, for whatever reason.
+    pub fn refused(&self, code: &str) -> u64 {
+        self.refusals.get(code).copied().unwrap_or(0)
+    }
+
+    /// Every error that was answered, and how often.
+    pub fn refusals(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.refusals.iter().map(|(code, count)| (code.as_str(), *count))
+    }
+
     /// Every operation that was called, and how often.
     pub fn operations(&self) -> impl Iterator<Item = (Operation, u64)> {
         self.operations.iter().map(|(operation, count)| (*operation, *count))
@@ -35,6 +46,10 @@ impl Counters {
     /// Every secret that was named, and how often by which operation.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, &BTreeMap<Operation, u64>)> {
         self.secrets.iter().map(|(secret, calls)| (secret.as_str(), calls))
+    }
+
+    pub(crate) fn refuse(&mut self, code: &str) {
+        *self.refusals.entry(code.to_owned()).or_default() += 1;
     }
 
     pub(crate) fn count(&mut self, operation: Operation, secret: Option<&str>) {

@@ -168,28 +168,46 @@ impl Simulator {
     pub async fn call(&self, request: &Request) -> Result<Response, Lost> {
         let (call, body) = match self.admitted(request) {
             Ok(admitted) => admitted,
-            Err(refused) => return Ok(refused),
+            Err((request_id, error)) => return Ok(self.answered(&request_id, &Err(error))),
         };
         let lag = match self.passed(&call, Phase::Before).await {
             Verdict::Go => None,
             Verdict::Stale(back) => Some(back),
-            Verdict::Fail(failure) => return failed(&call, failure),
+            Verdict::Fail(failure) => return self.failed(&call, failure),
         };
         let answer = match self.performed(&call, &body, lag) {
             Ok(answer) => answer,
-            Err(failure) => return failed(&call, failure),
+            Err(failure) => return self.failed(&call, failure),
         };
         match self.passed(&call, Phase::After).await {
-            Verdict::Go | Verdict::Stale(_) => Ok(Response::of(&call.request_id, &answer)),
-            Verdict::Fail(failure) => failed(&call, failure),
+            Verdict::Go | Verdict::Stale(_) => Ok(self.answered(&call.request_id, &answer)),
+            Verdict::Fail(failure) => self.failed(&call, failure),
         }
     }
 
+    fn answered(&self, request_id: &str, answer: &Result<Value, ServiceError>) -> Response {
+        if let Err(error) = answer {
+            locked(&self.shared.counters).refuse(&error.code);
+        }
+        Response::of(request_id, answer)
+    }
+
+    fn failed(&self, call: &Call, failure: Failure) -> Result<Response, Lost> {
+        let error = match failure {
+            Failure::ConnectionLost => return Err(Lost::Connection),
+            Failure::TimedOut => return Err(Lost::TimedOut),
+            Failure::InternalServiceError => ServiceError::internal(),
+            Failure::Throttled => ServiceError::throttled(),
+            Failure::Refused(error) => error,
+        };
+        Ok(self.answered(&call.request_id, &Err(error)))
+    }
+
     /// Gives the call its number; refuses what is no call of the service.
-    fn admitted(&self, request: &Request) -> Result<(Call, Value), Response> {
+    fn admitted(&self, request: &Request) -> Result<(Call, Value), (String, ServiceError)> {
         let number = self.shared.calls.fetch_add(1, Ordering::AcqRel) + 1;
         let request_id = random::uuid(&mut random::of_call(self.shared.seed, number));
-        let refused = |error| Response::of(&request_id, &Err(error));
+        let refused = |error| (request_id.clone(), error);
         let body = parsed(&request.body).map_err(refused)?;
         let name = request.operation().unwrap_or_default();
         let operation = Operation::named(name).ok_or_else(|| {
@@ -239,17 +257,6 @@ fn parsed(body: &[u8]) -> Result<Value, ServiceError> {
     let body = if body.is_empty() { b"{}" } else { body };
     let refused = || ServiceError::new("SerializationException", "The body is not a JSON object.");
     serde_json::from_slice(body).ok().filter(Value::is_object).ok_or_else(refused)
-}
-
-fn failed(call: &Call, failure: Failure) -> Result<Response, Lost> {
-    let error = match failure {
-        Failure::ConnectionLost => return Err(Lost::Connection),
-        Failure::TimedOut => return Err(Lost::TimedOut),
-        Failure::InternalServiceError => ServiceError::internal(),
-        Failure::Throttled => ServiceError::throttled(),
-        Failure::Refused(error) => error,
-    };
-    Ok(Response::of(&call.request_id, &Err(error)))
 }
 
 /// A panic of another thread leaves nothing half done here: a rule checks before it changes.

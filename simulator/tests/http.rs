@@ -70,7 +70,8 @@ async fn s5_tests_steer_it_below_their_own_path() {
     let trail = exchange(address, "GET /_simulator/trail", "").await.unwrap().1;
     assert_eq!(trail.as_array().unwrap().len(), 2);
     let counters = exchange(address, "GET /_simulator/counters", "").await.unwrap().1;
-    let expected = json!({ "operations": { "CreateSecret": 1 }, "secrets": { "a": { "CreateSecret": 1 } } });
+    let secrets = json!({ "a": { "CreateSecret": 1 } });
+    let expected = json!({ "operations": { "CreateSecret": 1 }, "secrets": secrets, "refusals": {} });
     assert_eq!(counters, expected);
     let set = exchange(address, "POST /_simulator/switches", r#"{ "version-limit": 3 }"#).await.unwrap();
     assert_eq!((set.0, simulator.switches().version_limit, simulator.switches().label_limit), (200, 3, 20));

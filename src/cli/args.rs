@@ -145,8 +145,11 @@ pub(super) enum Command {
     RotateKey(RotateArgs),
     /// Change the passphrase or key file, and seal everything anew under a new data key (files only)
     ChangePassphrase(ChangeArgs),
-    /// Read everything and check that it is whole (files only)
-    Verify,
+    /// Read everything and check that it is whole
+    ///
+    /// In AWS the index is held against the secrets; that needs secretsmanager:ListSecrets. What is wrong is listed, the
+    /// worst first; the exit code is 5 where tokens are lost to the vault, or would be.
+    Verify(VerifyArgs),
     /// Watch the whole life of a vault, explained line by line, on a temporary one
     Demo,
     /// Print a completion script for a shell
@@ -315,6 +318,16 @@ pub(super) struct CopyArgs {
     /// Say what would happen, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct VerifyArgs {
+    /// Build the index of a vault in AWS anew from all of it that reads and from the secrets (AWS only)
+    ///
+    /// The vault is in use meanwhile; for some seconds writers are told to try again. It takes ten minutes, since what AWS
+    /// lists may be five minutes old. Where it is broken off, run it again.
+    #[arg(long)]
+    pub(super) repair: bool,
 }
 
 #[derive(Args)]

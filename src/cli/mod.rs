@@ -8,7 +8,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind as UsageKind};
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::args::{Arguments, Command};
 use crate::cli::config::{Environment, Settings};
@@ -36,6 +39,8 @@ mod output;
 mod progress;
 mod report;
 mod session;
+#[cfg(feature = "aws")]
+mod survey;
 mod text;
 mod token_json;
 mod token_reader;
@@ -116,9 +121,15 @@ fn start_log(settings: &Settings) -> Result<()> {
         Error::invalid("TOKENVAULT_LOG, or log in the configuration, is not a filter")
             .with_hint("set it for example to info, or to tokenvault=debug")
     })?;
+    let shown = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter_fn(is_safe));
     // Fails only where a log is there already, in a process that is not ours alone.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(shown).try_init();
     Ok(())
+}
+
+/// At its highest level the SDK's orchestrator prints whole refusals of a service, which may repeat what it was sent.
+fn is_safe(event: &Metadata<'_>) -> bool {
+    *event.level() != Level::TRACE || !event.target().starts_with("aws_smithy_runtime::client::orchestrator")
 }
 
 async fn dispatch(command: Command, session: &mut Session) -> Done {
@@ -139,7 +150,7 @@ async fn dispatch(command: Command, session: &mut Session) -> Done {
         Command::Backup { to } => upkeep::backup(session, &to).await,
         Command::RotateKey(args) => upkeep::rotate_key(session, &args).await,
         Command::ChangePassphrase(args) => upkeep::change_passphrase(session, &args).await,
-        Command::Verify => upkeep::verify(session).await,
+        Command::Verify(args) => upkeep::verify(session, args.repair).await,
         Command::Demo => demo::run(session).await,
         Command::Completions { shell } => manual::completions(session, shell),
         Command::Man { to } => manual::pages(session, to.as_deref()),

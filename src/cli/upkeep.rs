@@ -16,6 +16,8 @@ use crate::cli::kms_key;
 use crate::cli::new_file::{unwritable, write_new};
 use crate::cli::report::Done;
 use crate::cli::session::Session;
+#[cfg(feature = "aws")]
+use crate::cli::survey;
 use crate::cli::text::counted;
 use crate::crypto::kdf::KdfCost;
 use crate::crypto::keys::random_key;
@@ -168,7 +170,16 @@ struct VerificationView {
     torn_bytes: u64,
 }
 
-pub(super) async fn verify(session: &mut Session) -> Done {
+pub(super) async fn verify(session: &mut Session, repair: bool) -> Done {
+    #[cfg(feature = "aws")]
+    if let StoreLocation::Aws(_) = &session.settings.store {
+        return survey::verify(session, repair).await;
+    }
+    if repair {
+        return Err(Error::invalid("only a vault in AWS has an index that could be repaired; nothing was done")
+            .with_hint("leave out --repair; a damaged file is replaced by a backup")
+            .into());
+    }
     let opened = session.open().await?;
     let Verification { generation, records, frames, bytes, dead_bytes, torn_bytes } =
         opened.file()?.verify(&session.context).await?;

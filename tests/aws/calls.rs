@@ -92,6 +92,16 @@ async fn a_new_token_takes_two_writes() {
 }
 
 #[tokio::test]
+async fn a_save_under_a_new_id_looks_it_up_once() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, _) = signed_in(&world, 3).await;
+    let mut token = OAuthToken::new().with_id("brought").with(RefreshToken, "r");
+    let save = async { vault.save_token(&Context::new(), &mut token).await.unwrap() };
+    // The index: for the id, for the page to write, after the write, and once the token is there.
+    assert_eq!(counted(&world, save).await, (4, 2));
+}
+
+#[tokio::test]
 async fn a_delete_takes_two_writes() {
     let world = World::new(Settings::new().seed(1)).await;
     let (vault, token) = signed_in(&world, 3).await;

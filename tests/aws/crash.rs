@@ -2,9 +2,8 @@
 //! holds together, with everything that was acknowledged, and goes on.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use secrets_manager_simulator::gate::{Call, Failure, Gate, Passage, Phase, Verdict};
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::error::Result;
 use tokenvault::fields::Field::{AccessToken, ClientId, GrantToken, RefreshToken, UserName};
@@ -13,66 +12,13 @@ use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 
+use crate::cut::Cut;
 use crate::simulated::World;
 
-/// Cuts the process "victim" off at one of its calls.
-#[derive(Debug, Default)]
-pub(crate) struct Cut(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    is_armed: bool,
-    /// How many calls still pass.
-    left: usize,
-    /// Whether the next one has its effect, and only its answer is lost.
-    with_effect: bool,
-    last: Option<u64>,
-    was_cut: bool,
-}
-
-impl Cut {
-    pub(crate) fn arm(&self, left: usize, with_effect: bool) {
-        *self.0.lock().unwrap() = State { is_armed: true, left, with_effect, last: None, was_cut: false };
-    }
-
-    pub(crate) fn was_cut(&self) -> bool {
-        self.0.lock().unwrap().was_cut
-    }
-
-    fn verdict(&self, call: &Call, phase: Phase) -> Verdict {
-        let mut state = self.0.lock().unwrap();
-        if !state.is_armed || call.access_key != "victim" {
-            return Verdict::Go;
-        }
-        match phase {
-            Phase::Before if state.left > 0 => {
-                state.left -= 1;
-                Verdict::Go
-            }
-            Phase::Before if state.with_effect => {
-                state.with_effect = false;
-                state.last = Some(call.number);
-                Verdict::Go
-            }
-            Phase::After if state.last != Some(call.number) => Verdict::Go,
-            _ => {
-                state.was_cut = true;
-                Verdict::Fail(Failure::ConnectionLost)
-            }
-        }
-    }
-}
-
-impl Gate for Cut {
-    fn pass(&self, call: &Call, phase: Phase) -> Passage {
-        Box::pin(std::future::ready(self.verdict(call, phase)))
-    }
-}
-
 /// Which access token each user, or grant, has.
-type Contents = BTreeMap<String, String>;
+pub(crate) type Contents = BTreeMap<String, String>;
 
-async fn contents(vault: &Vault) -> Contents {
+pub(crate) async fn contents(vault: &Vault) -> Contents {
     let tokens = vault.get_tokens(&Context::new()).await.unwrap().value;
     let text = |token: &OAuthToken, field| token.fields().text(field).unwrap_or_default().to_owned();
     let name = |token: &OAuthToken| token.user_name().map_or_else(|| text(token, GrantToken), str::to_owned);
@@ -87,7 +33,7 @@ fn sign_in(user: &str, access: &str) -> OAuthToken {
 }
 
 /// A vault of ada and bob, and of somebody who is known by a grant only.
-async fn vault_with_past(world: &World) {
+pub(crate) async fn vault_with_past(world: &World) {
     let (cx, vault) = (Context::new(), world.vault("before"));
     for user in ["ada", "bob"] {
         vault.save_token(&cx, &mut sign_in(user, "first")).await.unwrap();

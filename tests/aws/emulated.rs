@@ -31,6 +31,7 @@ fn handle(endpoint: &str, prefix: &str) -> SecretsManagerBackend {
     SecretsManagerBackend::new(Client::from_conf(config), options)
 }
 
+/// The prefix of a new vault.
 async fn made(endpoint: &str) -> String {
     let prefix = format!("test/{}", RecordName::random().unwrap());
     handle(endpoint, &prefix).create(&Context::new()).await.unwrap();
@@ -49,4 +50,10 @@ pub(crate) async fn store(endpoint: String) -> Arc<dyn TokenStore> {
 pub(crate) async fn two_handles(endpoint: String) -> Handles {
     let prefix = made(&endpoint).await;
     (Arc::new(handle(&endpoint, &prefix)), Arc::new(handle(&endpoint, &prefix)))
+}
+
+/// So many handles of one new vault.
+pub(crate) async fn handles(endpoint: String, count: usize) -> Vec<Arc<dyn TokenStore>> {
+    let prefix = made(&endpoint).await;
+    (0..count).map(|_| Arc::new(Vault::new(Arc::new(handle(&endpoint, &prefix)))) as _).collect()
 }

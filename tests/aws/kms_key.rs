@@ -14,7 +14,7 @@ use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 
-use crate::crash::Cut;
+use crate::cut::Cut;
 use crate::simulated::World;
 
 fn sign_in(user: &str) -> OAuthToken {

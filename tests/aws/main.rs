@@ -3,21 +3,39 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to stop")]
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "as above; the seed is printed")]
 
+mod adversarial;
 mod bad_days;
 mod calls;
 mod copying;
+#[cfg(feature = "import")]
+mod costs;
 mod crash;
+#[path = "../support/crowd.rs"]
+mod crowd;
+mod cut;
 mod emulated;
 #[path = "../support/emulator.rs"]
 mod emulator;
+#[cfg(feature = "import")]
+mod growth;
+#[cfg(feature = "import")]
+mod import;
 mod interleavings;
 mod kms_key;
+mod ledger;
+mod operator;
+mod quotas;
+mod races;
 mod recovery;
+mod repair;
 mod schedules;
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 #[path = "../support/service.rs"]
 mod service;
+mod set_back;
 mod simulated;
+mod upkeep;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -49,11 +67,39 @@ tokenvault::conformance_tests!(over_the_simulator, store);
 tokenvault::backend_conformance_tests!(on_the_simulator, backend);
 tokenvault::shared_conformance_tests!(two_processes, two_handles);
 
-mod localstack {
-    use super::emulated::{backend, store, two_handles};
-    use super::emulator::localstack::endpoint;
+macro_rules! in_all_weathers {
+    ($($module:ident: $weather:ident;)*) => {$(
+        mod $module {
+            use super::adversarial::{Weather, backend, store, two_handles};
 
-    tokenvault::conformance_tests!(vaults, || store(endpoint()));
-    tokenvault::backend_conformance_tests!(backends, || backend(endpoint()));
-    tokenvault::shared_conformance_tests!(two_processes, || two_handles(endpoint()));
+            tokenvault::conformance_tests!(vaults, || store(Weather::$weather));
+            tokenvault::backend_conformance_tests!(backends, || backend(Weather::$weather));
+            tokenvault::shared_conformance_tests!(two_processes, || two_handles(Weather::$weather));
+        }
+    )*};
 }
+
+in_all_weathers! {
+    with_stale_reads: Stale;
+    with_lost_calls: Lossy;
+    with_stale_reads_and_lost_calls: Both;
+}
+
+/// The suites against an emulator, in a module of its name.
+macro_rules! on_emulator {
+    ($emulator:ident) => {
+        mod $emulator {
+            use super::emulated::{backend, store, two_handles};
+            use super::emulator::$emulator::endpoint;
+
+            tokenvault::conformance_tests!(vaults, || store(endpoint()));
+            tokenvault::backend_conformance_tests!(backends, || backend(endpoint()));
+            tokenvault::shared_conformance_tests!(two_processes, || two_handles(endpoint()));
+        }
+    };
+}
+
+on_emulator!(localstack);
+// Second opinions. What is left out on them, and for which difference, stands in xtask/src/left_out.rs.
+on_emulator!(moto);
+on_emulator!(ministack);

@@ -16,7 +16,7 @@ use tokenvault::token::OAuthToken;
 use tokenvault::undelete;
 use tokenvault::vault::Vault;
 
-use crate::crash::Cut;
+use crate::cut::Cut;
 use crate::simulated::{Time, World, client};
 
 fn sign_in(user: &str, access: &str) -> OAuthToken {

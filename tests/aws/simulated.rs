@@ -1,11 +1,13 @@
 //! Vaults on a simulated Secrets Manager, in virtual time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_secretsmanager::{Client, Config};
+use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
 use secrets_manager_simulator::simulator::Simulator;
 use tokenvault::backend::Backend;
@@ -82,7 +84,11 @@ impl World {
     }
 
     pub(crate) fn vault(&self, access_key: &str) -> Vault {
-        Vault::with_clock(Arc::new(self.backend(access_key)), Arc::new(Time(self.simulator.clone())))
+        self.vault_over(Arc::new(self.backend(access_key)))
+    }
+
+    pub(crate) fn vault_over(&self, backend: Arc<dyn Backend>) -> Vault {
+        Vault::with_clock(backend, Arc::new(Time(self.simulator.clone())))
     }
 }
 
@@ -112,6 +118,19 @@ impl World {
                 assert_eq!(secret.labelled("AWSCURRENT").unwrap().keys, [key], "{what}: {name}");
             }
         }
+    }
+
+    /// How often a page of the index was written.
+    pub(crate) fn index_writes(&self) -> u64 {
+        let of_index = |name: &str| name.starts_with("test/vault/index");
+        let counters = self.simulator.counters();
+        let writes = |calls: &BTreeMap<Operation, u64>| {
+            [Operation::CreateSecret, Operation::PutSecretValue]
+                .iter()
+                .filter_map(|write| calls.get(write))
+                .sum::<u64>()
+        };
+        counters.secrets().filter(|(name, _)| of_index(name)).map(|(_, calls)| writes(calls)).sum()
     }
 
     /// The ids of the tokens whose secrets hold a record, by the service itself and without the index.

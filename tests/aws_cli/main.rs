@@ -6,8 +6,10 @@
 mod bad_days;
 mod everyday;
 mod failures;
+mod killed;
 mod scene;
 mod serverless;
 #[path = "../support/service.rs"]
 mod service;
+mod survey;
 mod upkeep;

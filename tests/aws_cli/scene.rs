@@ -23,7 +23,11 @@ pub(crate) struct Run {
 impl Scene {
     /// A service with nothing on it.
     pub(crate) fn bare() -> Self {
-        Self { folder: TempDir::with_prefix("tokenvault-test-").unwrap(), service: Service::start() }
+        Self::over(Service::start())
+    }
+
+    pub(crate) fn over(service: Service) -> Self {
+        Self { folder: TempDir::with_prefix("tokenvault-test-").unwrap(), service }
     }
 
     /// A service with an empty vault on it.

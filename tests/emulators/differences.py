@@ -59,6 +59,13 @@ class Secret:
         return [version for version, labels in stages.items() if label in labels]
 
 
+def scheduled(client):
+    """A secret that is scheduled for deletion."""
+    secret = Secret(client)
+    client.delete_secret(SecretId=secret.name, RecoveryWindowInDays=7)
+    return secret
+
+
 def refusal(call, *arguments, **more):
     """The error's code, or None."""
     try:
@@ -193,9 +200,7 @@ def many_versions(client):
 )
 def put_while_deleted(client):
     """PutSecretValue on a secret scheduled for deletion"""
-    secret = Secret(client)
-    client.delete_secret(SecretId=secret.name, RecoveryWindowInDays=7)
-    return told(secret.put, "two")
+    return told(scheduled(client).put, "two")
 
 
 @case(
@@ -204,9 +209,7 @@ def put_while_deleted(client):
 )
 def create_while_deleted(client):
     """CreateSecret under a name scheduled for deletion"""
-    secret = Secret(client)
-    client.delete_secret(SecretId=secret.name, RecoveryWindowInDays=7)
-    return told(client.create_secret, Name=secret.name, SecretString="two")
+    return told(client.create_secret, Name=scheduled(client).name, SecretString="two")
 
 
 @case("may fail for minutes", f"{API}, DeleteSecret", "accepted", "accepted", "accepted")

@@ -4,9 +4,17 @@
 //! Lines are JSON lists of texts. A request is the time in microseconds, a command, and its arguments. An answer is
 //! `ok` and what came of it, or `error`, the error's kind and its message; where a token was worked on, its id and texts
 //! follow. It cannot be told anything that the library would not do for any caller.
+//!
+//! Or it is one of several processes over AWS whose tasks all work at once: tests/puppet/tasks.rs.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a part of the tests")]
 
 mod commands;
+#[cfg(feature = "aws")]
+#[allow(dead_code, clippy::expect_used, reason = "who checks it is in the tests")]
+#[path = "../support/crowd.rs"]
+mod crowd;
+#[cfg(feature = "aws")]
+mod tasks;
 
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
@@ -48,6 +56,10 @@ impl Puppet {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
+    #[cfg(feature = "aws")]
+    if let [_, location, what, process] = &arguments[..] {
+        return tasks::run(location, what, process.parse().unwrap());
+    }
     let mut puppet = Puppet::open(&arguments[1], &arguments[2]);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut stdout = std::io::stdout().lock();

@@ -23,7 +23,11 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start() -> Self {
-        let simulator = Simulator::new(Settings::new().seed(7));
+        Self::of(Settings::new().seed(7))
+    }
+
+    pub(crate) fn of(settings: Settings) -> Self {
+        let simulator = Simulator::new(settings);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let bound = Server::bind(simulator.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let server = runtime.block_on(bound).unwrap();

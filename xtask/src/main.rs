@@ -13,6 +13,7 @@ mod container;
 mod emulator;
 mod emulators;
 mod fuzz;
+mod left_out;
 mod lint;
 mod part;
 mod python;

@@ -84,7 +84,9 @@ fn counters(simulator: &Simulator) -> Value {
             calls.iter().map(|(operation, count)| (operation.to_string(), (*count).into())).collect();
         (secret.to_owned(), Value::Object(calls))
     });
-    json!({ "operations": operations, "secrets": secrets.collect::<Map<String, Value>>() })
+    let refusals: Map<String, Value> =
+        counters.refusals().map(|(code, count)| (code.to_owned(), count.into())).collect();
+    json!({ "operations": operations, "secrets": secrets.collect::<Map<String, Value>>(), "refusals": refusals })
 }
 
 fn principal(simulator: &Simulator, body: &[u8]) -> Result<Value, String> {

@@ -86,9 +86,8 @@ impl World {
         operation: Operation,
         id: &str,
     ) -> Result<Arc<Secret>, ServiceError> {
-        let named = Named::by(id);
-        let found = self.state.present(named.name).cloned();
-        self.authorized(caller, operation, id, found.filter(|secret| named.arn.is_none_or(|arn| arn == secret.arn)))
+        let found = self.state.present(Named::by(id).name).cloned();
+        self.authorized(caller, operation, id, found)
     }
 
     /// The secret as a read sees it, which may be as it was.
@@ -98,9 +97,8 @@ impl World {
         operation: Operation,
         id: &str,
     ) -> Result<Arc<Secret>, ServiceError> {
-        let named = Named::by(id);
-        let seen = self.view(named.name, self.switches.read_lag);
-        self.authorized(caller, operation, id, seen.filter(|secret| named.arn.is_none_or(|arn| arn == secret.arn)))
+        let seen = self.view(Named::by(id).name, self.switches.read_lag);
+        self.authorized(caller, operation, id, seen)
     }
 
     fn authorized(
@@ -110,7 +108,8 @@ impl World {
         id: &str,
         found: Option<Arc<Secret>>,
     ) -> Result<Arc<Secret>, ServiceError> {
-        let Some(secret) = found else {
+        let is_meant = |secret: &Arc<Secret>| Named::by(id).arn.is_none_or(|arn| arn == secret.arn);
+        let Some(secret) = found.filter(is_meant) else {
             self.allowed_without_secret(caller, operation, id)?;
             return Err(ServiceError::not_found("Secrets Manager can't find the specified secret."));
         };

@@ -83,17 +83,29 @@ impl Account {
 
     /// All versions there are.
     pub(crate) fn versions(&self, name: &str) -> Vec<String> {
-        let mut versions = Vec::new();
-        let mut body = json!({ "SecretId": name, "IncludeDeprecated": true });
+        let pages = self.pages("ListSecretVersionIds", json!({ "SecretId": name, "IncludeDeprecated": true }));
+        let versions = pages.iter().flat_map(|page| page["Versions"].as_array().unwrap());
+        versions.map(|version| version["VersionId"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// All pages of a listing.
+    pub(crate) fn pages(&self, operation: &str, mut body: Value) -> Vec<Value> {
+        let mut pages = Vec::new();
         loop {
-            let page = self.ok("ListSecretVersionIds", body.clone());
-            let ids = page["Versions"].as_array().unwrap().iter();
-            versions.extend(ids.map(|version| version["VersionId"].as_str().unwrap().to_owned()));
-            match page.get("NextToken") {
-                Some(token) => body["NextToken"] = token.clone(),
-                None => return versions,
+            let page = self.ok(operation, body.clone());
+            let next = page.get("NextToken").cloned();
+            pages.push(page);
+            assert!(pages.len() < 1000, "a listing without an end");
+            match next {
+                Some(token) => body["NextToken"] = token,
+                None => return pages,
             }
         }
+    }
+
+    /// How many entries each page of a listing has.
+    pub(crate) fn sizes(&self, operation: &str, body: Value, entries: &str) -> Vec<usize> {
+        self.pages(operation, body).iter().map(|page| page[entries].as_array().unwrap().len()).collect()
     }
 
     pub(crate) fn pass(&self, time: Duration) {

@@ -46,13 +46,6 @@ fn r42_a_filtered_batch_comes_in_pages_of_20() {
     for number in 0..45 {
         account.create(&format!("secret-{number:02}"));
     }
-    let mut body = json!({ "Filters": [{ "Key": "name", "Values": ["secret-"] }] });
-    let mut sizes = Vec::new();
-    loop {
-        let page = account.ok("BatchGetSecretValue", body.clone());
-        sizes.push(page["SecretValues"].as_array().unwrap().len());
-        let Some(token) = page.get("NextToken") else { break };
-        body["NextToken"] = token.clone();
-    }
-    assert_eq!(sizes, [20, 20, 5]);
+    let body = json!({ "Filters": [{ "Key": "name", "Values": ["secret-"] }] });
+    assert_eq!(account.sizes("BatchGetSecretValue", body, "SecretValues"), [20, 20, 5]);
 }

@@ -13,18 +13,9 @@ fn names(page: &Value) -> Vec<String> {
 }
 
 /// Every name, and how many pages it took.
-fn all(account: &Account, mut body: Value) -> (Vec<String>, usize) {
-    let (mut found, mut pages) = (Vec::new(), 0);
-    loop {
-        let page = account.ok("ListSecrets", body.clone());
-        pages += 1;
-        assert!(pages < 1000, "a listing without an end");
-        found.extend(names(&page));
-        match page.get("NextToken") {
-            Some(token) => body["NextToken"] = token.clone(),
-            None => return (found, pages),
-        }
-    }
+fn all(account: &Account, body: Value) -> (Vec<String>, usize) {
+    let pages = account.pages("ListSecrets", body);
+    (pages.iter().flat_map(names).collect(), pages.len())
 }
 
 fn filtered(account: &Account, filters: Value) -> Vec<String> {
@@ -71,15 +62,8 @@ fn r38_versions_come_in_pages_too() {
     for number in 1..25 {
         account.put("a", number).unwrap();
     }
-    let mut body = json!({ "SecretId": "a", "IncludeDeprecated": true, "MaxResults": 10 });
-    let mut sizes = Vec::new();
-    loop {
-        let page = account.ok("ListSecretVersionIds", body.clone());
-        sizes.push(page["Versions"].as_array().unwrap().len());
-        let Some(token) = page.get("NextToken") else { break };
-        body["NextToken"] = token.clone();
-    }
-    assert_eq!(sizes, [10, 10, 5]);
+    let body = json!({ "SecretId": "a", "IncludeDeprecated": true, "MaxResults": 10 });
+    assert_eq!(account.sizes("ListSecretVersionIds", body, "Versions"), [10, 10, 5]);
 }
 
 fn tagged(account: &Account, name: &str, description: &str, tags: Value) {

@@ -197,6 +197,23 @@ fn s4_calls_are_counted_by_operation_and_secret() {
 }
 
 #[test]
+fn s4_refusals_are_counted_by_their_code() {
+    let account = Account::new();
+    account.create("a");
+    for _ in 0..2 {
+        account.code("GetSecretValue", json!({ "SecretId": "b" }));
+    }
+    account.simulator.inject(Fault::new(Failure::Throttled).times(1));
+    account.code("GetSecretValue", json!({ "SecretId": "a" }));
+    account.code("CancelRotateSecret", json!({ "SecretId": "a" }));
+    let counters = account.simulator.counters();
+    assert_eq!(counters.refused("ResourceNotFoundException"), 2);
+    assert_eq!(counters.refused("ThrottlingException"), 1, "a planned one, too");
+    assert_eq!(counters.refused("LimitExceededException"), 0);
+    assert_eq!(counters.refusals().map(|(_, count)| count).sum::<u64>(), 4, "what is not simulated, too");
+}
+
+#[test]
 fn s4_a_test_sees_what_no_client_can() {
     let account = Account::with(|switches| switches.staleness = Staleness::Stalest);
     account.create("a");

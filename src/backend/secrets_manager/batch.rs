@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::backend::secrets_manager::calls::{Asked, Calls, Found, Value};
 use crate::backend::secrets_manager::fault::{Fault, FaultKind};
-use crate::backend::secrets_manager::tokens::{State, Tokens};
+use crate::backend::secrets_manager::tokens::{State, Taken, Tokens};
 use crate::backend::secrets_manager::version::VersionId;
 use crate::error::Result;
 use crate::identity::RecordName;
@@ -109,12 +109,17 @@ impl Tokens {
     /// What was found under a name; `None` where it is older than what was seen.
     async fn state_of(&self, asked: &Asked<'_>, name: RecordName, found: Found) -> Result<Option<State>> {
         match found {
+            // What was there before is missed by a read that comes late.
+            Found::Absent if self.known.at_least(name) > 0 => Ok(None),
             Found::Absent => Ok(Some(State::Vacant)),
             Found::Doomed => {
-                self.note_dead(name);
+                self.known.note_dead(name);
                 Ok(Some(State::Dead))
             }
-            Found::Value(value) => self.take(asked, name, &value).await,
+            Found::Value(value) => match self.take(asked, name, &value, self.known.at_least(name)).await? {
+                Taken::State(state) => Ok(Some(state)),
+                Taken::Older | Taken::Strange => Ok(None),
+            },
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::Asked;
-use crate::backend::secrets_manager::commit::Committer;
+use crate::backend::secrets_manager::commit::{Committer, being_rebuilt};
 use crate::backend::secrets_manager::line::Loaded;
 use crate::backend::secrets_manager::line::{Edit, LeftOver, Outcome};
 use crate::backend::secrets_manager::naming::PagePlace;
@@ -28,7 +28,10 @@ impl Committer<'_> {
         let mut done = BTreeSet::new();
         let mut count = 0;
         let mut open = self.index.all_leaves(asked).await?;
-        while !open.is_empty() {
+        for round in 0..MAX_ROUNDS {
+            if open.is_empty() {
+                return Ok(count);
+            }
             let listed = open.iter().flat_map(|(_, loaded)| names(loaded)).collect::<BTreeSet<_>>();
             count += self.bury_all(asked, &listed, &mut done).await?;
             let mut split = false;
@@ -42,10 +45,11 @@ impl Committer<'_> {
             // What a stale read did not show, the write did; it may have been acknowledged long ago.
             count += self.bury_all(asked, &missed, &mut done).await?;
             if split {
+                self.index.calls.pace.back_off(round.min(4)).await;
                 open = self.index.all_leaves(asked).await?;
             }
         }
-        Ok(count)
+        Err(being_rebuilt())
     }
 
     async fn empty(&self, asked: &Asked<'_>, place: &PagePlace, loaded: Loaded) -> Result<Outcome> {
@@ -83,7 +87,7 @@ impl Committer<'_> {
                 State::Vacant => (self.tokens.bar(asked, name).await, false),
                 State::Live(record) => match self.tokens.at(asked, name, record.version).await {
                     Ok(held) => (self.tokens.bury(asked, name, &held).await, true),
-                    Err(error) => (Err(error), true),
+                    Err(error) => (Err(error), false),
                 },
             };
             match buried {

@@ -11,9 +11,10 @@
 //! | identifiers of versions, compare-and-swap | `version.rs` |
 //! | what secrets hold | `value.rs` |
 //! | calls, retries, pace, faults | `calls.rs`, `pace.rs`, `fault.rs` |
-//! | tokens | `tokens.rs` |
+//! | tokens; what is known of them; old versions in force again | `tokens.rs`; `known.rs`; `set_back.rs`, `labels.rs` |
 //! | pages of the index, and writing them | `page.rs`, `index.rs`, `line.rs` (who waits), `edit.rs` |
 //! | commits, clearing | `commit.rs`, `clear.rs` |
+//! | what is there; what is wrong with it; mending it | `census.rs`; `survey.rs`; `repair.rs` |
 //! | reading many at once | `batch.rs` |
 //! | the vault's KMS key, and a change of it | `vault_key.rs`, `key_change.rs`, `key_report.rs`, `upkeep_calls.rs` |
 //! | what is left of deleted tokens | `recovery.rs` |
@@ -27,6 +28,7 @@ use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 
 use crate::backend::secrets_manager::calls::{Asked, Calls};
+use crate::backend::secrets_manager::census::Census;
 use crate::backend::secrets_manager::commit::{Committer, LeftOvers};
 use crate::backend::secrets_manager::index::Index;
 use crate::backend::secrets_manager::key_change::KeyChange;
@@ -35,6 +37,8 @@ use crate::backend::secrets_manager::line::LeftOver;
 use crate::backend::secrets_manager::naming::{Prefix, is_kms_key_id};
 use crate::backend::secrets_manager::pace::{FIRST_RATE, Pace, Pause, SystemPause};
 use crate::backend::secrets_manager::page::{Entry, seconds};
+use crate::backend::secrets_manager::repair::{Repair, Told};
+use crate::backend::secrets_manager::survey::Survey;
 use crate::backend::secrets_manager::tokens::{State, Tokens};
 use crate::backend::secrets_manager::vault_key::VaultKey;
 use crate::backend::{Backend, Candidates, Commit};
@@ -47,6 +51,7 @@ use crate::record::Record;
 
 mod batch;
 mod calls;
+mod census;
 mod clear;
 mod commit;
 mod edit;
@@ -54,11 +59,16 @@ mod fault;
 mod index;
 mod key_change;
 pub mod key_report;
+mod known;
+mod labels;
 mod line;
 pub mod naming;
 pub mod pace;
 mod page;
 mod recovery;
+pub mod repair;
+mod set_back;
+pub mod survey;
 mod tokens;
 mod upkeep_calls;
 mod value;
@@ -109,7 +119,9 @@ impl SecretsManagerOptions {
 /// As [`Backend`]'s, within what an eventually consistent service can give:
 /// - a commit of several records checks all expectations first and then changes the records one by one: where it is
 ///   broken off, some are changed;
-/// - a read of another process's write may come late, for as long as the service needs to show it.
+/// - a read that begins after a commit was answered sees that commit through the handle that made it; through another it
+///   may come late, for as long as the service needs to show it: nobody is promised more (API reference, ListSecrets);
+/// - where an answer was lost, and the record has been deleted since, a commit that took effect may answer `Conflict`.
 ///
 /// # Security
 /// Values are encrypted by the service, under a KMS key. Names hold nothing of a token; values of the index hold hashes
@@ -168,6 +180,38 @@ impl SecretsManagerBackend {
         let change = KeyChange { index, tokens, prefix, key: kms_key_id, progress };
         let report = change.run(&asked).await.map_err(|error| error.with_store(self))?;
         Ok(answer(report, asked))
+    }
+
+    /// Holds the index against the secrets, and reads every one of them.
+    ///
+    /// Needs ListSecrets, whose answer may be five minutes old: what was made within that time is found by the index
+    /// alone.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where ListSecrets is not granted. What is wrong with the vault is no error, but in the survey.
+    pub async fn verify(&self, context: &Context) -> Result<Answer<Survey>> {
+        let asked = Asked::new(context);
+        let survey = self.census().survey(&asked).await.map_err(|error| error.with_store(self))?;
+        Ok(answer(survey, asked))
+    }
+
+    /// Builds the index anew from all of it that reads and from the secrets, while the vault is in use, and answers what
+    /// is wrong with it then. It takes ten minutes at the least, since what AWS lists may be five minutes old.
+    ///
+    /// Dropped or killed at any moment, it leaves a vault that works, or one that says "try again" to writers until the
+    /// repair is run anew.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify); `Busy` where another repair is under way.
+    pub async fn repair(&self, context: &Context, told: Told<'_>) -> Result<Answer<Survey>> {
+        let asked = Asked::new(context);
+        let repair = Repair { census: self.census(), committer: self.committer(), told };
+        let survey = repair.run(&asked).await.map_err(|error| error.with_store(self))?;
+        Ok(answer(survey, asked))
+    }
+
+    fn census(&self) -> Census<'_> {
+        Census { index: &self.index, tokens: &self.tokens, prefix: &self.prefix }
     }
 
     fn committer(&self) -> Committer<'_> {

@@ -44,6 +44,19 @@ impl Prefix {
             || below("token").is_some_and(|name| RecordName::parse(name).is_some())
     }
 
+    /// What a secret of this name is in the vault; `None` for what is not the vault's.
+    pub(super) fn meaning(&self, secret: &str) -> Option<Meaning> {
+        let below = |part| secret.strip_prefix(&format!("{self}/{part}/"));
+        if secret == self.index() {
+            return Some(Meaning::Page(PagePlace::root()));
+        }
+        if let Some(name) = below("token") {
+            return RecordName::parse(name).map(Meaning::Token);
+        }
+        let place = PagePlace::parse(below("index")?)?;
+        (self.page(&place) == secret).then_some(Meaning::Page(place))
+    }
+
     /// The secret of a token.
     pub(super) fn record(&self, name: RecordName) -> String {
         format!("{self}/token/{name}")
@@ -67,6 +80,13 @@ impl fmt::Display for Prefix {
 /// Whether a text may be the id, alias or ARN of a KMS key (KMS API reference, KeyId).
 pub fn is_kms_key_id(text: &str) -> bool {
     (1..=2048).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte))
+}
+
+/// What a secret is in a vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Page(PagePlace),
+    Token(RecordName),
 }
 
 /// Which page of the index: the epoch it was made in, and the hexadecimal digits that its keys begin with.
@@ -107,6 +127,23 @@ impl PagePlace {
         self.digits.len() < 2 * size_of::<LookupKey>()
     }
 
+    /// Which building of the index a page below the root is part of.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        self.digits.is_empty()
+    }
+
+    /// Reads `{epoch}/{digits}`.
+    fn parse(path: &str) -> Option<Self> {
+        let (epoch, digits) = path.split_once('/')?;
+        let digit = |digit: char| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digits: Vec<u8> = digits.chars().map(digit).collect::<Option<_>>()?;
+        (!digits.is_empty()).then_some(Self { digits, epoch: epoch.parse().ok()? })
+    }
+
     pub(super) fn digits(&self) -> &[u8] {
         &self.digits
     }
@@ -144,6 +181,21 @@ mod tests {
     }
 
     #[test]
+    fn a_secrets_name_says_what_it_is() {
+        let (prefix, name) = (Prefix::parse("a").unwrap(), RecordName::from_bytes([7; 16]));
+        let page = PagePlace::root().child(15, 3).child(0, 3);
+        assert_eq!(prefix.meaning("a/index"), Some(Meaning::Page(PagePlace::root())));
+        assert_eq!(prefix.meaning("a/index/3/f0"), Some(Meaning::Page(page)));
+        assert_eq!(prefix.meaning(&prefix.record(name)), Some(Meaning::Token(name)));
+        for secret in
+            ["a", "b/index", "a/index/", "a/index/3", "a/index/3/", "a/index/03/f", "a/index/3/F", "a/index/3/g"]
+        {
+            assert_eq!(prefix.meaning(secret), None, "{secret}");
+        }
+        assert_eq!(prefix.meaning("a/token/mine"), None);
+    }
+
+    #[test]
     fn the_longest_name_is_within_what_replies_hold() {
         let prefix = Prefix::parse(&"x".repeat(MAX_PREFIX)).unwrap();
         let deepest = (0..32).fold(PagePlace::root(), |place, _| place.child(15, u64::MAX));
@@ -166,5 +218,6 @@ mod tests {
         let prefix = Prefix::parse("p").unwrap();
         assert_eq!(prefix.page(&place), format!("p/index/7/{}", data_encoding::HEXLOWER.encode(key.as_bytes())));
         assert_eq!(prefix.page(&PagePlace::root()), "p/index");
+        assert_eq!(prefix.meaning(&prefix.page(&place)), Some(Meaning::Page(place)));
     }
 }

@@ -102,11 +102,11 @@ impl SecretsManagerBackend {
                     // It was scheduled for deletion by somebody else than a vault.
                     (_, Body::Record(_)) => self.bury_for_good(asked, name).await?,
                     // A name that was taken so that nobody makes a token under it.
-                    (head, Body::Tombstone) if head.sequence <= 1 => {
+                    (head, Body::Tombstone(_)) if head.sequence <= 1 => {
                         self.calls.delete(asked, &secret).await?;
                         return Ok(None);
                     }
-                    (head, Body::Tombstone) => {
+                    (head, Body::Tombstone(_)) => {
                         if let Some(record) = self.before(asked, name, &head).await? {
                             return Ok(Some(record));
                         }

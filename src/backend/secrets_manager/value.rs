@@ -81,7 +81,8 @@ pub(super) struct Head {
 /// What a token's secret holds.
 pub(super) enum Body {
     Record(Record),
-    Tombstone,
+    /// Since when it is deleted.
+    Tombstone(Timestamp),
 }
 
 pub(super) fn encode_record(head: &Head, record: &Record) -> Bytes {
@@ -157,7 +158,9 @@ pub(super) fn decode_record(name: RecordName, bytes: &[u8]) -> Result<(Head, Bod
     }
     let body = match kind {
         KIND_RECORD => Body::Record(record_codec::decode(name, rest.0)?),
-        KIND_TOMBSTONE if rest.0.len() == size_of::<u64>() => Body::Tombstone,
+        KIND_TOMBSTONE if rest.0.len() == size_of::<u64>() => {
+            Body::Tombstone(Timestamp::from_micros(rest.u64().ok_or_else(malformed)?))
+        }
         _ => return Err(malformed()),
     };
     Ok((head, body))

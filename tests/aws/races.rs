@@ -1,0 +1,160 @@
+//! Many at once: over handles of one process, over processes, and on an emulator. What is told is true in the end.
+
+use std::sync::Arc;
+
+use secrets_manager_simulator::settings::Settings;
+use tokenvault::store::TokenStore;
+
+use crate::crowd::{
+    PROCESSES, SignedIn, Story, TASKS, assert_all_told, assert_one_token, prepare, sign_in_first, work,
+};
+use crate::simulated::World;
+
+/// Each handle is a process of its own, as far as AWS knows.
+type Handles = Vec<Arc<dyn TokenStore>>;
+
+fn handles(world: &World, count: usize) -> Handles {
+    (0..count).map(|number| Arc::new(world.vault(&format!("process {number}"))) as _).collect()
+}
+
+/// Lets tasks of all handles work at once.
+async fn crowd(handles: &[Arc<dyn TokenStore>], steps: usize) -> Vec<Story> {
+    let seed = fastrand::u64(..);
+    println!("{} handles, {TASKS} tasks each, {steps} steps each, seed {seed}", handles.len());
+    let mut running = Vec::new();
+    for (process, store) in handles.iter().enumerate() {
+        running.extend((0..TASKS).map(|task| tokio::spawn(work(Arc::clone(store), (process, task), seed, steps))));
+    }
+    let mut stories = Vec::new();
+    for task in running {
+        stories.push(task.await.unwrap());
+    }
+    stories
+}
+
+/// First sign-ins of one user, each over a handle of its own.
+async fn sign_ins(handles: Handles) -> Vec<SignedIn> {
+    let each = handles.into_iter().enumerate();
+    let running: Vec<_> = each.map(|(number, store)| tokio::spawn(sign_in_first(store, number.to_string()))).collect();
+    let mut told = Vec::new();
+    for task in running {
+        told.push(task.await.unwrap());
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tasks_over_four_handles_lose_nothing_and_double_nothing() {
+    let world = World::new(Settings::new().seed(fastrand::u64(..))).await;
+    let handles = handles(&world, PROCESSES);
+    prepare(&*handles[0]).await;
+    let stories = crowd(&handles, 10).await;
+    assert_all_told(&world.vault("reader"), &stories).await;
+    world.assert_consistent("after the crowd").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn thirty_two_first_sign_ins_over_handles_of_their_own_make_one_token() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let told = sign_ins(handles(&world, 32)).await;
+    assert_one_token(&world.vault("reader"), &told).await;
+    world.assert_consistent("after the sign-ins").await;
+}
+
+/// The same, in short, where another implementation of the service decides who is first.
+mod localstack {
+    use super::{PROCESSES, assert_all_told, assert_one_token, crowd, prepare, sign_ins};
+    use crate::emulated::handles;
+    use crate::emulator::localstack::endpoint;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn tasks_over_four_handles_lose_nothing_and_double_nothing() {
+        let handles = handles(endpoint(), PROCESSES + 1).await;
+        prepare(&*handles[0]).await;
+        let stories = crowd(&handles[..PROCESSES], 3).await;
+        assert_all_told(&*handles[PROCESSES], &stories).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn thirty_two_first_sign_ins_over_handles_of_their_own_make_one_token() {
+        let mut handles = handles(endpoint(), 33).await;
+        let reader = handles.pop().unwrap();
+        let told = sign_ins(handles).await;
+        assert_one_token(&*reader, &told).await;
+    }
+}
+
+/// Real processes, over the simulator's server.
+#[cfg(all(feature = "cli", feature = "import"))]
+mod processes {
+    use std::io::Write;
+    use std::process::{Child, Command, Stdio};
+
+    use serde::de::DeserializeOwned;
+    use tempfile::TempDir;
+    use tokenvault::operation::Context;
+    use tokio::runtime::Runtime;
+
+    use super::{PROCESSES, SignedIn, Story, World, assert_all_told, assert_one_token, prepare};
+    use crate::service::Service;
+
+    struct Scene {
+        folder: TempDir,
+        service: Service,
+        world: World,
+        runtime: Runtime,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let service = Service::start();
+            let world = World { simulator: service.simulator.clone() };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(world.backend("test").create(&Context::new())).unwrap();
+            Self { folder: TempDir::with_prefix("tokenvault-races-").unwrap(), service, world, runtime }
+        }
+
+        /// Starts all processes, then lets them begin; answers what all of them were told.
+        fn told<T: DeserializeOwned>(&self, what: &str, seed: u64, number: usize) -> Vec<T> {
+            let start = |process: usize| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_tokenvault-puppet"));
+                command.args(["test/vault", what, &process.to_string()]).env_clear();
+                self.service.dress(&mut command, self.folder.path(), "any");
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+            };
+            let mut children: Vec<Child> = (0..PROCESSES).map(start).collect();
+            for child in &mut children {
+                child.stdin.take().unwrap().write_all(format!("{seed} {number}\n").as_bytes()).unwrap();
+            }
+            let end = |child: Child| {
+                let output = child.wait_with_output().unwrap();
+                assert!(output.status.success(), "a process failed; what it said stands above");
+                serde_json::from_slice::<Vec<T>>(&output.stdout).unwrap()
+            };
+            children.into_iter().flat_map(end).collect()
+        }
+    }
+
+    #[test]
+    fn sixteen_tasks_in_each_of_four_lose_nothing_and_double_nothing() {
+        let (scene, seed) = (Scene::new(), fastrand::u64(..));
+        println!("seed {seed}");
+        scene.runtime.block_on(prepare(&scene.world.vault("before")));
+        let stories: Vec<Story> = scene.told("work", seed, 8);
+        scene.runtime.block_on(async {
+            assert_all_told(&scene.world.vault("reader"), &stories).await;
+            scene.world.assert_consistent("after the processes").await;
+        });
+    }
+
+    #[test]
+    fn thirty_two_first_sign_ins_in_four_make_one_token() {
+        let scene = Scene::new();
+        let told: Vec<SignedIn> = scene.told("sign-in", 0, 32 / PROCESSES);
+        assert_eq!(told.len(), 32);
+        scene.runtime.block_on(async {
+            assert_one_token(&scene.world.vault("reader"), &told).await;
+            scene.world.assert_consistent("after the sign-ins").await;
+        });
+    }
+}
