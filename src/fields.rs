@@ -105,6 +105,11 @@ impl Fields {
         Field::ALL.into_iter().filter_map(|field| Some((field, self.get(field)?)))
     }
 
+    /// Whether all that is present here is the same in `other`.
+    pub(crate) fn is_part_of(&self, other: &Self) -> bool {
+        self.present().all(|(field, text)| other.get(field) == Some(text))
+    }
+
     /// Takes from `other` what is absent here.
     pub fn fill_from(&mut self, other: &Self) {
         for (field, text) in other.present() {

@@ -66,17 +66,17 @@ impl RecordName {
         if digits.len() != 26 {
             return None;
         }
-        let bytes = BASE32.decode(digits.as_bytes()).ok()?;
-        Some(Self(bytes.try_into().ok()?))
+        let mut bytes = [0; 16];
+        let decoded = BASE32.decode_mut(digits.as_bytes(), &mut bytes).ok()?;
+        (decoded == bytes.len()).then_some(Self(bytes))
     }
 }
 
 impl fmt::Display for RecordName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 26];
-        BASE32.encode_mut(&self.0, &mut digits);
-        f.write_str("tv")?;
-        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+        let mut text = *b"tv--------------------------";
+        BASE32.encode_mut(&self.0, text.split_at_mut(2).1);
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -7,11 +7,13 @@
 pub mod backend;
 #[cfg(any(feature = "aws", feature = "file"))]
 mod byte_reader;
+mod claims;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod copy;
 #[cfg(feature = "file")]
 pub mod crypto;
 pub mod error;
@@ -35,4 +37,5 @@ pub mod record_codec;
 pub mod secret;
 pub mod store;
 pub mod token;
+pub mod undelete;
 pub mod vault;

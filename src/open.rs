@@ -10,6 +10,9 @@ use std::time::Duration;
 use crate::backend::Backend;
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::backend::memory::MemoryBackend;
+use crate::backend::recovery::RecoveryWindow;
+#[cfg(feature = "aws")]
+use crate::backend::secrets_manager::SecretsManagerBackend;
 use crate::clock::{Clock, SystemClock};
 use crate::crypto::kdf::KdfCost;
 use crate::error::{Error, ErrorKind, Result};
@@ -86,6 +89,16 @@ pub struct Opened {
     /// The vault.
     pub vault: Vault,
     file: Option<Arc<FileBackend>>,
+    #[cfg(feature = "aws")]
+    aws: Option<Arc<SecretsManagerBackend>>,
+}
+
+/// A backend, and what it is beyond that.
+#[derive(Default)]
+struct Parts {
+    file: Option<Arc<FileBackend>>,
+    #[cfg(feature = "aws")]
+    aws: Option<Arc<SecretsManagerBackend>>,
 }
 
 impl Opened {
@@ -98,6 +111,28 @@ impl Opened {
             Error::invalid("this store is no file, and only a vault file has a key, backups and checks of its own")
                 .with_store(&self.vault)
                 .with_hint("name a vault file by --store file:PATH")
+        })
+    }
+
+    /// What brings deleted tokens back, or takes them away for good, where the store keeps them for a while.
+    pub fn recovery(&self) -> Option<&dyn RecoveryWindow> {
+        #[cfg(feature = "aws")]
+        if let Some(aws) = &self.aws {
+            return Some(&**aws);
+        }
+        None
+    }
+
+    /// The vault in AWS, for what only that can do: another KMS key.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the vault is not kept in AWS.
+    #[cfg(feature = "aws")]
+    pub fn aws(&self) -> Result<&SecretsManagerBackend> {
+        self.aws.as_deref().ok_or_else(|| {
+            Error::invalid("this store is not in AWS, and only a vault there has this")
+                .with_store(&self.vault)
+                .with_hint("name a vault in AWS by --store aws:PREFIX")
         })
     }
 }
@@ -115,11 +150,13 @@ pub async fn open(
     key: impl FnOnce() -> Result<KeySource>,
     lock_wait: Duration,
 ) -> Result<Opened> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (backend, file): (Arc<dyn Backend>, _) = match location {
-        StoreLocation::Memory => (Arc::new(MemoryBackend::new()), None),
+    let (backend, parts): (Arc<dyn Backend>, Parts) = match location {
+        StoreLocation::Memory => (Arc::new(MemoryBackend::new()), Parts::default()),
         #[cfg(feature = "aws")]
-        StoreLocation::Aws(aws) => (Arc::new(aws.backend().await.map_err(|error| error.with_store(location))?), None),
+        StoreLocation::Aws(aws) => {
+            let aws = Arc::new(aws.backend().await.map_err(|error| error.with_store(location))?);
+            (Arc::clone(&aws) as _, Parts { aws: Some(aws), ..Parts::default() })
+        }
         StoreLocation::File(path) => {
             if is_free(path) {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault")
@@ -128,10 +165,21 @@ pub async fn open(
             }
             let options = FileOptions { lock_wait, ..FileOptions::new(path, key()?) };
             let file = Arc::new(FileBackend::open(options).map_err(|error| error.with_store(location))?);
-            (Arc::clone(&file) as Arc<dyn Backend>, Some(file))
+            let parts = Parts {
+                file: Some(Arc::clone(&file)),
+                #[cfg(feature = "aws")]
+                aws: None,
+            };
+            (file, parts)
         }
     };
-    Ok(Opened { vault: Vault::with_clock(backend, clock), file })
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Ok(Opened {
+        vault: Vault::with_clock(backend, clock),
+        file: parts.file,
+        #[cfg(feature = "aws")]
+        aws: parts.aws,
+    })
 }
 
 /// Makes a new store at `location`. `key` is asked for only where the store has one; `cost` is what a passphrase costs

@@ -56,7 +56,7 @@ impl Record {
 
     /// Whether `text` is the refresh token that this record is found by.
     pub fn is_found_by_refresh(&self, text: &SecretText) -> bool {
-        self.refresh_key().is_some_and(|own| own.ct_eq(text))
+        self.lookup_refresh().is_some_and(|own| own.ct_eq(text))
     }
 
     /// Whether `text` is a refresh token that this record holds: the current one, or the one its lineage began with.
@@ -64,7 +64,8 @@ impl Record {
         self.is_found_by_refresh(text) || self.fields.get(Field::RefreshToken).is_some_and(|own| own.ct_eq(text))
     }
 
-    fn refresh_key(&self) -> Option<&SecretText> {
+    /// The refresh token that this record is found by.
+    pub fn lookup_refresh(&self) -> Option<&SecretText> {
         self.first_refresh.as_ref().or_else(|| self.fields.get(Field::RefreshToken))
     }
 
@@ -76,7 +77,7 @@ impl Record {
         add(LookupKind::User, self.fields.text(Field::UserName));
         add(LookupKind::GrantToken, self.fields.text(Field::GrantToken));
         // Made from the refresh token, because the record is opened anyway before the key's answer is believed.
-        add(LookupKind::RefreshToken, self.refresh_key().map(SecretText::expose));
+        add(LookupKind::RefreshToken, self.lookup_refresh().map(SecretText::expose));
         if self.fields.get(Field::RefreshToken).is_none() {
             add(LookupKind::AccessToken, self.fields.text(Field::AccessToken));
         }

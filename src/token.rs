@@ -142,8 +142,10 @@ impl OAuthToken {
     /// Fields that were changed since an earlier hand-out of the same record and are not saved yet (`pending`) still
     /// count as changed.
     pub(crate) fn fill_in_place(&mut self, id: &Arc<str>, seen: &Arc<Fields>, record: RecordName, lineage: Lineage) {
-        // A token that was just saved as a new record shares that record's fields.
-        if !Arc::ptr_eq(&self.fields, seen) {
+        // Where nothing given is otherwise, the texts are shared with the record and not copied.
+        if self.fields.is_part_of(seen) {
+            self.fields = Arc::clone(seen);
+        } else {
             Arc::make_mut(&mut self.fields).fill_from(seen);
         }
         let mut handed_out = Arc::clone(&self.fields);
@@ -210,6 +212,20 @@ mod tests {
         let text = format!("{token:?}");
         assert!(!text.contains("canary"), "{text}");
         assert!(text.contains("AccessToken"), "{text}");
+    }
+
+    #[test]
+    fn what_is_found_is_shared_with_the_record_unless_something_given_is_otherwise() {
+        let seen = OAuthToken::new().with(Field::UserName, "u").with(Field::RefreshToken, "r").fields;
+        let (id, record, lineage) = (Arc::from("1"), RecordName::from_bytes([1; 16]), Lineage::first().unwrap());
+        let found = |mut given: OAuthToken| {
+            given.fill_in_place(&id, &seen, record, lineage);
+            given.fields
+        };
+        assert!(Arc::ptr_eq(&found(OAuthToken::new().with(Field::UserName, "u")), &seen));
+        let other = found(OAuthToken::new().with(Field::UserName, "u").with(Field::AccessToken, "own"));
+        assert_eq!((other.text(Field::AccessToken), other.text(Field::RefreshToken)), (Some("own"), Some("r")));
+        assert!(found(OAuthToken::new().with(Field::RefreshToken, "own")).text(Field::RefreshToken) == Some("own"));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
-use crate::backend::{Backend, Candidates, Change, Claim, Commit};
+use crate::backend::{Backend, Change, Claim, Commit};
+use crate::claims::{claims, reserved};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
@@ -128,16 +129,14 @@ impl Vault {
             let reserved = reserved(&candidates);
             return Ok(Target { record, claims: claims(&keys, candidates, reserved), reserved });
         };
-        if let Some(record) = self.by_id(context, id).await?.value {
-            return checked(token, record);
-        }
         if RecordName::parse(id).is_some() {
-            return Err(gone());
+            let record = self.by_id(context, id).await?.value.ok_or_else(gone)?;
+            return checked(token, record);
         }
         let keys = [LookupKey::new(LookupKind::Id, id)];
         let candidates = self.backend.resolve(context, &keys).await?.value;
-        if candidates.records.iter().any(|record| record.has_id(id)) {
-            return Err(Error::conflict());
+        if let Some(record) = candidates.records.iter().find(|record| record.has_id(id)) {
+            return checked(token, Arc::clone(record));
         }
         let reserved = reserved(&candidates);
         Ok(Target { record: None, claims: claims(&keys, candidates, reserved), reserved })
@@ -224,19 +223,28 @@ impl Vault {
         unreachable_round()
     }
 
-    async fn delete(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
+    /// Deletes the token with this id. Answers which record that was.
+    ///
+    /// # Errors
+    /// As the store has them; never because nothing matches.
+    pub async fn delete_record(&self, context: &Context, id: &str) -> Result<Answer<Option<RecordName>>> {
+        self.delete(context, id).await.map_err(self.explain(Operation::DeleteToken))
+    }
+
+    async fn delete(&self, context: &Context, id: &str) -> Result<Answer<Option<RecordName>>> {
         for round in 0.. {
             self.check_round(context, round)?;
             let answer = self.by_id(context, id).await?;
             let Some(record) = &answer.value else {
                 // It may have been deleted by somebody who was killed before that was durable.
-                return Ok(self.backend.commit(context, Commit::default()).await?.map(|()| false));
+                self.backend.commit(context, Commit::default()).await?;
+                return Ok(answer.map(|_| None));
             };
             let change = Change { name: record.name, expected: Some(record.version), value: None };
             match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
                 Ok(answer) => {
                     tracing::debug!(record = %record.name, "deleted a token");
-                    return Ok(answer.map(|()| true));
+                    return Ok(answer.map(|()| Some(record.name)));
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 Err(error) => return Err(error),
@@ -268,24 +276,6 @@ fn checked(token: &OAuthToken, record: Arc<Record>) -> Result<Target> {
     Ok(Target { record: Some(record), ..Target::default() })
 }
 
-/// A name that is listed, and has no record yet.
-fn reserved(candidates: &Candidates) -> Option<RecordName> {
-    let has_record = |name: &RecordName| candidates.records.iter().any(|record| record.name == *name);
-    candidates.by_key.iter().flatten().copied().find(|name| !has_record(name))
-}
-
-/// What the rule has looked at: the records, and the name that it takes. Another name that has no record yet is not among
-/// it: whatever becomes of that one, the claim does not hold.
-fn claims(keys: &[LookupKey], candidates: Candidates, taken: Option<RecordName>) -> Vec<Claim> {
-    let Candidates { by_key, records } = candidates;
-    let is_looked_at = |name: &RecordName| Some(*name) == taken || records.iter().any(|record| record.name == *name);
-    let claim = |(key, mut names): (&LookupKey, Vec<RecordName>)| {
-        names.retain(is_looked_at);
-        Claim { key: *key, names }
-    };
-    keys.iter().zip(by_key).map(claim).collect()
-}
-
 impl fmt::Display for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.backend, f)
@@ -313,7 +303,7 @@ impl TokenStore for Vault {
     }
 
     async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
-        self.delete(context, id).await.map_err(self.explain(Operation::DeleteToken))
+        Ok(self.delete_record(context, id).await?.map(|record| record.is_some()))
     }
 
     async fn get_tokens(&self, context: &Context) -> Result<Answer<Vec<Arc<OAuthToken>>>> {
@@ -328,3 +318,6 @@ impl TokenStore for Vault {
         self.backend.clear(context).await.map_err(self.explain(Operation::DeleteTokens))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ pub struct SecretView {
     pub name: String,
     /// Its ARN.
     pub arn: String,
+    /// The KMS key of its next version; none is aws/secretsmanager.
+    pub key: Option<String>,
     /// Since when it is marked for deletion.
     pub deleted: Option<Timestamp>,
     /// In the order of their making, unlabelled ones included.
@@ -29,6 +31,8 @@ pub struct VersionView {
     pub labels: BTreeSet<String>,
     /// When it was made.
     pub created: Timestamp,
+    /// The KMS keys that it lies under; none is aws/secretsmanager.
+    pub keys: Vec<String>,
     /// SecretString's bytes, or SecretBinary.
     pub value: Vec<u8>,
 }
@@ -53,6 +57,7 @@ impl SecretView {
             id: version.id.clone(),
             labels: version.labels.clone(),
             created: version.created,
+            keys: version.keys.clone(),
             value: match &version.value {
                 SecretValue::Text(text) => text.clone().into_bytes(),
                 SecretValue::Binary(bytes) => bytes.clone(),
@@ -61,6 +66,7 @@ impl SecretView {
         Self {
             name: secret.name.clone(),
             arn: secret.arn.clone(),
+            key: secret.key.clone(),
             deleted: secret.deletion.map(|deletion| deletion.requested),
             versions: versions.collect(),
         }

@@ -18,6 +18,7 @@ mod directory;
 #[cfg(feature = "file")]
 pub mod file;
 pub mod memory;
+pub mod recovery;
 #[cfg(feature = "aws")]
 pub mod secrets_manager;
 

@@ -89,16 +89,38 @@ pub(super) enum Command {
     /// Show all tokens
     List(ListArgs),
     /// Delete the token with an id: log it out
+    ///
+    /// A vault in AWS keeps it for seven days, and `undelete` brings it back.
     Delete {
         /// The token's id
         id: String,
+        /// At once and for good, without a recovery window; also what was deleted before (AWS only)
+        #[arg(long)]
+        purge: bool,
     },
     /// Delete every token: log everybody out
     DeleteAll {
         /// Really
         #[arg(long)]
         yes: bool,
+        /// At once and for good, without a recovery window; also what was deleted before (AWS only)
+        #[arg(long)]
+        purge: bool,
     },
+    /// Bring back a token that was deleted, within its recovery window (AWS only)
+    ///
+    /// Under its id, with all its texts. Refused where its user has signed in again. What a program was handed before the
+    /// deletion can still not be saved.
+    Undelete {
+        /// The token's id
+        id: String,
+    },
+    /// Copy all tokens from one vault into another, with their ids
+    ///
+    /// Between files and AWS, so that a sealed file is the backup of a vault in AWS, and the other way round. The target
+    /// must be there: make it with `init`. What it has already is not written again, so run it again where it was broken
+    /// off. Nothing there is overwritten by an older state. At the end both are compared, by number and fingerprint.
+    Copy(CopyArgs),
     /// Import the tokens that an SDK's own store keeps
     ///
     /// Into a file: all of it or nothing. Into AWS: one token after another. Where that is broken off, run it again: what
@@ -116,12 +138,18 @@ pub(super) enum Command {
         /// The new file
         to: PathBuf,
     },
-    /// Seal everything anew under a new data key (files only)
-    RotateKey,
+    /// Seal everything anew under a new key
+    ///
+    /// A file gets a new data key at once. In AWS every secret is moved to another KMS key while the vault is in use;
+    /// where that is broken off, run it again. It ends with what is still under other keys.
+    RotateKey(RotateArgs),
     /// Change the passphrase or key file, and seal everything anew under a new data key (files only)
     ChangePassphrase(ChangeArgs),
-    /// Read everything and check that it is whole (files only)
-    Verify,
+    /// Read everything and check that it is whole
+    ///
+    /// In AWS the index is held against the secrets; that needs secretsmanager:ListSecrets. What is wrong is listed, the
+    /// worst first; the exit code is 5 where tokens are lost to the vault, or would be.
+    Verify(VerifyArgs),
     /// Watch the whole life of a vault, explained line by line, on a temporary one
     Demo,
     /// Print a completion script for a shell
@@ -270,6 +298,43 @@ pub(super) enum Sdk {
     Node,
     /// TypeScript.
     Typescript,
+}
+
+#[derive(Args)]
+pub(super) struct CopyArgs {
+    /// The vault to read: file:PATH or aws:PREFIX, as --store has them
+    #[arg(long, value_name = "STORE")]
+    pub(super) from: OsString,
+    /// The vault to write into. A file's key is named by --key-file or --passphrase-file, as everywhere; where both are
+    /// files, those are for the one to read
+    #[arg(long, value_name = "STORE")]
+    pub(super) to: OsString,
+    /// Where both are files: the key file that opens the one to write into
+    #[arg(long, value_name = "FILE", conflicts_with = "to_passphrase_file")]
+    pub(super) to_key_file: Option<PathBuf>,
+    /// Where both are files: the file with the passphrase of the one to write into [default: asked for on the terminal]
+    #[arg(long, value_name = "FILE")]
+    pub(super) to_passphrase_file: Option<PathBuf>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct VerifyArgs {
+    /// Build the index of a vault in AWS anew from all of it that reads and from the secrets (AWS only)
+    ///
+    /// The vault is in use meanwhile; for some seconds writers are told to try again. It takes ten minutes, since what AWS
+    /// lists may be five minutes old. Where it is broken off, run it again.
+    #[arg(long)]
+    pub(super) repair: bool,
+}
+
+#[derive(Args)]
+pub(super) struct RotateArgs {
+    /// The KMS key that a vault in AWS is to be under from now on: its id, alias or ARN
+    #[arg(long, value_name = "KEY")]
+    pub(super) kms_key_id: Option<String>,
 }
 
 #[derive(Args)]

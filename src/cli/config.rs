@@ -158,7 +158,8 @@ fn format_named(name: &str, value: &OsString) -> Result<Format> {
 
 fn duration(name: &str, value: &OsString) -> Result<Duration> {
     text::parse_duration(value.to_str().unwrap_or_default()).map_err(|_| {
-        Error::invalid(format!("{name} is not a duration")).with_hint("set it for example to 500ms, 10s or 2m, and to no more than 36500d")
+        Error::invalid(format!("{name} is not a duration"))
+            .with_hint("set it for example to 500ms, 10s or 2m, and to no more than 36500d")
     })
 }
 

@@ -99,7 +99,8 @@ impl ConfigFile {
             }
             "lock-wait" => {
                 let wait = value.as_str().and_then(|text| text::parse_duration(text).ok());
-                self.lock_wait = Some(wait.ok_or_else(wanted("give a duration in quotes, such as '10s', of at most '36500d'"))?);
+                self.lock_wait =
+                    Some(wait.ok_or_else(wanted("give a duration in quotes, such as '10s', of at most '36500d'"))?);
             }
             "quiet" => self.quiet = value.as_bool().ok_or_else(wanted("give true or false"))?,
             "log" => {

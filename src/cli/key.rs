@@ -16,6 +16,15 @@ pub(super) fn of_vault(choice: &KeyChoice) -> Result<KeySource> {
     named(choice).map_or_else(|| ask("Passphrase: ").map(KeySource::Passphrase), Ok)
 }
 
+/// The key to the second vault of a command, where both are files.
+pub(super) fn of_target(choice: &KeyChoice) -> Result<KeySource> {
+    if matches!(choice, KeyChoice::Ask) && !has_terminal() {
+        return Err(Error::invalid("the key of the vault to write into is not named, and there is no terminal")
+            .with_hint("name it by --to-key-file or --to-passphrase-file"));
+    }
+    named(choice).map_or_else(|| ask("Passphrase of the vault to write into: ").map(KeySource::Passphrase), Ok)
+}
+
 /// The key to a vault that is being made: a passphrase is asked for twice.
 pub(super) fn of_new_vault(choice: &KeyChoice) -> Result<KeySource> {
     if let Some(key) = named(choice) {

@@ -22,6 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 mod args;
 mod config;
 mod config_file;
+mod copy;
+mod deletion;
 mod demo;
 #[cfg(all(fuzzing, feature = "import"))]
 pub(crate) mod fuzzing;
@@ -29,11 +31,16 @@ pub(crate) mod fuzzing;
 mod import_view;
 mod input;
 mod key;
+#[cfg(feature = "aws")]
+mod kms_key;
 mod manual;
 mod new_file;
 mod output;
+mod progress;
 mod report;
 mod session;
+#[cfg(feature = "aws")]
+mod survey;
 mod text;
 mod token_json;
 mod token_reader;
@@ -132,16 +139,18 @@ async fn dispatch(command: Command, session: &mut Session) -> Done {
         Command::Find(args) => tokens::find(session, &args).await,
         Command::Get(args) => tokens::get(session, &args).await,
         Command::List(args) => tokens::list(session, &args).await,
-        Command::Delete { id } => tokens::delete(session, &id).await,
-        Command::DeleteAll { yes } => tokens::delete_all(session, yes).await,
+        Command::Delete { id, purge } => deletion::delete(session, &id, purge).await,
+        Command::DeleteAll { yes, purge } => deletion::delete_all(session, yes, purge).await,
+        Command::Undelete { id } => deletion::undelete(session, &id).await,
+        Command::Copy(args) => copy::copy(session, &args).await,
         #[cfg(feature = "import")]
         Command::Import(args) => transfer::import(session, &args).await,
         #[cfg(feature = "import")]
         Command::Export(args) => transfer::export(session, &args).await,
         Command::Backup { to } => upkeep::backup(session, &to).await,
-        Command::RotateKey => upkeep::rotate_key(session).await,
+        Command::RotateKey(args) => upkeep::rotate_key(session, &args).await,
         Command::ChangePassphrase(args) => upkeep::change_passphrase(session, &args).await,
-        Command::Verify => upkeep::verify(session).await,
+        Command::Verify(args) => upkeep::verify(session, args.repair).await,
         Command::Demo => demo::run(session).await,
         Command::Completions { shell } => manual::completions(session, shell),
         Command::Man { to } => manual::pages(session, to.as_deref()),

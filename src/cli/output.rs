@@ -69,7 +69,6 @@ impl Output {
     }
 
     /// Whether to show how far long work has come.
-    #[cfg(feature = "import")]
     pub(super) fn shows_progress(&self) -> bool {
         !self.is_quiet && io::stderr().is_terminal()
     }

@@ -1,11 +1,12 @@
 //! What every command works with.
 
+use crate::backend::file::KeySource;
 use crate::cli::config::Settings;
 use crate::cli::key;
 use crate::cli::output::Output;
 use crate::cli::report::Done;
 use crate::error::Result;
-use crate::open::{self, Opened};
+use crate::open::{self, Opened, StoreLocation};
 use crate::operation::Context;
 
 /// Settings, output, and the context of the operations.
@@ -23,6 +24,15 @@ impl Session {
 
     /// Opens the vault that is set, asking for its passphrase where none is named.
     pub(super) async fn open(&self) -> Result<Opened> {
-        open::open(&self.settings.store, || key::of_vault(&self.settings.key), self.settings.lock_wait).await
+        self.open_at(&self.settings.store, || key::of_vault(&self.settings.key)).await
+    }
+
+    /// Opens another one.
+    pub(super) async fn open_at(
+        &self,
+        store: &StoreLocation,
+        key: impl FnOnce() -> Result<KeySource>,
+    ) -> Result<Opened> {
+        open::open(store, key, self.settings.lock_wait).await
     }
 }

@@ -1,4 +1,4 @@
-//! The commands of everyday: save, find, get, list, delete.
+//! The commands of everyday: save, find, get, list.
 
 use std::io::{self, IsTerminal};
 
@@ -6,7 +6,6 @@ use crate::cli::args::{FindArgs, GetArgs, ListArgs};
 use crate::cli::input::SecretInput;
 use crate::cli::report::{Done, Stop, at_line};
 use crate::cli::session::Session;
-use crate::cli::text::counted;
 use crate::cli::token_reader::TokenReader;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -100,10 +99,22 @@ fn not_found(what: &str) -> Error {
     Error::new(ErrorKind::NotFound, what).with_hint("`tokenvault list` shows what is there")
 }
 
+/// That there is no token of an id: where deleted ones are kept for a while, it may be one of those.
+pub(super) fn no_such(opened: &Opened, what: &str) -> Error {
+    let error = not_found(what);
+    match opened.recovery() {
+        Some(window) => error.with_hint(format!(
+            "`tokenvault list` shows what is there; `tokenvault undelete ID` brings back what was deleted in the last {} days",
+            window.days()
+        )),
+        None => error,
+    }
+}
+
 pub(super) async fn get(session: &mut Session, args: &GetArgs) -> Done {
     let opened = session.open().await?;
     let answer = opened.vault.find_token_by_id(&session.context, &args.id).await?;
-    let token = answer.value.ok_or_else(|| not_found("no token has this id"))?;
+    let token = answer.value.ok_or_else(|| no_such(&opened, "no token has this id"))?;
     let Some(name) = &args.field else {
         return session.out.token(&token, args.reveal.reveal);
     };
@@ -122,22 +133,4 @@ pub(super) async fn list(session: &mut Session, args: &ListArgs) -> Done {
             && until.is_none_or(|until| token.expires_at().is_some_and(|at| at <= until))
     };
     session.out.tokens(tokens.iter().map(AsRef::as_ref).filter(is_asked_for), args.reveal.reveal)
-}
-
-pub(super) async fn delete(session: &mut Session, id: &str) -> Done {
-    let opened = session.open().await?;
-    if !opened.vault.delete_token(&session.context, id).await?.value {
-        return Err(not_found("no token has this id; nothing was deleted").into());
-    }
-    session.out.remark("deleted")
-}
-
-pub(super) async fn delete_all(session: &mut Session, yes: bool) -> Done {
-    if !yes {
-        return Err(Error::invalid("this would delete every token; nothing was deleted")
-            .with_hint("say --yes if you mean it; `tokenvault backup` makes a copy first")
-            .into());
-    }
-    let count = session.open().await?.vault.delete_tokens(&session.context).await?.value;
-    session.out.remark(&format!("deleted {}", counted(count, "token")))
 }

@@ -4,11 +4,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use crate::cli::args::{ExportArgs, Ids, ImportArgs, Sdk};
 use crate::cli::import_view::SummaryView;
 use crate::cli::new_file::write_new;
+use crate::cli::progress::Progress;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
@@ -24,8 +23,9 @@ const WORTH_A_BAR: usize = 2000;
 pub(super) async fn import(session: &mut Session, args: &ImportArgs) -> Done {
     let rows = read(&args.from)?;
     let opened = session.open().await?;
-    let bar = bar(session, rows.rows.len());
-    let progress = |done: usize, _: usize| bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+    let is_long = rows.rows.len() >= WORTH_A_BAR;
+    let bar = if is_long { Progress::new(session, "rows") } else { Progress::hidden() };
+    let progress = |done: usize, total: usize| bar.show(done, total);
     let options = ImportOptions {
         ids: match args.ids {
             Ids::Keep => import::Ids::Keep,
@@ -37,7 +37,7 @@ pub(super) async fn import(session: &mut Session, args: &ImportArgs) -> Done {
         progress: Some(&progress),
     };
     let summary = import::import(&opened.vault, &session.context, &rows, &options).await;
-    bar.finish_and_clear();
+    bar.finish();
     let summary = summary?;
     let view = SummaryView(&summary);
     if session.out.is_json() {
@@ -59,15 +59,6 @@ fn read(from: &OsStr) -> Result<Rows> {
         Some(path) => sqlite::read(Path::new(OsStr::from_bytes(path))),
         None => csv::read(Path::new(from)),
     }
-}
-
-fn bar(session: &Session, rows: usize) -> ProgressBar {
-    if rows < WORTH_A_BAR || !session.out.shows_progress() {
-        return ProgressBar::hidden();
-    }
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} rows").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(u64::try_from(rows).unwrap_or(u64::MAX)).with_style(style)
 }
 
 pub(super) async fn export(session: &mut Session, args: &ExportArgs) -> Done {

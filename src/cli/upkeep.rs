@@ -8,12 +8,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::backend::file::{KeySource, Verification};
-use crate::cli::args::{ChangeArgs, CostArgs, InitArgs};
+use crate::cli::args::{ChangeArgs, CostArgs, InitArgs, RotateArgs};
 use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
+#[cfg(feature = "aws")]
+use crate::cli::kms_key;
 use crate::cli::new_file::{unwritable, write_new};
 use crate::cli::report::Done;
 use crate::cli::session::Session;
+#[cfg(feature = "aws")]
+use crate::cli::survey;
 use crate::cli::text::counted;
 use crate::crypto::kdf::KdfCost;
 use crate::crypto::keys::random_key;
@@ -126,7 +130,16 @@ pub(super) async fn backup(session: &mut Session, to: &Path) -> Done {
     session.out.remark(&format!("copied {} to {}; the same key opens it", counted(count, "token"), to.display()))
 }
 
-pub(super) async fn rotate_key(session: &mut Session) -> Done {
+pub(super) async fn rotate_key(session: &mut Session, args: &RotateArgs) -> Done {
+    #[cfg(feature = "aws")]
+    if let StoreLocation::Aws(_) = &session.settings.store {
+        return kms_key::rotate(session, args.kms_key_id.as_deref()).await;
+    }
+    if args.kms_key_id.is_some() {
+        return Err(Error::invalid("only a vault in AWS is under a KMS key")
+            .with_hint("leave out --kms-key-id, or name a vault in AWS by --store aws:PREFIX")
+            .into());
+    }
     let opened = session.open().await?;
     let generation = opened.file()?.rotate_key(&session.context).await?;
     session.out.remark(&format!("sealed everything anew under a new data key (generation {generation})"))
@@ -157,7 +170,16 @@ struct VerificationView {
     torn_bytes: u64,
 }
 
-pub(super) async fn verify(session: &mut Session) -> Done {
+pub(super) async fn verify(session: &mut Session, repair: bool) -> Done {
+    #[cfg(feature = "aws")]
+    if let StoreLocation::Aws(_) = &session.settings.store {
+        return survey::verify(session, repair).await;
+    }
+    if repair {
+        return Err(Error::invalid("only a vault in AWS has an index that could be repaired; nothing was done")
+            .with_hint("leave out --repair; a damaged file is replaced by a backup")
+            .into());
+    }
     let opened = session.open().await?;
     let Verification { generation, records, frames, bytes, dead_bytes, torn_bytes } =
         opened.file()?.verify(&session.context).await?;

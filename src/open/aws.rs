@@ -11,7 +11,7 @@ use aws_sdk_secretsmanager::config::retry::RetryConfig;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use percent_encoding::percent_decode_str;
 
-use crate::backend::secrets_manager::naming::Prefix;
+use crate::backend::secrets_manager::naming::{Prefix, is_kms_key_id};
 use crate::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
 use crate::error::{Error, Result};
 use crate::operation::Context;
@@ -61,7 +61,7 @@ impl Location {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let (name, place, is_fit): (_, _, fn(&str) -> bool) = match name {
             "region" => ("region", &mut self.region, is_region),
-            "kms_key_id" => ("kms_key_id", &mut self.kms_key_id, is_key_id),
+            "kms_key_id" => ("kms_key_id", &mut self.kms_key_id, is_kms_key_id),
             "endpoint" => ("endpoint", &mut self.endpoint, is_endpoint),
             // Not repeated: what somebody puts there by mistake may be a secret.
             _ => return Err(wrong("the store in AWS has a parameter that there is not")),
@@ -140,11 +140,6 @@ fn wrong(what: &str) -> Error {
 
 fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-/// An id, an alias or an ARN (KMS API reference, KeyId).
-fn is_key_id(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte))
 }
 
 /// A URL without a user, query or fragment: the location is shown, and passwords have no place in it.

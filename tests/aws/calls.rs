@@ -1,7 +1,10 @@
 //! How many calls each operation comes to.
 
+use secrets_manager_simulator::iam::policy::Policy;
+use secrets_manager_simulator::iam::principal::Principal;
 use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
+use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
@@ -89,6 +92,16 @@ async fn a_new_token_takes_two_writes() {
 }
 
 #[tokio::test]
+async fn a_save_under_a_new_id_looks_it_up_once() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, _) = signed_in(&world, 3).await;
+    let mut token = OAuthToken::new().with_id("brought").with(RefreshToken, "r");
+    let save = async { vault.save_token(&Context::new(), &mut token).await.unwrap() };
+    // The index: for the id, for the page to write, after the write, and once the token is there.
+    assert_eq!(counted(&world, save).await, (4, 2));
+}
+
+#[tokio::test]
 async fn a_delete_takes_two_writes() {
     let world = World::new(Settings::new().seed(1)).await;
     let (vault, token) = signed_in(&world, 3).await;
@@ -97,12 +110,66 @@ async fn a_delete_takes_two_writes() {
 }
 
 #[tokio::test]
-async fn listing_reads_the_index_and_each_token() {
+async fn listing_reads_the_index_and_twenty_tokens_a_call() {
     let world = World::new(Settings::new().seed(1)).await;
-    signed_in(&world, 30).await;
+    signed_in(&world, 50).await;
     let cold = world.vault("reader");
-    let list = async { assert_eq!(cold.get_tokens(&Context::new()).await.unwrap().value.len(), 30) };
-    assert_eq!(counted(&world, list).await, (1 + 30, 0));
+    let list = async { assert_eq!(cold.get_tokens(&Context::new()).await.unwrap().value.len(), 50) };
+    assert_eq!(counted(&world, list).await, (1 + 3, 0));
+    assert_eq!(world.simulator.counters().of(Operation::BatchGetSecretValue), 3);
+}
+
+#[tokio::test]
+async fn without_the_right_to_batches_listing_reads_each_token() {
+    let world = World::new(Settings::new().seed(1)).await;
+    signed_in(&world, 50).await;
+    let own = r#"{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "arn:aws:secretsmanager:*:*:secret:test/vault/*"}]}"#;
+    let reader = Principal::new("arn:aws:iam::123456789012:user/reader").policy(Policy::parse(own).unwrap());
+    world.simulator.principals(|principals| principals.insert("reader", reader));
+    let vault = world.vault("reader");
+    let asked = || world.simulator.counters().of(Operation::BatchGetSecretValue);
+    let list = async || assert_eq!(vault.get_tokens(&Context::new()).await.unwrap().value.len(), 50);
+    let first = counted(&world, list()).await;
+    assert!((1..=3).contains(&asked()), "each of those that were under way at once: {}", asked());
+    assert_eq!(first, (1 + asked() + 50, 0));
+    let before = asked();
+    assert_eq!(counted(&world, list()).await, (1 + 50, 0), "what was refused is not asked again");
+    assert_eq!(asked(), before);
+}
+
+#[tokio::test]
+async fn what_is_refused_of_a_batch_is_refused_as_it_would_be_alone() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, token) = signed_in(&world, 5).await;
+    let secret = format!("test/vault/token/{}", token.id().unwrap());
+    let policy = format!(
+        r#"{{"Version": "2012-10-17", "Statement": [
+        {{"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"}},
+        {{"Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": "arn:aws:secretsmanager:*:*:secret:{secret}*"}}]}}"#
+    );
+    let reader = Principal::new("arn:aws:iam::123456789012:user/reader").policy(Policy::parse(&policy).unwrap());
+    let operator = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
+    let others = Principal::new("arn:aws:iam::123456789012:user/others").policy(Policy::parse(operator).unwrap());
+    world.simulator.principals(|principals| {
+        principals.insert("reader", reader);
+        ["operator", "writer"].into_iter().for_each(|key| principals.insert(key, others.clone()));
+    });
+    let refused = world.vault("reader").get_tokens(&Context::new()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+    assert!(refused.message().contains("GetSecretValue") && refused.message().contains(&secret), "{refused}");
+
+    let client = crate::simulated::client(&world.simulator, "operator");
+    client.delete_secret().secret_id(&secret).send().await.unwrap();
+    assert_eq!(vault.get_tokens(&Context::new()).await.unwrap().value.len(), 4, "gone, as alone");
+}
+
+#[tokio::test]
+async fn one_token_is_never_read_in_a_batch() {
+    let world = World::new(Settings::new().seed(1)).await;
+    signed_in(&world, 1).await;
+    assert_eq!(world.vault("reader").get_tokens(&Context::new()).await.unwrap().value.len(), 1);
+    assert_eq!(world.simulator.counters().of(Operation::BatchGetSecretValue), 0);
 }
 
 #[tokio::test]
@@ -111,6 +178,7 @@ async fn deleting_everything_takes_two_writes_a_token_and_one_a_page() {
     let (vault, _) = signed_in(&world, 30).await;
     let clear = async { assert_eq!(vault.delete_tokens(&Context::new()).await.unwrap().value, 30) };
     assert_eq!(counted(&world, clear).await.1, 2 * 30 + 1);
+    assert_eq!(world.simulator.counters().of(Operation::BatchGetSecretValue), 2, "twenty tokens a call");
 }
 
 #[tokio::test]

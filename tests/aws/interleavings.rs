@@ -4,112 +4,22 @@
 //! are more than TOKENVAULT_SCHEDULES (24 unless told otherwise; 0: no bound), the rest is a sample, whose seed is
 //! printed.
 
-use std::collections::{BTreeMap, HashMap};
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use secrets_manager_simulator::gate::{Call, Gate, Passage, Phase, Verdict};
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::Backend;
+use tokenvault::backend::secrets_manager::SecretsManagerBackend;
 use tokenvault::error::{ErrorKind, Result};
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, GrantToken, RefreshToken, UserName};
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
+use tokenvault::undelete::undelete;
 use tokenvault::vault::Vault;
 
+use crate::schedules::{ACTORS, Act, AtGate, Schedule, bound, next, play};
 use crate::simulated::World;
-
-const ACTORS: [&str; 2] = ["first", "second"];
-
-/// Which actor waits before a call, and whether it may go.
-#[derive(Debug, Default)]
-struct Turns(Mutex<HashMap<String, bool>>);
-
-impl Turns {
-    fn is_waiting(&self, actor: &str) -> bool {
-        self.0.lock().unwrap().get(actor) == Some(&false)
-    }
-
-    fn let_go(&self, actor: &str) {
-        self.0.lock().unwrap().insert(actor.to_owned(), true);
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct AtGate(Arc<Turns>);
-
-impl Gate for AtGate {
-    fn pass(&self, call: &Call, phase: Phase) -> Passage {
-        let (turns, actor) = (Arc::clone(&self.0), call.access_key.clone());
-        let is_free = phase == Phase::After || !ACTORS.contains(&actor.as_str());
-        Box::pin(poll_fn(move |_| {
-            let mut waiting = turns.0.lock().unwrap();
-            if is_free || waiting.get(&actor) == Some(&true) {
-                if !is_free {
-                    waiting.remove(&actor);
-                }
-                return Poll::Ready(Verdict::Go);
-            }
-            waiting.insert(actor.clone(), false);
-            Poll::Pending
-        }))
-    }
-}
-
-/// Which of the actors that could go went, at each step: (chosen, of how many).
-type Schedule = Vec<(usize, usize)>;
-
-type Act = Pin<Box<dyn Future<Output = Result<()>>>>;
-
-/// Runs two acts under a schedule, and writes down how it went on where the schedule ended.
-async fn play(
-    turns: &Turns,
-    acts: [Act; 2],
-    schedule: &mut Schedule,
-    mut choose: impl FnMut(usize) -> usize,
-) -> [Result<()>; 2] {
-    let mut running = acts.map(Some);
-    let mut done: [Option<Result<()>>; 2] = [None, None];
-    let mut step = 0;
-    while done.iter().any(Option::is_none) {
-        for (actor, name) in ACTORS.iter().enumerate() {
-            while done[actor].is_none() && !turns.is_waiting(name) {
-                let act = running[actor].as_mut().unwrap();
-                done[actor] = poll_fn(|context| match act.as_mut().poll(context) {
-                    Poll::Ready(result) => Poll::Ready(Some(result)),
-                    Poll::Pending => Poll::Ready(None),
-                })
-                .await;
-                tokio::task::yield_now().await;
-            }
-        }
-        let ready: Vec<&str> = ACTORS.into_iter().filter(|name| turns.is_waiting(name)).collect();
-        if ready.is_empty() {
-            continue;
-        }
-        if step == schedule.len() {
-            schedule.push((choose(ready.len()), ready.len()));
-        }
-        turns.let_go(ready[schedule[step].0]);
-        step += 1;
-    }
-    schedule.truncate(step);
-    done.map(Option::unwrap)
-}
-
-/// The next schedule in depth-first order; false after the last.
-fn next(schedule: &mut Schedule) -> bool {
-    while let Some((chosen, of)) = schedule.pop() {
-        if chosen + 1 < of {
-            schedule.push((chosen + 1, of));
-            return true;
-        }
-    }
-    false
-}
 
 type Contents = BTreeMap<String, String>;
 
@@ -128,7 +38,7 @@ fn sign_in(user: &str, access: &str) -> OAuthToken {
 
 /// What one of the two does.
 #[derive(Clone, Copy, Debug)]
-enum Does {
+pub(crate) enum Does {
     SignIn(&'static str, &'static str),
     /// Writes back a refresh of ada's token as it was read before both began.
     Refresh(&'static str),
@@ -136,9 +46,18 @@ enum Does {
     /// Gives a token that was known by its grant a user, ada.
     BecomesAda,
     DeleteAll,
+    /// Builds the index anew.
+    Repair,
+    /// Moves the vault to another KMS key.
+    RotateKey,
+    /// Brings back the token that was deleted before both began.
+    Undelete,
 }
 
-async fn does(vault: Vault, what: Does, held: Option<OAuthToken>) -> Result<()> {
+/// The key that [`Does::RotateKey`] moves to.
+const NEW_KEY: &str = "new-key";
+
+async fn does(backend: Arc<SecretsManagerBackend>, vault: Vault, what: Does, held: Option<OAuthToken>) -> Result<()> {
     let cx = Context::new();
     match what {
         Does::SignIn(user, access) => vault.save_token(&cx, &mut sign_in(user, access)).await.map(drop),
@@ -152,28 +71,36 @@ async fn does(vault: Vault, what: Does, held: Option<OAuthToken>) -> Result<()> 
         }
         Does::LogOut => vault.delete_token(&cx, held.unwrap().id().unwrap()).await.map(drop),
         Does::DeleteAll => vault.delete_tokens(&cx).await.map(drop),
+        Does::Repair => backend.repair(&cx, &|_| ()).await.map(drop),
+        Does::RotateKey => backend.rotate_key(&cx, NEW_KEY, &|_, _| ()).await.map(drop),
+        Does::Undelete => undelete(&vault, &*backend, &cx, held.unwrap().id().unwrap()).await.map(drop),
     }
 }
 
 /// What is there when both begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Past {
+pub(crate) enum Past {
     Nothing,
     Ada,
     /// A token that is known by its grant only.
     Nameless,
     /// Ada, and an index that is due to be split.
     FullPage,
+    /// Ada, who was deleted.
+    AdaDeleted,
 }
 
 async fn begin(world: &World, past: Past) -> Option<OAuthToken> {
     let (cx, vault) = (Context::new(), world.vault("before"));
     let mut token = match past {
         Past::Nothing => return None,
-        Past::Ada | Past::FullPage => sign_in("ada", "first"),
+        Past::Ada | Past::FullPage | Past::AdaDeleted => sign_in("ada", "first"),
         Past::Nameless => OAuthToken::new().with(ClientId, "app").with(GrantToken, "grant").with(AccessToken, "first"),
     };
     vault.save_token(&cx, &mut token).await.unwrap();
+    if past == Past::AdaDeleted {
+        vault.delete_token(&cx, token.id().unwrap()).await.unwrap();
+    }
     if past == Past::FullPage {
         for number in 0..62 {
             let mut other = sign_in(&format!("other {number}"), "x");
@@ -184,17 +111,8 @@ async fn begin(world: &World, past: Past) -> Option<OAuthToken> {
     Some(token)
 }
 
-#[allow(clippy::disallowed_methods, reason = "how long to test is the tester's word")]
-fn bound() -> usize {
-    let told = std::env::var("TOKENVAULT_SCHEDULES").ok().and_then(|text| text.parse().ok());
-    match told.unwrap_or(24) {
-        0 => usize::MAX,
-        bound => bound,
-    }
-}
-
 /// Plays two acts in all orders; `is_right` judges how each ended and what the vault holds then.
-async fn in_all_orders(past: Past, acts: [Does; 2], is_right: impl Fn(&[Result<()>; 2], &Contents) -> bool) {
+pub(crate) async fn in_all_orders(past: Past, acts: [Does; 2], is_right: impl Fn(&[Result<()>; 2], &Contents) -> bool) {
     let (mut schedule, mut tried) = (Schedule::new(), 0);
     let seed = fastrand::u64(..);
     let mut random = fastrand::Rng::with_seed(seed);
@@ -207,10 +125,12 @@ async fn in_all_orders(past: Past, acts: [Does; 2], is_right: impl Fn(&[Result<(
         }
         let gate = AtGate::default();
         let world = World::new(Settings::new().seed(1).gate(Arc::new(gate.clone()))).await;
+        world.simulator.keys(|keys| keys.create(NEW_KEY));
         let held = begin(&world, past).await;
         let each = [0, 1].map(|actor| {
-            let vault = world.vault(ACTORS[actor]);
-            Box::pin(does(vault, acts[actor], held.clone())) as Act
+            let backend = Arc::new(world.backend(ACTORS[actor]));
+            let vault = world.vault_over(Arc::clone(&backend) as _);
+            Box::pin(does(backend, vault, acts[actor], held.clone())) as Act
         });
         let choose = |of: usize| if is_sampled { random.usize(..of) } else { 0 };
         let ended = play(&gate.0, each, &mut schedule, choose).await;
@@ -222,6 +142,9 @@ async fn in_all_orders(past: Past, acts: [Does; 2], is_right: impl Fn(&[Result<(
             world.live().await.len(),
             "{what}"
         );
+        if acts.iter().any(|act| matches!(act, Does::RotateKey)) && ended.iter().all(Result::is_ok) {
+            world.assert_under(NEW_KEY, &what);
+        }
         tried += 1;
         if tried >= bound || (!is_sampled && !next(&mut schedule)) {
             break;
@@ -230,11 +153,11 @@ async fn in_all_orders(past: Past, acts: [Does; 2], is_right: impl Fn(&[Result<(
     println!("{acts:?} after {past:?}: {tried} schedules, seed {seed}");
 }
 
-fn both_fine(ended: &[Result<()>; 2]) -> bool {
+pub(crate) fn both_fine(ended: &[Result<()>; 2]) -> bool {
     ended.iter().all(Result::is_ok)
 }
 
-fn holds(found: &Contents, allowed: &[&[(&str, &str)]]) -> bool {
+pub(crate) fn holds(found: &Contents, allowed: &[&[(&str, &str)]]) -> bool {
     let own = |pairs: &&[(&str, &str)]| {
         pairs.iter().map(|(user, access)| ((*user).to_owned(), (*access).to_owned())).collect::<Contents>()
     };

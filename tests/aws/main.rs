@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to stop")]
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "as above; the seed is printed")]
 
+mod adversarial;
+mod bad_days;
 mod calls;
+mod copying;
 #[cfg(feature = "import")]
 mod costs;
 mod crash;
@@ -18,13 +21,21 @@ mod growth;
 #[cfg(feature = "import")]
 mod import;
 mod interleavings;
+mod kms_key;
 mod ledger;
+mod operator;
 mod quotas;
 mod races;
-#[cfg(all(feature = "cli", feature = "import"))]
+mod recovery;
+mod repair;
+mod schedules;
+#[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 #[path = "../support/service.rs"]
 mod service;
+mod set_back;
 mod simulated;
+mod upkeep;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -55,6 +66,24 @@ async fn two_handles() -> Fresh<Handles> {
 tokenvault::conformance_tests!(over_the_simulator, store);
 tokenvault::backend_conformance_tests!(on_the_simulator, backend);
 tokenvault::shared_conformance_tests!(two_processes, two_handles);
+
+macro_rules! in_all_weathers {
+    ($($module:ident: $weather:ident;)*) => {$(
+        mod $module {
+            use super::adversarial::{Weather, backend, store, two_handles};
+
+            tokenvault::conformance_tests!(vaults, || store(Weather::$weather));
+            tokenvault::backend_conformance_tests!(backends, || backend(Weather::$weather));
+            tokenvault::shared_conformance_tests!(two_processes, || two_handles(Weather::$weather));
+        }
+    )*};
+}
+
+in_all_weathers! {
+    with_stale_reads: Stale;
+    with_lost_calls: Lossy;
+    with_stale_reads_and_lost_calls: Both;
+}
 
 /// The suites against an emulator, in a module of its name.
 macro_rules! on_emulator {

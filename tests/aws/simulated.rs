@@ -20,7 +20,7 @@ use tokenvault::vault::Vault;
 
 /// The simulator's clock, as the vault reads it and waits by it: time passes at once.
 #[derive(Clone, Debug)]
-pub(crate) struct Time(Simulator);
+pub(crate) struct Time(pub(crate) Simulator);
 
 impl Clock for Time {
     fn now(&self) -> Timestamp {
@@ -58,10 +58,24 @@ impl World {
         world
     }
 
+    /// One whose vault is under a KMS key, beside another one.
+    pub(crate) async fn under(settings: Settings, key: &str) -> Self {
+        let world = Self { simulator: Simulator::new(settings) };
+        world.simulator.keys(|keys| ["old", "new"].into_iter().for_each(|id| keys.create(id)));
+        world.backend_naming("test", Some(key)).create(&Context::new()).await.unwrap();
+        world
+    }
+
     /// A process of its own.
     pub(crate) fn backend(&self, access_key: &str) -> SecretsManagerBackend {
+        self.backend_naming(access_key, None)
+    }
+
+    /// A process of its own, whose store names a KMS key.
+    pub(crate) fn backend_naming(&self, access_key: &str, key: Option<&str>) -> SecretsManagerBackend {
         let time = Time(self.simulator.clone());
         let options = SecretsManagerOptions {
+            kms_key_id: key.map(str::to_owned),
             clock: Arc::new(time.clone()),
             pause: Arc::new(time),
             ..SecretsManagerOptions::new(Prefix::parse("test/vault").unwrap())
@@ -70,7 +84,11 @@ impl World {
     }
 
     pub(crate) fn vault(&self, access_key: &str) -> Vault {
-        Vault::with_clock(Arc::new(self.backend(access_key)), Arc::new(Time(self.simulator.clone())))
+        self.vault_over(Arc::new(self.backend(access_key)))
+    }
+
+    pub(crate) fn vault_over(&self, backend: Arc<dyn Backend>) -> Vault {
+        Vault::with_clock(backend, Arc::new(Time(self.simulator.clone())))
     }
 }
 
@@ -89,6 +107,17 @@ impl World {
         names.retain(|name| name.starts_with(prefix));
         names.sort_unstable();
         names
+    }
+
+    /// Checks that every secret that is not scheduled for deletion is under this key, and its current value, too.
+    pub(crate) fn assert_under(&self, key: &str, what: &str) {
+        for name in self.simulator.names() {
+            let secret = self.simulator.secret(&name).unwrap();
+            if secret.deleted.is_none() {
+                assert_eq!(secret.key.as_deref(), Some(key), "{what}: {name}");
+                assert_eq!(secret.labelled("AWSCURRENT").unwrap().keys, [key], "{what}: {name}");
+            }
+        }
     }
 
     /// How often a page of the index was written.

@@ -4,13 +4,14 @@ use crate::imports::Import;
 
 /// The floors from the top down, and the rooms on each; rooms of one floor do not know each other. The deepest name
 /// that fits is a module's room. Inside a room the rule is that there is no circle.
-const FLOORS: [&[&str]; 18] = [
+const FLOORS: [&[&str]; 19] = [
     &["main", "fuzzing"],
     &["cli"],
     &["open"],
     &["export"],
-    &["conformance", "import"],
+    &["conformance", "copy", "import", "undelete"],
     &["vault"],
+    &["claims"],
     &["intake", "matching", "merging"],
     &["backend::file", "backend::memory", "backend::secrets_manager"],
     &["backend::directory"],

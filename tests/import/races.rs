@@ -84,11 +84,13 @@ async fn a_user_who_signs_in_meanwhile_is_not_doubled() {
 }
 
 #[tokio::test]
-async fn an_import_with_nothing_to_write_does_not_touch_the_backend() {
+async fn an_import_with_nothing_to_write_only_asks_that_what_is_there_be_kept() {
     let rows = ["1,alice,A,s,r,a1,,,,"];
     let (vault, backend) = interrupted(&rows, alice()).await;
     assert_eq!(import(&vault, &rows, &KEEP).await.unchanged, [2]);
-    assert_eq!(backend.commits.load(Ordering::SeqCst), 0);
+    // One commit without changes, which conflicts with nobody.
+    assert_eq!(backend.commits.load(Ordering::SeqCst), 1);
+    assert_eq!(field(&vault, "1", Field::AccessToken).await.as_deref(), Some("live"));
 }
 
 #[tokio::test]

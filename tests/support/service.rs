@@ -39,9 +39,14 @@ impl Service {
         Self { simulator, address, stop: Some(stop), thread: Some(thread) }
     }
 
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Leads a program here, with these credentials and nothing of the machine's own.
     pub(crate) fn dress(&self, command: &mut Command, folder: &Path, secret_key: &str) {
-        command.env("AWS_ENDPOINT_URL", format!("http://{}", self.address));
+        command.env("AWS_ENDPOINT_URL", self.endpoint());
         command.env("AWS_REGION", "us-east-1").env("AWS_EC2_METADATA_DISABLED", "true");
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", secret_key);
         command.env("AWS_CONFIG_FILE", folder.join("none")).env("AWS_SHARED_CREDENTIALS_FILE", folder.join("none"));

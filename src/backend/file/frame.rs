@@ -75,9 +75,11 @@ impl FrameHead {
 }
 
 /// Fills `out` with `parts`, one behind the other.
-fn join(out: &mut [u8], parts: &[&[u8]]) {
-    for (place, byte) in out.iter_mut().zip(parts.iter().copied().flatten()) {
-        *place = *byte;
+fn join(mut out: &mut [u8], parts: &[&[u8]]) {
+    for part in parts {
+        let Some((place, rest)) = out.split_at_mut_checked(part.len()) else { return };
+        place.copy_from_slice(part);
+        out = rest;
     }
 }
 

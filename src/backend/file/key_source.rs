@@ -92,7 +92,10 @@ impl fmt::Debug for KeySource {
 
 fn key_from_passphrase(passphrase: &[u8], cost: KdfCost, salt: &[u8; 32]) -> Result<KeyEncryptionKey> {
     match passphrase.len() {
-        0 => Err(Error::invalid("the passphrase is empty").with_hint("give one on the terminal, or by its file or variable")),
+        0 => {
+            Err(Error::invalid("the passphrase is empty")
+                .with_hint("give one on the terminal, or by its file or variable"))
+        }
         1..=MAX_PASSPHRASE => Ok(KeyEncryptionKey::new(&*kdf::derive(passphrase, salt, cost)?)),
         _ => Err(Error::invalid("the passphrase is longer than 64 KiB")
             .with_hint("check that the passphrase file is the right one")),

@@ -157,11 +157,12 @@ fn keep_owner(old: &dyn DiskFile, new: &dyn DiskFile) -> Result<()> {
     }
     match new.set_owner(wanted) {
         // A group that this user is not in: in a file that only its owner may use it can do nothing.
-        Err(error) if wanted.user != own.user => {
-            Err(Error::new(ErrorKind::PermissionDenied, "the vault belongs to another user, and could not be left to them")
-                .with_hint("run this as the vault's owner, or as root")
-                .with_source(error))
-        }
+        Err(error) if wanted.user != own.user => Err(Error::new(
+            ErrorKind::PermissionDenied,
+            "the vault belongs to another user, and could not be left to them",
+        )
+        .with_hint("run this as the vault's owner, or as root")
+        .with_source(error)),
         _ => Ok(()),
     }
 }

@@ -229,7 +229,8 @@ impl State {
             return Ok(None);
         };
         let place = entry.place;
-        let mut bytes = Zeroizing::new(vec![0; place.frame_len as usize]);
+        // Boxed: a vector is wiped twice, what it holds and the room that it has then.
+        let mut bytes = Zeroizing::new(vec![0; place.frame_len as usize].into_boxed_slice());
         read_exact_at(&*self.file, &mut bytes, place.offset).map_err(|error| io_error("read the vault", error))?;
         if frame::tag(&bytes) != place.tag {
             return Err(not_there());

@@ -4,7 +4,9 @@
 //! that the version is the current one; and it takes a full secret for throttling.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
@@ -14,12 +16,21 @@ use zeroize::Zeroizing;
 
 use crate::backend::secrets_manager::fault::{Fault, FaultKind};
 use crate::backend::secrets_manager::pace::Pace;
+use crate::backend::secrets_manager::vault_key::VaultKey;
 use crate::backend::secrets_manager::version::VersionId;
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::operation::Context;
 
 /// How often a call is made that was throttled, or that no answer came to.
 const MAX_ATTEMPTS: u32 = 8;
+
+/// How often a call is made that never got as far as a connection, by who has had no answer from the service at all: a wrong
+/// endpoint or Region is told at once, and nothing was asked that could have been done.
+const MAX_CONNECTS: u32 = 4;
+
+/// No further connection is tried after this long, by who has had no answer yet.
+const CONNECTING: Duration = Duration::from_secs(2);
 
 /// The largest value that the service takes, in bytes (API reference, SecretBinary).
 pub(super) const MAX_VALUE: usize = 65_536;
@@ -85,21 +96,45 @@ pub(super) enum Which<'a> {
     Exactly(&'a VersionId),
 }
 
+/// A secret's first version, and the KMS key that the secret is to be under.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct First<'a> {
+    pub(super) id: &'a VersionId,
+    pub(super) bytes: &'a Bytes,
+    pub(super) kms_key_id: Option<&'a str>,
+}
+
+/// What came of a call: the answer, and how many attempts went without one before. Of a write, each of them may have taken
+/// effect.
+type Asking<T> = Result<(T, u32), Fault>;
+
 #[derive(Debug)]
 pub(super) struct Calls {
-    client: Client,
+    pub(super) client: Client,
     pub(super) pace: Pace,
-    kms_key_id: Option<String>,
-    recovery_days: i64,
+    pub(super) recovery_days: i64,
+    pub(super) key: VaultKey,
+    /// Whether the service has ever answered.
+    is_reached: AtomicBool,
+    /// Asked for until it is refused, once in the life of a handle.
+    is_batch_refused: AtomicBool,
 }
 
 impl Calls {
-    pub(super) fn new(client: Client, pace: Pace, kms_key_id: Option<String>, recovery_days: i64) -> Self {
-        Self { client, pace, kms_key_id, recovery_days }
+    pub(super) fn new(client: Client, pace: Pace, key: VaultKey, recovery_days: i64) -> Self {
+        let [is_reached, is_batch_refused] = [AtomicBool::default(), AtomicBool::default()];
+        Self { client, pace, recovery_days, key, is_reached, is_batch_refused }
     }
 
-    pub(super) fn kms_key_id(&self) -> Option<&str> {
-        self.kms_key_id.as_deref()
+    /// Whether many secrets may be read in a call, as far as is known.
+    pub(super) fn are_batches_granted(&self) -> bool {
+        !self.is_batch_refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refuse_batches(&self) {
+        if !self.is_batch_refused.swap(true, Ordering::Relaxed) {
+            tracing::debug!("BatchGetSecretValue is not granted: reading secrets one by one");
+        }
     }
 
     /// Reads a version.
@@ -149,22 +184,16 @@ impl Calls {
         }
     }
 
-    /// Makes a secret, with `bytes` as its first version under `id`.
-    pub(super) async fn create(
-        &self,
-        asked: &Asked<'_>,
-        secret: &str,
-        id: &VersionId,
-        bytes: &Bytes,
-    ) -> Result<Written> {
-        check_size(bytes)?;
+    /// Makes a secret.
+    pub(super) async fn create(&self, asked: &Asked<'_>, secret: &str, first: First<'_>) -> Result<Written> {
+        check_size(first.bytes)?;
         let call = || {
             self.client
                 .create_secret()
                 .name(secret)
-                .client_request_token(id.as_str())
-                .secret_binary(Blob::new(bytes.to_vec()))
-                .set_kms_key_id(self.kms_key_id.clone())
+                .client_request_token(first.id.as_str())
+                .secret_binary(Blob::new(first.bytes.to_vec()))
+                .set_kms_key_id(first.kms_key_id.map(str::to_owned))
                 .send()
         };
         match self.ask(asked, "CreateSecret", true, call).await {
@@ -185,27 +214,27 @@ impl Calls {
         }
     }
 
-    /// Makes a call until it is answered. Answers how many attempts went without an answer before: of a write, each of
-    /// them may have taken effect.
-    async fn ask<T, E, F>(
+    /// Makes a call until it is answered.
+    pub(super) async fn ask<T, E, F>(
         &self,
         asked: &Asked<'_>,
         action: &'static str,
         is_write: bool,
         call: impl Fn() -> F,
-    ) -> Result<(T, u32), Fault>
+    ) -> Asking<T>
     where
         T: RequestId,
         E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E>>>,
     {
-        let mut unanswered = 0;
+        let (mut unanswered, began) = (0, self.pace.now());
         for attempt in 0.. {
             if is_write {
                 self.pace.turn().await;
             }
             let fault = match call().await {
                 Ok(answer) => {
+                    self.is_reached.store(true, Ordering::Relaxed);
                     asked.note(answer.request_id());
                     if is_write {
                         self.pace.passed();
@@ -219,7 +248,10 @@ impl Calls {
                 FaultKind::Unknown => unanswered += 1,
                 _ => {}
             }
-            self.wait_or_give_up(asked, attempt, fault).await?;
+            if self.is_final(asked, attempt, &fault, (unanswered, began)) {
+                return Err(fault.after(unanswered));
+            }
+            self.pace.back_off(attempt).await;
         }
         Err(Fault::unending(action))
     }
@@ -230,25 +262,30 @@ impl Calls {
     {
         asked.note(error.request_id());
         let fault = Fault::of(action, error);
+        if matches!(error, SdkError::ServiceError(_)) {
+            self.is_reached.store(true, Ordering::Relaxed);
+        }
         tracing::debug!(action, kind = ?fault.kind, "a call to Secrets Manager failed");
         fault
     }
 
-    async fn wait_or_give_up(&self, asked: &Asked<'_>, attempt: u32, fault: Fault) -> Result<(), Fault> {
-        let is_late = asked.context.deadline().is_some_and(|deadline| self.pace.now() > deadline);
-        let is_passing = matches!(fault.kind, FaultKind::Throttled | FaultKind::Unknown);
-        if !is_passing || is_late || attempt + 1 >= MAX_ATTEMPTS {
-            return Err(fault);
-        }
-        self.pace.back_off(attempt).await;
-        Ok(())
+    fn is_final(&self, asked: &Asked<'_>, attempt: u32, fault: &Fault, (unanswered, began): (u32, Timestamp)) -> bool {
+        let now = self.pace.now();
+        let is_late = asked.context.deadline().is_some_and(|deadline| now > deadline);
+        let is_passing = matches!(fault.kind, FaultKind::Throttled | FaultKind::Unknown | FaultKind::Unreached);
+        let was_never_there = unanswered == 0 && !self.is_reached.load(Ordering::Relaxed);
+        let is_hopeless = fault.kind == FaultKind::Unreached
+            && was_never_there
+            && (attempt + 1 >= MAX_CONNECTS || now.since(began) >= CONNECTING);
+        !is_passing || is_late || is_hopeless || attempt + 1 >= MAX_ATTEMPTS
     }
 }
 
 fn check_size(bytes: &Bytes) -> Result<()> {
-    if bytes.len() <= MAX_VALUE {
-        return Ok(());
-    }
-    Err(Error::invalid("the token takes more than the 64 KiB that a secret of AWS may hold")
-        .with_hint("leave out what the token does not need"))
+    if bytes.len() <= MAX_VALUE { Ok(()) } else { Err(too_large()) }
+}
+
+pub(super) fn too_large() -> Error {
+    Error::invalid("the token takes more than the 64 KiB that a secret of AWS may hold")
+        .with_hint("leave out what the token does not need")
 }

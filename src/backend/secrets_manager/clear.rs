@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::Asked;
-use crate::backend::secrets_manager::commit::Committer;
+use crate::backend::secrets_manager::commit::{Committer, being_rebuilt};
 use crate::backend::secrets_manager::line::Loaded;
 use crate::backend::secrets_manager::line::{Edit, LeftOver, Outcome};
 use crate::backend::secrets_manager::naming::PagePlace;
@@ -28,7 +28,10 @@ impl Committer<'_> {
         let mut done = BTreeSet::new();
         let mut count = 0;
         let mut open = self.index.all_leaves(asked).await?;
-        while !open.is_empty() {
+        for round in 0..MAX_ROUNDS {
+            if open.is_empty() {
+                return Ok(count);
+            }
             let listed = open.iter().flat_map(|(_, loaded)| names(loaded)).collect::<BTreeSet<_>>();
             count += self.bury_all(asked, &listed, &mut done).await?;
             let mut split = false;
@@ -42,10 +45,11 @@ impl Committer<'_> {
             // What a stale read did not show, the write did; it may have been acknowledged long ago.
             count += self.bury_all(asked, &missed, &mut done).await?;
             if split {
+                self.index.calls.pace.back_off(round.min(4)).await;
                 open = self.index.all_leaves(asked).await?;
             }
         }
-        Ok(count)
+        Err(being_rebuilt())
     }
 
     async fn empty(&self, asked: &Asked<'_>, place: &PagePlace, loaded: Loaded) -> Result<Outcome> {
@@ -63,22 +67,28 @@ impl Committer<'_> {
         done: &mut BTreeSet<RecordName>,
     ) -> Result<usize> {
         let new: Vec<RecordName> = names.difference(done).copied().collect();
-        let bury = |name: RecordName| self.bury_for_good(asked, name);
+        let states = self.tokens.read_all(asked, new.iter().copied()).await?;
+        let bury = |name: RecordName| self.bury_for_good(asked, name, states.get(&name).cloned());
         let buried: Vec<bool> = stream::iter(new.clone()).map(bury).buffer_unordered(PARALLEL).try_collect().await?;
         done.extend(new);
         Ok(buried.into_iter().filter(|was_live| *was_live).count())
     }
 
-    /// Makes sure that a name is dead. Answers whether it was alive.
-    async fn bury_for_good(&self, asked: &Asked<'_>, name: RecordName) -> Result<bool> {
+    /// Makes sure that a name is dead, which was seen so. Answers whether it was alive.
+    async fn bury_for_good(&self, asked: &Asked<'_>, name: RecordName, seen: Option<State>) -> Result<bool> {
+        let mut seen = seen;
         for _ in 0..MAX_ROUNDS {
-            let (buried, was_live) = match self.tokens.read(asked, name).await? {
+            let state = match seen.take() {
+                Some(state) => state,
+                None => self.tokens.read(asked, name).await?,
+            };
+            let (buried, was_live) = match state {
                 State::Dead => return Ok(false),
                 State::Vacant => (self.tokens.bar(asked, name).await, false),
-                State::Live(record) => {
-                    let held = self.tokens.at(asked, name, record.version).await?;
-                    (self.tokens.bury(asked, name, &held).await, true)
-                }
+                State::Live(record) => match self.tokens.at(asked, name, record.version).await {
+                    Ok(held) => (self.tokens.bury(asked, name, &held).await, true),
+                    Err(error) => (Err(error), false),
+                },
             };
             match buried {
                 Ok(()) => return Ok(was_live),

@@ -1,16 +1,19 @@
 //! Making changes: entries first, then the secrets they lead to, then out with what leads nowhere.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::Asked;
 use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::known::Seen;
 use crate::backend::secrets_manager::line::Loaded;
 use crate::backend::secrets_manager::line::{Edit, LeftOver, Outcome};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, seconds};
-use crate::backend::secrets_manager::tokens::{Seen, State, Tokens};
+use crate::backend::secrets_manager::tokens::{State, Tokens};
+use crate::backend::secrets_manager::value;
 use crate::backend::{Change, Claim, Commit};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +23,7 @@ use crate::lookup::LookupKey;
 const PARALLEL: usize = 16;
 
 /// How often an edit follows pages that are split under it.
-const MAX_MOVES: usize = 64;
+const MAX_MOVES: u32 = 64;
 
 /// Entries known to lead nowhere, which go with the next write to their page.
 #[derive(Debug, Default)]
@@ -49,6 +52,21 @@ impl LeftOvers {
     }
 }
 
+/// Where entries came to stand.
+#[derive(Debug, Default)]
+pub(super) struct Placed {
+    /// The KMS key that the pages say.
+    kms_key_id: Option<String>,
+    epochs: BTreeSet<u64>,
+}
+
+impl Placed {
+    fn note(&mut self, place: &PagePlace, stands: &Loaded) {
+        self.kms_key_id.clone_from(&stands.page.kms_key_id);
+        self.epochs.insert(if place.is_root() { stands.page.epoch } else { place.epoch() });
+    }
+}
+
 /// A change, and the state of its record that it rests on.
 struct Step {
     change: Change,
@@ -59,8 +77,8 @@ impl Step {
     /// The entries that the new state needs and the old one has not.
     fn entries(&self, now: Timestamp) -> Vec<Entry> {
         let Some(record) = &self.change.value else { return Vec::new() };
-        let old = self.held.as_ref().map_or(&[][..], Seen::keys);
-        let sequence = self.held.as_ref().map_or(1, |held| held.sequence.saturating_add(1));
+        let old = self.held.as_ref().map_or(&[][..], Seen::listed_keys);
+        let sequence = self.held.as_ref().map_or(1, Seen::next_sequence);
         let mut keys = record.lookup_keys();
         keys.retain(|key| !old.contains(key));
         let name = self.change.name;
@@ -71,7 +89,7 @@ impl Step {
     fn left_over(&self) -> Vec<LeftOver> {
         let Some(held) = &self.held else { return Vec::new() };
         let new = self.change.value.as_ref().map(|record| record.lookup_keys()).unwrap_or_default();
-        let (name, seen) = (self.change.name, held.sequence.saturating_add(1));
+        let (name, seen) = (self.change.name, held.next_sequence());
         let gone = held.keys().iter().filter(|key| !new.contains(key));
         gone.map(|key| LeftOver { key: *key, name, seen }).collect()
     }
@@ -88,6 +106,7 @@ pub(super) struct Committer<'a> {
 impl Committer<'_> {
     pub(super) async fn commit(&self, asked: &Asked<'_>, commit: Commit) -> Result<()> {
         let Commit { changes, claims } = commit;
+        changes.iter().filter_map(|change| change.value.as_deref()).try_for_each(value::check_size)?;
         let steps = self.steps(asked, changes).await?;
         let now = self.index.calls.pace.now();
         let entries: Vec<Entry> = steps.iter().flat_map(|step| step.entries(now)).collect();
@@ -95,14 +114,19 @@ impl Committer<'_> {
         let is_fresh = |name| !claims.iter().any(|claim| claim.names.contains(&name));
         let own: Vec<Entry> =
             entries.iter().filter(|entry| entry.sequence == 1 && is_fresh(entry.name)).copied().collect();
-        if let Err(error) = self.place(asked, &entries, claims).await {
-            if error.kind() == ErrorKind::Conflict {
-                self.withdraw(asked, &own).await;
+        let placed = match self.place(asked, &entries, claims).await {
+            Ok(placed) => placed,
+            Err(error) => {
+                if error.kind() == ErrorKind::Conflict {
+                    self.withdraw(asked, &own).await;
+                }
+                return Err(error);
             }
-            return Err(error);
-        }
+        };
         let left: Vec<LeftOver> = steps.iter().flat_map(Step::left_over).collect();
-        stream::iter(steps).map(|step| self.make(asked, step)).buffer_unordered(PARALLEL).try_collect::<()>().await?;
+        let make = |step| self.make(asked, step, placed.kms_key_id.as_deref());
+        stream::iter(steps).map(make).buffer_unordered(PARALLEL).try_collect::<()>().await?;
+        self.keep_listed(asked, &entries, placed).await?;
         self.left_overs.add(left);
         Ok(())
     }
@@ -142,7 +166,7 @@ impl Committer<'_> {
                     State::Live(record) if !record.lookup_keys().contains(&claim.key) => {
                         let held = self.tokens.at(asked, entry.name, record.version).await?;
                         if held.sequence < entry.sequence {
-                            self.tokens.replace(asked, &held, &record).await?;
+                            self.tokens.replace(asked, &held.raised_to(entry.sequence), &record).await?;
                         }
                     }
                     State::Vacant if cannot_take => self.tokens.bar(asked, entry.name).await?,
@@ -153,15 +177,19 @@ impl Committer<'_> {
         Ok(())
     }
 
-    /// Writes entries and checks claims, page after page in the order of their keys.
-    pub(super) async fn place(&self, asked: &Asked<'_>, entries: &[Entry], claims: Vec<Claim>) -> Result<()> {
-        let (mut entries, mut claims) = (entries.to_vec(), claims);
+    /// Writes entries and checks claims, page after page in the order of their keys. Answers the KMS key of a page that
+    /// took an entry: whoever changes the vault's key writes it into every page first and looks for entries then, so a
+    /// secret that is made under an old key is one that it finds.
+    pub(super) async fn place(&self, asked: &Asked<'_>, entries: &[Entry], claims: Vec<Claim>) -> Result<Placed> {
+        let (mut entries, mut claims, mut placed) = (entries.to_vec(), claims, Placed::default());
+        // A new record rests on what its keys do not lead to: of that only a write is proof, since any read may be late.
+        let makes_record = entries.iter().any(|entry| entry.sequence == 1);
         // With entries first: where two commits rest on what the other brings, one of them sees the other's.
-        for _ in 0..MAX_MOVES {
+        for round in 0..MAX_MOVES {
             let keys: Vec<LookupKey> =
                 entries.iter().map(|entry| entry.key).chain(claims.iter().map(|claim| claim.key)).collect();
             if keys.is_empty() {
-                return Ok(());
+                return Ok(placed);
             }
             let mut leaves = self.index.leaves(asked, &keys).await?;
             leaves.sort_by(|one, other| one.0.cmp(&other.0));
@@ -169,14 +197,9 @@ impl Committer<'_> {
             let (first, then): (Vec<_>, Vec<_>) = leaves.into_iter().partition(|(place, ..)| with_entries(place));
             let (mut moved_entries, mut moved_claims) = (Vec::new(), Vec::new());
             for (place, loaded, _) in first.into_iter().chain(then) {
-                let on_page = Edit {
-                    claims: claims.iter().filter(|claim| place.holds(claim.key)).cloned().collect(),
-                    add: entries.iter().filter(|entry| place.holds(entry.key)).copied().collect(),
-                    take_out: self.left_overs.of_page(&place),
-                    ..Edit::default()
-                };
-                let on_page = Arc::new(on_page);
+                let on_page = Arc::new(self.edit_of(&place, &entries, &claims, makes_record));
                 match self.edit(asked, (&place, loaded), &on_page).await? {
+                    Outcome::Done(stands) if !on_page.add.is_empty() => placed.note(&place, &stands),
                     Outcome::Done(_) => {}
                     Outcome::Refused => {
                         self.settle(asked, &on_page.claims, &on_page.add).await?;
@@ -189,9 +212,35 @@ impl Committer<'_> {
                     }
                 }
             }
+            if !moved_entries.is_empty() || !moved_claims.is_empty() {
+                self.index.calls.pace.back_off(round.min(4)).await;
+            }
             (entries, claims) = (moved_entries, moved_claims);
         }
-        Err(Error::new(ErrorKind::Busy, "the index kept being split").with_hint("try again"))
+        Err(being_rebuilt())
+    }
+
+    /// What is to be done on one page.
+    fn edit_of(&self, place: &PagePlace, entries: &[Entry], claims: &[Claim], is_fence: bool) -> Edit {
+        Edit {
+            claims: claims.iter().filter(|claim| place.holds(claim.key)).cloned().collect(),
+            add: entries.iter().filter(|entry| place.holds(entry.key)).copied().collect(),
+            take_out: self.left_overs.of_page(place),
+            is_fence,
+            ..Edit::default()
+        }
+    }
+
+    /// Makes sure that what was made is listed where the vault looks: a repair that has begun a new epoch meanwhile may have
+    /// looked for the secret before it was there, and its entries on pages that count no more.
+    async fn keep_listed(&self, asked: &Asked<'_>, entries: &[Entry], mut placed: Placed) -> Result<()> {
+        for _ in 0..MAX_MOVES {
+            if placed.epochs.is_empty() || placed.epochs == BTreeSet::from([self.index.epoch(asked).await?]) {
+                return Ok(());
+            }
+            placed = self.place(asked, entries, Vec::new()).await?;
+        }
+        Err(being_rebuilt())
     }
 
     /// Makes an edit on a page, which was read before.
@@ -230,14 +279,19 @@ impl Committer<'_> {
         }
     }
 
-    async fn make(&self, asked: &Asked<'_>, step: Step) -> Result<()> {
+    async fn make(&self, asked: &Asked<'_>, step: Step, kms_key_id: Option<&str>) -> Result<()> {
         match (&step.change.value, &step.held) {
-            (Some(record), None) => self.tokens.create(asked, record).await,
+            (Some(record), None) => self.tokens.create(asked, record, kms_key_id).await,
             (Some(record), Some(held)) => self.tokens.replace(asked, held, record).await,
             (None, Some(held)) => self.tokens.bury(asked, step.change.name, held).await,
             (None, None) => Ok(()),
         }
     }
+}
+
+pub(super) fn being_rebuilt() -> Error {
+    Error::new(ErrorKind::Busy, "the index is being rebuilt, or kept being split")
+        .with_hint("try again; if it stays, a repair was broken off: run `tokenvault verify --repair` again")
 }
 
 fn leads(loaded: &Loaded, left: &LeftOver) -> bool {

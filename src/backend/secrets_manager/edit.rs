@@ -6,6 +6,7 @@ use crate::backend::secrets_manager::calls::{Asked, Found, Which, Written};
 use crate::backend::secrets_manager::index::Index;
 use crate::backend::secrets_manager::line::{Edit, Loaded, Outcome};
 use crate::backend::secrets_manager::naming::PagePlace;
+use crate::backend::secrets_manager::pace::MAX_STALE;
 use crate::backend::secrets_manager::page::{Entry, Page, PageKind};
 use crate::backend::secrets_manager::tokens::Tokens;
 use crate::backend::secrets_manager::value::{self, Head};
@@ -71,7 +72,7 @@ impl Index {
                 Some(loaded) => loaded,
                 None => self.read(asked, place).await?.ok_or_else(missing)?,
             };
-            if loaded.page.is_signpost() {
+            if loaded.page.is_signpost() || loaded.page.is_closed(place) {
                 batch.iter().for_each(|edit| edit.answer(Outcome::Moved));
                 return Ok(());
             }
@@ -96,12 +97,19 @@ impl Index {
     }
 
     /// Replaces a page; `None` where somebody else has. The answer is what stands then.
-    async fn put(&self, asked: &Asked<'_>, place: &PagePlace, old: &Loaded, page: Page) -> Result<Option<Loaded>> {
+    pub(super) async fn put(
+        &self,
+        asked: &Asked<'_>,
+        place: &PagePlace,
+        old: &Loaded,
+        page: Page,
+    ) -> Result<Option<Loaded>> {
         let writes = old.head.writes.and_now(self.calls.pace.now());
         let head = Head { sequence: old.head.sequence.saturating_add(1), id: old.id.next(0), writes };
         let bytes = value::encode_page(&head, place, &page);
-        match self.calls.put(asked, &self.secret(place), &head.id, &bytes).await? {
-            Written::Done | Written::Before => {}
+        let is_sure = match self.calls.put(asked, &self.secret(place), &head.id, &bytes).await? {
+            Written::Done => true,
+            Written::Before => false,
             Written::Refused => {
                 self.follow_if_stuck(asked, place, old).await?;
                 return Ok(None);
@@ -110,33 +118,67 @@ impl Index {
                 return Err(Error::damaged("a page of the index was deleted")
                     .with_hint("restore its secret with `aws secretsmanager restore-secret`"));
             }
+        };
+        let stands = Loaded { id: head.id.clone(), head, page };
+        let is_there = self.is_there(asked, place, &stands.head).await?.unwrap_or(is_sure);
+        if is_there {
+            self.slot(place).sees(stands.head.sequence);
         }
-        // What a write has answered need not be what stands: a repeated one succeeds also where others came after it.
-        for attempt in 0..MAX_READ_BACK {
-            if let Found::Value(value) = self.calls.get(asked, &self.secret(place), Which::Current).await?
-                && value.id.follows(&head.id, u64::MAX)
-            {
-                return Ok(Some(Loaded { id: head.id.clone(), head, page }));
+        Ok(is_there.then_some(stands))
+    }
+
+    /// Whether a version of a page that was written is in force, or was: a repeated write succeeds also where others came
+    /// in its place. `None` where all reads are older.
+    async fn is_there(&self, asked: &Asked<'_>, place: &PagePlace, written: &Head) -> Result<Option<bool>> {
+        for attempt in 0..MAX_STALE {
+            if let Found::Value(value) = self.calls.get(asked, &self.secret(place), Which::Current).await? {
+                if value.id.follows(&written.id, u64::MAX) {
+                    return Ok(Some(true));
+                }
+                let told = value::decode_page(place, &value.bytes);
+                if !told.is_ok_and(|(told, _)| told.sequence < written.sequence) {
+                    return Ok(Some(false));
+                }
             }
-            self.calls.pace.back_off(attempt).await;
+            self.calls.pace.catch_up(attempt).await;
         }
         Ok(None)
     }
 
-    /// A version is in force that was replaced before: what followed from it is put back in force, with its entries.
+    /// A version is in force that was replaced before.
     async fn follow_if_stuck(&self, asked: &Asked<'_>, place: &PagePlace, old: &Loaded) -> Result<()> {
-        let Some(current) = self.read(asked, place).await? else { return Ok(()) };
-        if current.id != old.id {
-            return Ok(());
+        // Some time for a read that shows what has replaced it.
+        for attempt in 0..MAX_STALE {
+            match self.read(asked, place).await? {
+                Some(current) if current.id == old.id => self.calls.pace.catch_up(attempt).await,
+                _ => return Ok(()),
+            }
         }
-        let last = self.united(asked, place, current).await?;
+        match self.read(asked, place).await? {
+            Some(current) if current.id == old.id => self.put_forward(asked, place, current).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts what followed from an old version back in force, with the entries of all of them.
+    pub(super) async fn put_forward(&self, asked: &Asked<'_>, place: &PagePlace, old: Loaded) -> Result<Loaded> {
+        let (page, set_back) = (self.secret(place), old.id.clone());
+        let last = self.united(asked, place, old).await?;
+        if last.id == set_back {
+            return Ok(last);
+        }
+        tracing::warn!(page, version = %set_back, overruled_by = %last.id, "an old version of a page of the index was in force");
         let writes = last.head.writes.and_now(self.calls.pace.now());
         let head = Head { sequence: last.head.sequence.saturating_add(1), id: last.id.next(0), writes };
-        tracing::warn!(page = self.secret(place), "an earlier version of a page of the index was in force");
-        self.calls
-            .put(asked, &self.secret(place), &head.id, &value::encode_page(&head, place, &last.page))
-            .await
-            .map(drop)
+        let bytes = value::encode_page(&head, place, &last.page);
+        match self.calls.put(asked, &page, &head.id, &bytes).await {
+            Ok(Written::Done | Written::Before) => {
+                self.slot(place).sees(head.sequence);
+                Ok(Loaded { id: head.id.clone(), head, page: last.page })
+            }
+            // Somebody else is at it; or nothing may be written, and reading has to do.
+            Ok(_) | Err(_) => Ok(last),
+        }
     }
 
     /// Hands a page's entries to the sixteen below it, then makes it a signpost: so every entry is found at every moment.
@@ -156,8 +198,8 @@ impl Index {
     }
 
     /// Makes sure that a page below `parent` holds all entries of it that belong there.
-    async fn fill(&self, asked: &Asked<'_>, place: &PagePlace, parent: &Page) -> Result<()> {
-        let mut page = Page::empty(parent.epoch);
+    pub(super) async fn fill(&self, asked: &Asked<'_>, place: &PagePlace, parent: &Page) -> Result<()> {
+        let mut page = Page { kms_key_id: parent.kms_key_id.clone(), ..Page::empty(parent.epoch) };
         page.unite(parent, place);
         for round in 0..MAX_ROUNDS {
             if matches!(self.make(asked, place, &page).await?, Written::Done | Written::Before) {
@@ -174,8 +216,6 @@ impl Index {
         Err(Error::new(ErrorKind::Busy, "others kept writing to the same page of the index").with_hint("try again"))
     }
 }
-
-const MAX_READ_BACK: u32 = 6;
 
 fn missing() -> Error {
     Error::damaged("a page of the index is missing")

@@ -3,7 +3,9 @@
 //! The codes are those of the API reference and of the user guide's "Quotas". The service's own text is shown only where it
 //! cannot hold a value: it names the action and the resource that was refused.
 
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use std::error::Error as _;
+
+use aws_sdk_secretsmanager::error::{ConnectorError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 use crate::error::{Error, ErrorKind};
 
@@ -29,6 +31,8 @@ pub(super) enum FaultKind {
     Throttled,
     /// No answer, or none that says what was done.
     Unknown,
+    /// There was no connection: nothing was asked.
+    Unreached,
 }
 
 #[derive(Debug)]
@@ -70,11 +74,32 @@ impl Fault {
             SdkError::ServiceError(_) => of_code(code.unwrap_or_default(), message),
             _ if speaks_of_credentials(error) => FaultKind::Credentials,
             SdkError::ConstructionFailure(_) => FaultKind::Invalid,
+            SdkError::DispatchFailure(failure) if failure.as_connector_error().is_some_and(was_never_connected) => {
+                FaultKind::Unreached
+            }
             _ => FaultKind::Unknown,
         };
+        Self::told(kind, action, code, message)
+    }
+
+    /// What one secret of a batch failed with.
+    pub(super) fn of_member(action: &'static str, code: Option<&str>, message: Option<&str>) -> Self {
+        let message = message.unwrap_or_default();
+        Self::told(of_code(code.unwrap_or_default(), message), action, code, message)
+    }
+
+    fn told(kind: FaultKind, action: &'static str, code: Option<&str>, message: &str) -> Self {
         let is_shown = matches!(kind, FaultKind::Denied | FaultKind::Kms);
         let detail = is_shown.then(|| message.to_owned()).filter(|message| !message.is_empty());
         Self { kind, action, code: code.map(str::to_owned), detail }
+    }
+
+    /// As it is after so many attempts of the same call that no answer came to: each of them may have been done.
+    pub(super) fn after(mut self, unanswered: u32) -> Self {
+        if unanswered > 0 && matches!(self.kind, FaultKind::Throttled | FaultKind::Unreached) {
+            self.kind = FaultKind::Unknown;
+        }
+        self
     }
 
     /// A loop that is bounded has not ended.
@@ -112,6 +137,18 @@ fn of_code(code: &str, message: &str) -> FaultKind {
     }
 }
 
+/// Whether there was no connection that anything could have been sent over.
+fn was_never_connected(error: &ConnectorError) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect()) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}
+
 /// Credentials that cannot be had are no kind of error of their own in the SDK.
 fn speaks_of_credentials<E: std::error::Error + 'static>(error: &SdkError<E>) -> bool {
     format!("{}", DisplayErrorContext(error)).contains("credentials")
@@ -133,7 +170,7 @@ const fn error_kind(kind: FaultKind) -> ErrorKind {
         FaultKind::Invalid => ErrorKind::InvalidInput,
         FaultKind::NotFound => ErrorKind::NotFound,
         FaultKind::Quota => ErrorKind::QuotaReached,
-        FaultKind::Throttled | FaultKind::Unknown => ErrorKind::Unavailable,
+        FaultKind::Throttled | FaultKind::Unknown | FaultKind::Unreached => ErrorKind::Unavailable,
     }
 }
 
@@ -164,6 +201,10 @@ const fn words(kind: FaultKind) -> (&'static str, &'static str) {
         FaultKind::Unknown => (
             "AWS gave no answer; what was asked may or may not have been done",
             "try again; if it stays, check the endpoint, the network and the service's health page",
+        ),
+        FaultKind::Unreached => (
+            "AWS could not be reached; nothing was asked of it",
+            "check the Region, the endpoint and the network, then try again",
         ),
     }
 }

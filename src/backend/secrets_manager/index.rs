@@ -5,17 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::backend::secrets_manager::calls::{Asked, Calls, Found, Value, Which, Written};
+use crate::backend::secrets_manager::calls::{Asked, Calls, First, Found, Value, Which, Written};
 use crate::backend::secrets_manager::line::{Loaded, Slot};
 use crate::backend::secrets_manager::naming::{PagePlace, Prefix};
+use crate::backend::secrets_manager::pace::MAX_STALE;
 use crate::backend::secrets_manager::page::{Entry, Page};
 use crate::backend::secrets_manager::value::{self, Head, Writes};
 use crate::backend::secrets_manager::version::VersionId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup::LookupKey;
-
-/// How often a read is repeated that is older than what was seen, or misses what must be there.
-const MAX_STALE: u32 = 6;
 
 const PARALLEL: usize = 16;
 
@@ -63,45 +61,62 @@ impl Index {
         let writes = Writes::default().and_now(self.calls.pace.now());
         let head = Head { sequence: 1, id: VersionId::first()?, writes };
         let bytes = value::encode_page(&head, place, page);
-        self.calls.create(asked, &self.secret(place), &head.id, &bytes).await
+        let first = First { id: &head.id, bytes: &bytes, kms_key_id: page.kms_key_id.as_deref() };
+        let made = self.calls.create(asked, &self.secret(place), first).await?;
+        if matches!(made, Written::Done | Written::Before) {
+            self.slot(place).sees(head.sequence);
+        }
+        Ok(made)
     }
 
     /// Reads a page; `None` where there is no such secret.
     pub(super) async fn read(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Option<Loaded>> {
         let slot = self.slot(place);
+        // What others of this process see meanwhile need not show here: a read may be as old as its beginning.
+        let (mut older, least) = (None, slot.sequence());
         for attempt in 0..MAX_STALE {
-            let value = match self.calls.get(asked, &self.secret(place), Which::Current).await? {
-                Found::Value(value) => value,
-                Found::Absent => return Ok(None),
+            match self.calls.get(asked, &self.secret(place), Which::Current).await? {
+                Found::Value(value) => {
+                    let loaded = self.load(asked, place, value).await?;
+                    slot.sees(loaded.head.sequence);
+                    if loaded.head.sequence >= least {
+                        if place.digits().is_empty() {
+                            self.calls.key.note(loaded.page.kms_key_id.as_deref());
+                        }
+                        return Ok(Some(loaded));
+                    }
+                    older = Some(loaded);
+                }
+                Found::Absent if least == 0 => return Ok(None),
+                Found::Absent => older = None,
                 Found::Doomed => return Err(doomed()),
-            };
-            let loaded = self.load(asked, place, value).await?;
-            if slot.sees(loaded.head.sequence) {
-                return Ok(Some(loaded));
             }
-            self.calls.pace.back_off(attempt).await;
+            self.calls.pace.catch_up(attempt).await;
         }
         // No read is stale for so long: somebody has put an old version back in force.
-        match self.calls.get(asked, &self.secret(place), Which::Current).await? {
-            Found::Value(value) => {
-                let loaded = self.load(asked, place, value).await?;
-                self.united(asked, place, loaded).await.map(Some)
-            }
-            _ => Err(doomed()),
+        match older {
+            Some(loaded) => self.put_forward(asked, place, loaded).await.map(Some),
+            None => Ok(None),
         }
     }
 
     async fn load(&self, asked: &Asked<'_>, place: &PagePlace, value: Value) -> Result<Loaded> {
-        let (head, page) = value::decode_page(place, &value.bytes)?;
-        let is_ours = head.id == value.id;
+        let (head, page) = value::decode_page(place, &value.bytes).map_err(|error| self.unreadable(&error, place))?;
+        let written_as = head.id.clone();
         let mut loaded = Loaded { id: value.id, head, page };
-        if !is_ours {
-            tracing::warn!(page = self.secret(place), version = %loaded.id, "a page of the index was not written by a vault");
-            if let Found::Value(before) = self.calls.get(asked, &self.secret(place), Which::Previous).await? {
-                let (head, page) = value::decode_page(place, &before.bytes)?;
-                let before = self.united(asked, place, Loaded { id: before.id, head, page }).await?;
-                loaded.page.unite(&before.page, place);
-                loaded.head.sequence = loaded.head.sequence.max(before.head.sequence);
+        if written_as != loaded.id {
+            if self.slot(place).is_news(&loaded.id) {
+                let (page, version) = (self.secret(place), &loaded.id);
+                tracing::warn!(page, %version, "a version of a page of the index was not written by a vault");
+            }
+            // What stood before it, and what followed from the version that it was copied from.
+            for which in [Which::Previous, Which::Exactly(&written_as)] {
+                if let Found::Value(before) = self.calls.get(asked, &self.secret(place), which).await?
+                    && let Ok((head, page)) = value::decode_page(place, &before.bytes)
+                {
+                    let before = self.united(asked, place, Loaded { id: before.id, head, page }).await?;
+                    loaded.take_in(&before, place);
+                }
             }
         }
         Ok(loaded)
@@ -115,23 +130,49 @@ impl Index {
             let Found::Value(value) = self.calls.get(asked, &self.secret(place), Which::Exactly(&next)).await? else {
                 return Ok(loaded);
             };
-            let (head, mut page) = value::decode_page(place, &value.bytes)?;
-            page.unite(&loaded.page, place);
-            loaded = Loaded { id: next, head, page };
+            let (head, page) = value::decode_page(place, &value.bytes)?;
+            let mut after = Loaded { id: next, head, page };
+            after.take_in(&loaded, place);
+            loaded = after;
         }
     }
 
+    fn unreadable(&self, error: &Error, place: &PagePlace) -> Error {
+        let said = Error::new(error.kind(), format!("{}: the index's {}", error.message(), self.secret(place)));
+        said.with_hint(
+            "put AWSCURRENT back on a version of the vault's, with `aws secretsmanager update-secret-version-stage`; \
+             `list-secret-version-ids` shows them",
+        )
+    }
+
+    /// How far a page is known to have come, whatever is in force.
+    pub(super) async fn furthest(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<u64> {
+        let before = match self.calls.get(asked, &self.secret(place), Which::Previous).await? {
+            Found::Value(value) => value::decode_page(place, &value.bytes).map_or(0, |(head, _)| head.sequence),
+            Found::Absent | Found::Doomed => 0,
+        };
+        Ok(before.max(self.slot(place).sequence()))
+    }
+
+    /// Which building of the index counts.
+    pub(super) async fn epoch(&self, asked: &Asked<'_>) -> Result<u64> {
+        Ok(self.read_listed(asked, &PagePlace::root()).await?.page.epoch)
+    }
+
     /// Reads a page that must be there, since another leads to it.
-    async fn read_listed(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Loaded> {
+    pub(super) async fn read_listed(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Loaded> {
         for attempt in 0..MAX_STALE {
             if let Some(loaded) = self.read(asked, place).await? {
                 return Ok(loaded);
             }
             if place.digits().is_empty() {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault under this prefix: it has no index")
-                    .with_hint("make one with `tokenvault init`; if there was one, restore its secret first"));
+                    .with_hint(
+                        "check the prefix, the Region and the account; make one with `tokenvault init`, or restore the \
+                         secret of the one that was there",
+                    ));
             }
-            self.calls.pace.back_off(attempt).await;
+            self.calls.pace.catch_up(attempt).await;
         }
         Err(Error::damaged("a page of the index is missing")
             .with_hint("restore its secret with `aws secretsmanager restore-secret`"))

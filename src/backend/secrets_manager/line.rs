@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::Claim;
+use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, Page};
 use crate::backend::secrets_manager::value::Head;
 use crate::backend::secrets_manager::version::VersionId;
@@ -17,6 +18,14 @@ pub(super) struct Loaded {
     pub(super) id: VersionId,
     pub(super) head: Head,
     pub(super) page: Page,
+}
+
+impl Loaded {
+    /// Takes in what another version of the same page lists; it comes after both.
+    pub(super) fn take_in(&mut self, other: &Self, place: &PagePlace) {
+        self.page.unite(&other.page, place);
+        self.head.sequence = self.head.sequence.max(other.head.sequence);
+    }
 }
 
 /// An entry that leads nowhere: to be taken out unless it was written for a later state than `seen`.
@@ -74,12 +83,25 @@ pub(super) struct Slot {
     pub(super) turn: tokio::sync::Mutex<()>,
     /// The furthest that this process has seen it come.
     sequence: AtomicU64,
+    /// The last version that was not of our making, once it has been told of.
+    told_of: Mutex<Option<VersionId>>,
 }
 
 impl Slot {
-    /// Whether a page that was read at this sequence is no older than what was seen before.
-    pub(super) fn sees(&self, sequence: u64) -> bool {
-        self.sequence.fetch_max(sequence, Ordering::SeqCst) <= sequence
+    /// Notes that the page has come so far.
+    pub(super) fn sees(&self, sequence: u64) {
+        self.sequence.fetch_max(sequence, Ordering::SeqCst);
+    }
+
+    /// The furthest that this process has seen it come; 0 where it has not seen it at all.
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence.load(Ordering::SeqCst)
+    }
+
+    /// Whether this version, which is not of our making, has not been told of before.
+    pub(super) fn is_news(&self, id: &VersionId) -> bool {
+        let mut told_of = self.told_of.lock().unwrap_or_else(PoisonError::into_inner);
+        told_of.replace(id.clone()).as_ref() != Some(id)
     }
 
     pub(super) fn waiting(&self) -> MutexGuard<'_, Vec<Arc<Edit>>> {

@@ -11,9 +11,13 @@
 //! | identifiers of versions, compare-and-swap | `version.rs` |
 //! | what secrets hold | `value.rs` |
 //! | calls, retries, pace, faults | `calls.rs`, `pace.rs`, `fault.rs` |
-//! | tokens | `tokens.rs` |
+//! | tokens; what is known of them; old versions in force again | `tokens.rs`; `known.rs`; `set_back.rs`, `labels.rs` |
 //! | pages of the index, and writing them | `page.rs`, `index.rs`, `line.rs` (who waits), `edit.rs` |
 //! | commits, clearing | `commit.rs`, `clear.rs` |
+//! | what is there; what is wrong with it; mending it | `census.rs`; `survey.rs`; `repair.rs` |
+//! | reading many at once | `batch.rs` |
+//! | the vault's KMS key, and a change of it | `vault_key.rs`, `key_change.rs`, `key_report.rs`, `upkeep_calls.rs` |
+//! | what is left of deleted tokens | `recovery.rs` |
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -24,33 +28,51 @@ use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 
 use crate::backend::secrets_manager::calls::{Asked, Calls};
+use crate::backend::secrets_manager::census::Census;
 use crate::backend::secrets_manager::commit::{Committer, LeftOvers};
 use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::key_change::KeyChange;
+use crate::backend::secrets_manager::key_report::{KeyReport, Progress};
 use crate::backend::secrets_manager::line::LeftOver;
-use crate::backend::secrets_manager::naming::Prefix;
+use crate::backend::secrets_manager::naming::{Prefix, is_kms_key_id};
 use crate::backend::secrets_manager::pace::{FIRST_RATE, Pace, Pause, SystemPause};
 use crate::backend::secrets_manager::page::{Entry, seconds};
+use crate::backend::secrets_manager::repair::{Repair, Told};
+use crate::backend::secrets_manager::survey::Survey;
 use crate::backend::secrets_manager::tokens::{State, Tokens};
+use crate::backend::secrets_manager::vault_key::VaultKey;
 use crate::backend::{Backend, Candidates, Commit};
 use crate::clock::{Clock, SystemClock};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::RecordName;
 use crate::lookup::LookupKey;
 use crate::operation::{Answer, Context};
 use crate::record::Record;
 
+mod batch;
 mod calls;
+mod census;
 mod clear;
 mod commit;
 mod edit;
 mod fault;
 mod index;
+mod key_change;
+pub mod key_report;
+mod known;
+mod labels;
 mod line;
 pub mod naming;
 pub mod pace;
 mod page;
+mod recovery;
+pub mod repair;
+mod set_back;
+pub mod survey;
 mod tokens;
+mod upkeep_calls;
 mod value;
+mod vault_key;
 mod version;
 
 /// An entry younger than this may lead to a secret that is being made, or that a read does not show yet.
@@ -64,7 +86,8 @@ const MAX_LOOKS: u32 = 5;
 pub struct SecretsManagerOptions {
     /// What the names of all secrets begin with.
     pub prefix: Prefix,
-    /// The KMS key of new secrets; the account's `aws/secretsmanager` where none is named.
+    /// The KMS key of a vault that is made; the account's `aws/secretsmanager` where none is named. One that is there
+    /// has a key already, in its index, and is what counts: where another is named, a warning says so.
     pub kms_key_id: Option<String>,
     /// How many days a deleted secret can be restored: 7 to 30.
     pub recovery_days: i64,
@@ -96,7 +119,9 @@ impl SecretsManagerOptions {
 /// As [`Backend`]'s, within what an eventually consistent service can give:
 /// - a commit of several records checks all expectations first and then changes the records one by one: where it is
 ///   broken off, some are changed;
-/// - a read of another process's write may come late, for as long as the service needs to show it.
+/// - a read that begins after a commit was answered sees that commit through the handle that made it; through another it
+///   may come late, for as long as the service needs to show it: nobody is promised more (API reference, ListSecrets);
+/// - where an answer was lost, and the record has been deleted since, a commit that took effect may answer `Conflict`.
 ///
 /// # Security
 /// Values are encrypted by the service, under a KMS key. Names hold nothing of a token; values of the index hold hashes
@@ -113,7 +138,8 @@ impl SecretsManagerBackend {
     /// A backend that makes its calls by `client`, whose own retries should be off: they are made here.
     pub fn new(client: Client, options: SecretsManagerOptions) -> Self {
         let SecretsManagerOptions { prefix, kms_key_id, recovery_days, first_rate, clock, pause } = options;
-        let calls = Arc::new(Calls::new(client, Pace::new(clock, pause, first_rate), kms_key_id, recovery_days));
+        let pace = Pace::new(clock, pause, first_rate);
+        let calls = Arc::new(Calls::new(client, pace, VaultKey::new(kms_key_id), recovery_days));
         let index = Index::new(Arc::clone(&calls), prefix.clone());
         let tokens = Tokens::new(Arc::clone(&calls), prefix.clone());
         Self { prefix, calls, index, tokens, left_overs: LeftOvers::default() }
@@ -125,8 +151,67 @@ impl SecretsManagerBackend {
     /// `InvalidInput` where there is one.
     pub async fn create(&self, context: &Context) -> Result<Answer<()>> {
         let asked = Asked::new(context);
-        self.index.create(&asked, self.calls.kms_key_id().map(str::to_owned)).await?;
+        self.index.create(&asked, self.calls.key.named().map(str::to_owned)).await?;
         Ok(answer((), asked))
+    }
+
+    /// Moves the vault to another KMS key, while it is in use: first the root of the index, so that new tokens come under
+    /// the new key, then every page and token, until a pass finds nothing to move. What was broken off is taken up by
+    /// calling it again.
+    ///
+    /// The report says what is under other keys all the same. Those must neither be disabled nor deleted while it has a
+    /// current or recoverable value.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is no id, alias or ARN of a key; `PermissionDenied` where the key cannot be used, with
+    /// nothing changed. It needs UpdateSecret, DescribeSecret and ListSecretVersionIds on the prefix, kms:Encrypt on the
+    /// new key, and ListSecrets to look for what was deleted.
+    pub async fn rotate_key(
+        &self,
+        context: &Context,
+        kms_key_id: &str,
+        progress: Progress<'_>,
+    ) -> Result<Answer<KeyReport>> {
+        if !is_kms_key_id(kms_key_id) {
+            return Err(Error::invalid("that is no id, alias or ARN of a KMS key").with_store(self));
+        }
+        let (index, tokens, prefix) = (&self.index, &self.tokens, &self.prefix);
+        let asked = Asked::new(context);
+        let change = KeyChange { index, tokens, prefix, key: kms_key_id, progress };
+        let report = change.run(&asked).await.map_err(|error| error.with_store(self))?;
+        Ok(answer(report, asked))
+    }
+
+    /// Holds the index against the secrets, and reads every one of them.
+    ///
+    /// Needs ListSecrets, whose answer may be five minutes old: what was made within that time is found by the index
+    /// alone.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where ListSecrets is not granted. What is wrong with the vault is no error, but in the survey.
+    pub async fn verify(&self, context: &Context) -> Result<Answer<Survey>> {
+        let asked = Asked::new(context);
+        let survey = self.census().survey(&asked).await.map_err(|error| error.with_store(self))?;
+        Ok(answer(survey, asked))
+    }
+
+    /// Builds the index anew from all of it that reads and from the secrets, while the vault is in use, and answers what
+    /// is wrong with it then. It takes ten minutes at the least, since what AWS lists may be five minutes old.
+    ///
+    /// Dropped or killed at any moment, it leaves a vault that works, or one that says "try again" to writers until the
+    /// repair is run anew.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify); `Busy` where another repair is under way.
+    pub async fn repair(&self, context: &Context, told: Told<'_>) -> Result<Answer<Survey>> {
+        let asked = Asked::new(context);
+        let repair = Repair { census: self.census(), committer: self.committer(), told };
+        let survey = repair.run(&asked).await.map_err(|error| error.with_store(self))?;
+        Ok(answer(survey, asked))
+    }
+
+    fn census(&self) -> Census<'_> {
+        Census { index: &self.index, tokens: &self.tokens, prefix: &self.prefix }
     }
 
     fn committer(&self) -> Committer<'_> {

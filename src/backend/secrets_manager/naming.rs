@@ -36,6 +36,27 @@ impl Prefix {
         format!("{self}/index")
     }
 
+    /// Whether a secret of this name is one of the vault's own.
+    pub(super) fn owns(&self, secret: &str) -> bool {
+        let below = |part| secret.strip_prefix(&format!("{self}/{part}/"));
+        secret == self.index()
+            || below("index").is_some()
+            || below("token").is_some_and(|name| RecordName::parse(name).is_some())
+    }
+
+    /// What a secret of this name is in the vault; `None` for what is not the vault's.
+    pub(super) fn meaning(&self, secret: &str) -> Option<Meaning> {
+        let below = |part| secret.strip_prefix(&format!("{self}/{part}/"));
+        if secret == self.index() {
+            return Some(Meaning::Page(PagePlace::root()));
+        }
+        if let Some(name) = below("token") {
+            return RecordName::parse(name).map(Meaning::Token);
+        }
+        let place = PagePlace::parse(below("index")?)?;
+        (self.page(&place) == secret).then_some(Meaning::Page(place))
+    }
+
     /// The secret of a token.
     pub(super) fn record(&self, name: RecordName) -> String {
         format!("{self}/token/{name}")
@@ -54,6 +75,18 @@ impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether a text may be the id, alias or ARN of a KMS key (KMS API reference, KeyId).
+pub fn is_kms_key_id(text: &str) -> bool {
+    (1..=2048).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte))
+}
+
+/// What a secret is in a vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Page(PagePlace),
+    Token(RecordName),
 }
 
 /// Which page of the index: the epoch it was made in, and the hexadecimal digits that its keys begin with.
@@ -94,6 +127,23 @@ impl PagePlace {
         self.digits.len() < 2 * size_of::<LookupKey>()
     }
 
+    /// Which building of the index a page below the root is part of.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        self.digits.is_empty()
+    }
+
+    /// Reads `{epoch}/{digits}`.
+    fn parse(path: &str) -> Option<Self> {
+        let (epoch, digits) = path.split_once('/')?;
+        let digit = |digit: char| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digits: Vec<u8> = digits.chars().map(digit).collect::<Option<_>>()?;
+        (!digits.is_empty()).then_some(Self { digits, epoch: epoch.parse().ok()? })
+    }
+
     pub(super) fn digits(&self) -> &[u8] {
         &self.digits
     }
@@ -119,6 +169,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_the_vaults_is_left_alone() {
+        let prefix = Prefix::parse("a").unwrap();
+        let name = RecordName::from_bytes([7; 16]);
+        for secret in [prefix.index(), prefix.record(name), "a/index/1/f".to_owned()] {
+            assert!(prefix.owns(&secret), "{secret}");
+        }
+        for secret in ["a", "a/indexes", "a/token/mine", "a/token/", "b/index", "a/audit-key"] {
+            assert!(!prefix.owns(secret), "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_secrets_name_says_what_it_is() {
+        let (prefix, name) = (Prefix::parse("a").unwrap(), RecordName::from_bytes([7; 16]));
+        let page = PagePlace::root().child(15, 3).child(0, 3);
+        assert_eq!(prefix.meaning("a/index"), Some(Meaning::Page(PagePlace::root())));
+        assert_eq!(prefix.meaning("a/index/3/f0"), Some(Meaning::Page(page)));
+        assert_eq!(prefix.meaning(&prefix.record(name)), Some(Meaning::Token(name)));
+        for secret in
+            ["a", "b/index", "a/index/", "a/index/3", "a/index/3/", "a/index/03/f", "a/index/3/F", "a/index/3/g"]
+        {
+            assert_eq!(prefix.meaning(secret), None, "{secret}");
+        }
+        assert_eq!(prefix.meaning("a/token/mine"), None);
+    }
+
+    #[test]
     fn the_longest_name_is_within_what_replies_hold() {
         let prefix = Prefix::parse(&"x".repeat(MAX_PREFIX)).unwrap();
         let deepest = (0..32).fold(PagePlace::root(), |place, _| place.child(15, u64::MAX));
@@ -141,5 +218,6 @@ mod tests {
         let prefix = Prefix::parse("p").unwrap();
         assert_eq!(prefix.page(&place), format!("p/index/7/{}", data_encoding::HEXLOWER.encode(key.as_bytes())));
         assert_eq!(prefix.page(&PagePlace::root()), "p/index");
+        assert_eq!(prefix.meaning(&prefix.page(&place)), Some(Meaning::Page(place)));
     }
 }

@@ -98,10 +98,25 @@ impl Pace {
         self.pause.pause(ceiling.mul_f64(fastrand::f64())).await;
     }
 
+    /// Waits.
+    pub(super) async fn wait(&self, duration: Duration) {
+        self.pause.pause(duration).await;
+    }
+
+    /// Waits for a read to show what another has shown before: half of it at the least, so that a few attempts are sure to
+    /// outlast any lag.
+    pub(super) async fn catch_up(&self, attempt: u32) {
+        let ceiling = FIRST_WAIT.saturating_mul(1 << attempt.min(10)).min(LONGEST_WAIT);
+        self.pause.pause(ceiling.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 }
+
+/// How often a read is repeated that is older than what was seen: 11 seconds and more, by [`Pace::catch_up`].
+pub(super) const MAX_STALE: u32 = 8;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -157,6 +172,19 @@ mod tests {
         let least = seconds(&clock, &pace, 5, |_| ()).await;
         // The first also makes up for what the wait before it was too short by.
         assert!((9.0..=13.0).contains(&least), "one in two seconds: {least}");
+    }
+
+    #[tokio::test]
+    async fn a_late_read_is_waited_for_longer_than_any_is_late() {
+        for _ in 0..100 {
+            let (clock, pace) = pace();
+            let began = clock.now();
+            for attempt in 0..MAX_STALE {
+                pace.catch_up(attempt).await;
+            }
+            let waited = clock.now().since(began).as_secs();
+            assert!((11..=23).contains(&waited), "{waited} s");
+        }
     }
 
     #[tokio::test]

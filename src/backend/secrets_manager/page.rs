@@ -11,7 +11,7 @@ use crate::identity::RecordName;
 use crate::lookup::LookupKey;
 
 /// A page of more bytes than this is split before anything is added.
-const SPLIT_SIZE: usize = 48 * 1024;
+pub(super) const SPLIT_SIZE: usize = 48 * 1024;
 
 /// A page that was written this often within 24 hours is split: the service keeps every version for that long, and takes
 /// about a hundred (user guide, Quotas).
@@ -69,6 +69,12 @@ impl Page {
 
     pub(super) fn is_signpost(&self) -> bool {
         self.kind == PageKind::Signpost
+    }
+
+    /// Whether a repair has closed the page: nothing is written to it any more, and a new one takes its place once the root
+    /// says so. Its entries are right until then.
+    pub(super) fn is_closed(&self, place: &PagePlace) -> bool {
+        !place.is_root() && self.epoch != place.epoch()
     }
 
     /// The entries of a key, sorted by name.

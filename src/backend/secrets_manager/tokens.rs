@@ -1,16 +1,14 @@
 //! The secrets of the tokens: read, compared and swapped, buried.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
-use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, Found, Value, Which, Written};
+use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, First, Found, Value, Which, Written};
+use crate::backend::secrets_manager::known::{AllKnown, ByHand, Seen};
 use crate::backend::secrets_manager::naming::Prefix;
+use crate::backend::secrets_manager::pace::MAX_STALE;
 use crate::backend::secrets_manager::value::{self, Body, Head, Writes};
 use crate::backend::secrets_manager::version::VersionId;
-use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{RecordName, Version};
 use crate::lookup::LookupKey;
@@ -20,40 +18,14 @@ use crate::record::Record;
 /// it is a day old (user guide, Quotas).
 const MAX_WRITES: usize = 96;
 
-/// How often a read is repeated that is older than what was seen.
-const MAX_STALE: u32 = 6;
+/// A tombstone older than this is finished by whoever meets it.
+const LEFT_ALONE: Duration = Duration::from_mins(5);
 
-/// Somebody who puts an old version back in force is believed after this long; a stale read does not last so.
-const SET_BACK: Duration = Duration::from_mins(1);
+/// How often a secret is read at most before somebody else's turn.
+const MAX_READS: u32 = 64;
 
-/// How often one version may be put back in force.
-const MAX_SET_BACK: u32 = 8;
-
-/// More than this is forgotten: it saves calls, and nothing rests on it.
-const MAX_SEEN: usize = 1 << 16;
-
-const PARALLEL: usize = 16;
-
-/// What was last seen of a token's secret. No text of the token is in it.
-#[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) sequence: u64,
-    id: VersionId,
-    writes: Writes,
-    /// The record's version and lookup keys; none of a tombstone.
-    live: Option<(Version, Vec<LookupKey>)>,
-}
-
-impl Seen {
-    /// Whether an entry for this key that was written for state `sequence` leads nowhere, and will not.
-    pub(super) fn is_past(&self, key: LookupKey, sequence: u64) -> bool {
-        self.live.as_ref().is_none_or(|(_, keys)| sequence <= self.sequence && !keys.contains(&key))
-    }
-
-    pub(super) fn keys(&self) -> &[LookupKey] {
-        self.live.as_ref().map_or(&[], |(_, keys)| keys)
-    }
-}
+/// How often a read is repeated that shows a version which was met in force before, and is not believed yet.
+const MAX_SUSPECT: u32 = 1;
 
 /// What a token's secret says.
 #[derive(Clone)]
@@ -68,113 +40,100 @@ pub(super) enum State {
 /// The secrets of the tokens under one prefix.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    calls: Arc<Calls>,
-    prefix: Prefix,
-    seen: Mutex<HashMap<RecordName, Seen>>,
-    /// Versions that were met in force although later ones exist, and since when.
-    set_back: Mutex<HashMap<RecordName, (VersionId, Timestamp)>>,
+    pub(super) calls: Arc<Calls>,
+    pub(super) prefix: Prefix,
+    pub(super) known: AllKnown,
+}
+
+/// What a value came to.
+pub(super) enum Taken {
+    State(State),
+    /// Older than what was seen.
+    Older,
+    /// Not of our making, and met for the first time.
+    Strange,
 }
 
 impl Tokens {
     pub(super) fn new(calls: Arc<Calls>, prefix: Prefix) -> Self {
-        Self { calls, prefix, seen: Mutex::default(), set_back: Mutex::default() }
-    }
-
-    fn all_seen(&self) -> MutexGuard<'_, HashMap<RecordName, Seen>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { calls, prefix, known: AllKnown::default() }
     }
 
     /// What this process has last seen of a name's secret.
     pub(super) fn seen(&self, name: RecordName) -> Option<Seen> {
-        self.all_seen().get(&name).cloned()
-    }
-
-    fn note(&self, name: RecordName, seen: Seen) {
-        let mut all = self.all_seen();
-        if all.len() >= MAX_SEEN {
-            all.clear();
-        }
-        all.insert(name, seen);
-    }
-
-    /// A secret that is scheduled for deletion tells no more than that.
-    fn note_dead(&self, name: RecordName) {
-        let unread = Seen { sequence: 0, id: VersionId::told(""), writes: Writes::default(), live: None };
-        let seen = self.seen(name).unwrap_or(unread);
-        self.note(name, Seen { live: None, ..seen });
+        self.known.seen(name)
     }
 
     /// Reads one.
+    ///
+    /// # Errors
+    /// `Unavailable` for as long as an old version is in force that nobody can be sure of.
     pub(super) async fn read(&self, asked: &Asked<'_>, name: RecordName) -> Result<State> {
-        let secret = self.prefix.record(name);
-        for attempt in 0..=MAX_STALE {
+        let (secret, mut attempt) = (self.prefix.record(name), 0);
+        // What others of this process see meanwhile need not show here: a read may be as old as its beginning.
+        let least = self.known.at_least(name);
+        for _ in 0..MAX_READS {
             match self.calls.get(asked, &secret, Which::Current).await? {
+                // What was there before is missed by a read that comes late.
+                Found::Absent if least > 0 && attempt < MAX_STALE => {}
                 Found::Absent => return Ok(State::Vacant),
                 Found::Doomed => {
-                    self.note_dead(name);
+                    self.known.note_dead(name);
                     return Ok(State::Dead);
                 }
-                Found::Value(value) => {
-                    if let Some(state) = self.take(asked, name, &value).await? {
-                        return Ok(state);
+                Found::Value(value) => match self.take(asked, name, &value, least).await? {
+                    Taken::State(state) => return Ok(state),
+                    Taken::Older => {
+                        let is_suspected = self.known.suspicion(name, &value.id).is_some();
+                        if attempt >= if is_suspected { MAX_SUSPECT } else { MAX_STALE } {
+                            if let Some(state) = self.believe(asked, name, &value).await? {
+                                return Ok(state);
+                            }
+                            attempt = 0;
+                        }
                     }
-                }
+                    Taken::Strange => {}
+                },
             }
-            self.calls.pace.back_off(attempt).await;
+            self.calls.pace.catch_up(attempt).await;
+            attempt += 1;
         }
-        Err(Error::new(
-            ErrorKind::Unavailable,
-            "AWS answers with an older version of the token than it has given before",
-        )
-        .with_hint("try again; if it stays for more than a minute, somebody has put an old version back in force"))
+        Err(undecided())
     }
 
-    /// What a value says; `None` where it is older than what was seen.
-    async fn take(&self, asked: &Asked<'_>, name: RecordName, value: &Value) -> Result<Option<State>> {
-        let (head, body) = value::decode_record(name, &value.bytes)?;
-        if head.id != value.id {
+    /// What a value says, and notes it, unless it is older than `least`, which was seen before.
+    pub(super) async fn take(&self, asked: &Asked<'_>, name: RecordName, value: &Value, least: u64) -> Result<Taken> {
+        let decoded = value::decode_record(name, &value.bytes);
+        let is_ours = decoded.as_ref().is_ok_and(|(head, _)| head.id == value.id);
+        if !is_ours && self.known.is_news(name, &value.id) {
             tracing::warn!(record = %name, version = %value.id, "a version of this token was not written by a vault");
+            return Ok(Taken::Strange);
         }
-        let is_older = self.seen(name).is_some_and(|seen| seen.sequence > head.sequence);
-        if is_older && !self.is_set_back(name, &value.id) {
-            return Ok(None);
+        let (head, body) = decoded.map_err(|error| unreadable(&error, name))?;
+        self.known.clear_of(name, &value.id);
+        if head.sequence < least {
+            return Ok(Taken::Older);
         }
-        let Head { sequence, writes, .. } = head;
-        let (live, state) = match body {
-            Body::Record(record) => (Some((record.version, record.lookup_keys())), State::Live(Arc::new(record))),
-            Body::Tombstone => (None, State::Dead),
+        let by_hand = match self.seen(name).filter(|seen| seen.id == value.id) {
+            Some(seen) => seen.by_hand,
+            None if is_ours => None,
+            None => {
+                let beyond = self.before(asked, name).await?.max(self.known.at_least(name));
+                Some(ByHand { attempt: 0, beyond })
+            }
         };
-        let is_news = self.seen(name).is_none_or(|seen| seen.live.is_some());
-        if live.is_none() && is_news {
-            // Whoever wrote it may have been killed before the secret was scheduled for deletion.
-            self.calls.delete(asked, &self.prefix.record(name)).await?;
+        if let Body::Tombstone(since) = &body {
+            // Whoever wrote it may have been killed before the secret was scheduled for deletion. A young one is left to
+            // them: where an answer was lost, they tell by the secret that the tombstone is theirs.
+            let is_news = self.seen(name).is_none_or(|seen| seen.live.is_some());
+            if is_news && self.calls.pace.now().since(*since) >= LEFT_ALONE {
+                self.calls.delete(asked, &self.prefix.record(name)).await?;
+            }
         }
-        self.note(name, Seen { sequence, id: value.id.clone(), writes, live });
-        Ok(Some(state))
-    }
-
-    /// Whether this version has been in force for a while although a later one was seen.
-    fn is_set_back(&self, name: RecordName, id: &VersionId) -> bool {
-        let now = self.calls.pace.now();
-        let mut all = self.set_back.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, since) = all.entry(name).or_insert_with(|| (id.clone(), now));
-        if known != id {
-            (*known, *since) = (id.clone(), now);
-        }
-        now.since(*since) >= SET_BACK
-    }
-
-    /// Reads several at once.
-    pub(super) async fn read_all(
-        &self,
-        asked: &Asked<'_>,
-        names: impl IntoIterator<Item = RecordName>,
-    ) -> Result<HashMap<RecordName, State>> {
-        stream::iter(names)
-            .map(|name| async move { Ok((name, self.read(asked, name).await?)) })
-            .buffer_unordered(PARALLEL)
-            .try_collect()
-            .await
+        let (live, state) = parts(body);
+        let Head { sequence, writes, .. } = head;
+        self.known.note(name, Seen { sequence, id: value.id.clone(), writes, live, by_hand });
+        Ok(Taken::State(state))
     }
 
     /// What is held of a record that must be at `expected`.
@@ -194,10 +153,13 @@ impl Tokens {
     ///
     /// # Errors
     /// `Conflict` where there is one under its name, or was.
-    pub(super) async fn create(&self, asked: &Asked<'_>, record: &Record) -> Result<()> {
+    pub(super) async fn create(&self, asked: &Asked<'_>, record: &Record, kms_key_id: Option<&str>) -> Result<()> {
         let head = self.first_head()?;
         let bytes = value::encode_record(&head, record);
-        self.create_with(asked, record.name, head, &bytes, Some((record.version, record.lookup_keys()))).await
+        let live = Some((record.version, record.lookup_keys()));
+        self.create_with(asked, record.name, First { id: &head.id, bytes: &bytes, kms_key_id }).await?;
+        self.note(record.name, head, live);
+        Ok(())
     }
 
     /// Takes a name that has no secret, so that nobody makes one under it.
@@ -207,7 +169,9 @@ impl Tokens {
     pub(super) async fn bar(&self, asked: &Asked<'_>, name: RecordName) -> Result<()> {
         let head = self.first_head()?;
         let bytes = value::encode_tombstone(&head, name, self.calls.pace.now());
-        self.create_with(asked, name, head, &bytes, None).await?;
+        let key = self.calls.key.of_root();
+        self.create_with(asked, name, First { id: &head.id, bytes: &bytes, kms_key_id: key.as_deref() }).await?;
+        self.note(name, head, None);
         self.calls.delete(asked, &self.prefix.record(name)).await
     }
 
@@ -216,29 +180,18 @@ impl Tokens {
         Ok(Head { sequence: 1, id: VersionId::first()?, writes })
     }
 
-    async fn create_with(
-        &self,
-        asked: &Asked<'_>,
-        name: RecordName,
-        head: Head,
-        bytes: &Bytes,
-        live: Option<(Version, Vec<LookupKey>)>,
-    ) -> Result<()> {
+    async fn create_with(&self, asked: &Asked<'_>, name: RecordName, first: First<'_>) -> Result<()> {
         let secret = self.prefix.record(name);
-        let is_made = match self.calls.create(asked, &secret, &head.id, bytes).await? {
+        let is_made = match self.calls.create(asked, &secret, first).await? {
             Written::Done | Written::Before => true,
             // Perhaps by an attempt of ours that no answer came to.
-            Written::Refused => match self.calls.get(asked, &secret, Which::Exactly(&head.id)).await? {
+            Written::Refused => match self.calls.get(asked, &secret, Which::Exactly(first.id)).await? {
                 Found::Value(_) => true,
                 Found::Absent | Found::Doomed => false,
             },
             Written::Absent | Written::Doomed => false,
         };
-        if !is_made {
-            return Err(Error::conflict());
-        }
-        self.note(name, Seen { sequence: head.sequence, id: head.id, writes: head.writes, live });
-        Ok(())
+        if is_made { Ok(()) } else { Err(Error::conflict()) }
     }
 
     /// Replaces the state `held` of a record's secret.
@@ -275,48 +228,72 @@ impl Tokens {
         encode: impl Fn(&Head) -> Bytes,
     ) -> Result<()> {
         let secret = self.prefix.record(name);
-        for attempt in 0..MAX_SET_BACK {
-            let writes = held.writes.and_now(self.calls.pace.now());
-            let head = Head { sequence: held.sequence.saturating_add(1), id: held.id.next(attempt), writes };
-            let is_current = match self.calls.put(asked, &secret, &head.id, &encode(&head)).await? {
-                Written::Done => true,
-                Written::Before => self.is_or_was_current(asked, &secret, &head).await?,
-                Written::Refused if self.is_back_in_force(asked, name, held).await? => continue,
-                Written::Refused | Written::Absent | Written::Doomed => false,
-            };
-            if is_current {
-                self.note(name, Seen { sequence: head.sequence, id: head.id, writes: head.writes, live });
-                return Ok(());
-            }
-            break;
+        let writes = held.writes.and_now(self.calls.pace.now());
+        let head = Head { sequence: held.next_sequence(), id: held.next_id(), writes };
+        let is_current = match self.calls.put(asked, &secret, &head.id, &encode(&head)).await? {
+            Written::Done => true,
+            Written::Before => self.is_or_was_current(asked, &secret, name, &head).await?,
+            Written::Refused | Written::Absent | Written::Doomed => false,
+        };
+        if !is_current {
+            self.known.note_overtaken(name, held);
+            return Err(Error::conflict());
         }
-        self.forget(name, held);
-        Err(Error::conflict())
-    }
-
-    /// Whether a version that was replaced once is the current one all the same, for long enough to be somebody's will.
-    async fn is_back_in_force(&self, asked: &Asked<'_>, name: RecordName, held: &Seen) -> Result<bool> {
-        self.calls.pace.back_off(0).await;
-        let found = self.calls.get(asked, &self.prefix.record(name), Which::Current).await?;
-        let is_held = matches!(found, Found::Value(value) if value.id == held.id);
-        Ok(is_held && self.is_set_back(name, &held.id))
+        self.note(name, head, live);
+        Ok(())
     }
 
     /// Whether what was written, at some attempt, is in force or has been: a repeated write succeeds also where another
     /// version is.
-    async fn is_or_was_current(&self, asked: &Asked<'_>, secret: &str, head: &Head) -> Result<bool> {
-        match self.calls.get(asked, secret, Which::Current).await? {
-            Found::Value(value) => Ok(value.id.follows(&head.id, u64::MAX)),
-            // A tombstone came after it; or before. What was deleted stays so, whoever else wrote.
-            Found::Absent | Found::Doomed => Ok(false),
+    async fn is_or_was_current(&self, asked: &Asked<'_>, secret: &str, name: RecordName, head: &Head) -> Result<bool> {
+        for attempt in 0..=MAX_STALE {
+            let value = match self.calls.get(asked, secret, Which::Current).await? {
+                Found::Value(value) => value,
+                // A tombstone came after it. What was deleted stays so, whoever else wrote.
+                Found::Doomed => return Ok(false),
+                Found::Absent => {
+                    self.calls.pace.catch_up(attempt).await;
+                    continue;
+                }
+            };
+            if value.id.follows(&head.id, u64::MAX) {
+                return Ok(true);
+            }
+            let told = value::decode_record(name, &value.bytes);
+            if !told.is_ok_and(|(told, _)| told.sequence < head.sequence) {
+                return Ok(false);
+            }
+            // A read from before.
+            self.calls.pace.catch_up(attempt).await;
         }
+        Err(Error::new(ErrorKind::Unavailable, "AWS took the token, and answers with an older version of it")
+            .with_hint("read it, and save it again if it is not there"))
     }
 
-    /// Forgets what proved to be out of date, but not how far the secret has come.
-    fn forget(&self, name: RecordName, held: &Seen) {
-        let mut all = self.all_seen();
-        if all.get(&name).is_some_and(|seen| seen.id == held.id) {
-            all.remove(&name);
-        }
+    fn note(&self, name: RecordName, head: Head, live: Option<(Version, Vec<LookupKey>)>) {
+        let Head { sequence, id, writes } = head;
+        self.known.note(name, Seen { sequence, id, writes, live, by_hand: None });
     }
+}
+
+/// The record's version and keys, if it is one, and what it means.
+pub(super) fn parts(body: Body) -> (Option<(Version, Vec<LookupKey>)>, State) {
+    match body {
+        Body::Record(record) => (Some((record.version, record.lookup_keys())), State::Live(Arc::new(record))),
+        Body::Tombstone(_) => (None, State::Dead),
+    }
+}
+
+/// Names the record whose value does not read.
+fn unreadable(error: &Error, name: RecordName) -> Error {
+    let said = Error::new(error.kind(), format!("{}: the token {name}", error.message()));
+    said.with_hint(
+        "put AWSCURRENT back on a version of the vault's, with `aws secretsmanager update-secret-version-stage`; \
+         `list-secret-version-ids` shows them",
+    )
+}
+
+pub(super) fn undecided() -> Error {
+    Error::new(ErrorKind::Unavailable, "AWS answers with an older version of the token than it has given before")
+        .with_hint("try again in a minute; if somebody has put that version back in force, it counts from then on")
 }

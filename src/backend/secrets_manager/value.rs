@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::backend::secrets_manager::calls::Bytes;
+use crate::backend::secrets_manager::calls::{Bytes, MAX_VALUE, too_large};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, Page, PageKind};
 use crate::backend::secrets_manager::version::VersionId;
@@ -81,7 +81,8 @@ pub(super) struct Head {
 /// What a token's secret holds.
 pub(super) enum Body {
     Record(Record),
-    Tombstone,
+    /// Since when it is deleted.
+    Tombstone(Timestamp),
 }
 
 pub(super) fn encode_record(head: &Head, record: &Record) -> Bytes {
@@ -91,6 +92,14 @@ pub(super) fn encode_record(head: &Head, record: &Record) -> Bytes {
     out.extend_from_slice(record.name.as_bytes());
     out.extend_from_slice(&body);
     out
+}
+
+/// Checks that a record fits a secret, before anything is written for it.
+///
+/// # Errors
+/// `InvalidInput` where it does not.
+pub(super) fn check_size(record: &Record) -> Result<()> {
+    if HEAD_MAX + record_codec::encoded_len(record) <= MAX_VALUE { Ok(()) } else { Err(too_large()) }
 }
 
 pub(super) fn encode_tombstone(head: &Head, name: RecordName, at: Timestamp) -> Bytes {
@@ -149,7 +158,9 @@ pub(super) fn decode_record(name: RecordName, bytes: &[u8]) -> Result<(Head, Bod
     }
     let body = match kind {
         KIND_RECORD => Body::Record(record_codec::decode(name, rest.0)?),
-        KIND_TOMBSTONE if rest.0.len() == size_of::<u64>() => Body::Tombstone,
+        KIND_TOMBSTONE if rest.0.len() == size_of::<u64>() => {
+            Body::Tombstone(Timestamp::from_micros(rest.u64().ok_or_else(malformed)?))
+        }
         _ => return Err(malformed()),
     };
     Ok((head, body))

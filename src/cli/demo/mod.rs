@@ -6,12 +6,12 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
-use crate::cli::args::{CostArgs, InitArgs, ListArgs, RevealArgs};
+use crate::cli::args::{CostArgs, InitArgs, ListArgs, RevealArgs, RotateArgs};
 use crate::cli::demo::stage::{Stage, as_told, lost};
 use crate::cli::report::{self, Done};
 use crate::cli::session::Session;
 use crate::cli::text::fingerprint;
-use crate::cli::{tokens, upkeep};
+use crate::cli::{deletion, tokens, upkeep};
 use crate::error::ErrorKind;
 use crate::fields::Field;
 use crate::open::{Opened, StoreLocation};
@@ -116,9 +116,9 @@ async fn look_up(stage: &mut Stage, opened: &Opened, alice: &OAuthToken) -> Done
 async fn rotate(stage: &mut Stage) -> Done {
     stage.step("The key is rotated", "rotate-key")?;
     stage.say("Everything is written anew under a new data key and put in place at once; others work on meanwhile.")?;
-    upkeep::rotate_key(&mut stage.session).await?;
+    upkeep::rotate_key(&mut stage.session, &RotateArgs { kms_key_id: None }).await?;
     stage.command("verify")?;
-    upkeep::verify(&mut stage.session).await
+    upkeep::verify(&mut stage.session, false).await
 }
 
 /// One bit of a copy is turned, in the middle of what is stored.
@@ -145,7 +145,7 @@ async fn tamper(stage: &mut Stage, opened: &Opened, bob: &OAuthToken) -> Done {
 
 async fn log_out(stage: &mut Stage, opened: &Opened, alice: &OAuthToken) -> Done {
     stage.step("Everybody is logged out", "delete-all --yes")?;
-    tokens::delete_all(&mut stage.session, true).await?;
+    deletion::delete_all(&mut stage.session, true, false).await?;
     let mut late = alice.clone();
     late.set(Field::AccessToken, Some(SecretText::new("1000.alice.access.3")));
     let refused = opened.vault.save_token(&stage.session.context, &mut late).await.err();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::backend::file::disk::Disk;
 use crate::backend::file::frame::Role;
-use crate::backend::file::scan::{Position, Scanner, Tail};
+use crate::backend::file::scan::{MAX_COMMIT, Position, Scanner, Tail};
 use crate::backend::file::sealing::{NewPart, Plaintext, Seal};
 use crate::backend::file::tests::sim_world::World;
 use crate::clock::Timestamp;
@@ -53,4 +53,16 @@ fn a_commit_behind_parts_that_nobody_closed_is_damage() {
     // Whoever writes next cuts them off first.
     let error = walk(&[Role::Whole, Role::Part, Role::Whole]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Damaged);
+}
+
+#[test]
+fn a_tail_is_torn_up_to_the_longest_commit_and_damage_beyond() {
+    let key = DataKey::new(&[7; 32]);
+    let tail = |len: usize| {
+        let file = World::default().process().create_new(Path::new("/sim/tail")).unwrap();
+        file.write_at(&vec![1; len], 0).unwrap();
+        Scanner::new(&*file, &key, &VAULT, START).unwrap().tail()
+    };
+    assert_eq!(tail(MAX_COMMIT).unwrap(), Tail::Torn(MAX_COMMIT as u64));
+    assert_eq!(tail(MAX_COMMIT + 1).unwrap_err().kind(), ErrorKind::Damaged);
 }

@@ -1,0 +1,210 @@
+//! All that is under a vault's prefix, as it is: the pages of the index and the secrets of the tokens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::backend::secrets_manager::calls::{Asked, Found, Value, Which};
+use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::line::Loaded;
+use crate::backend::secrets_manager::naming::{Meaning, PagePlace, Prefix};
+use crate::backend::secrets_manager::pace::MAX_STALE;
+use crate::backend::secrets_manager::page::Entry;
+use crate::backend::secrets_manager::tokens::Tokens;
+use crate::backend::secrets_manager::value::{self, Body};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::RecordName;
+use crate::lookup::LookupKey;
+
+const PARALLEL: usize = 16;
+
+/// What is under the prefix, by name.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Pages of every epoch.
+    pub(super) pages: BTreeSet<PagePlace>,
+    /// Pages that are scheduled for deletion.
+    pub(super) doomed_pages: BTreeSet<PagePlace>,
+    pub(super) tokens: BTreeSet<RecordName>,
+    pub(super) doomed_tokens: BTreeSet<RecordName>,
+    /// What is not the vault's.
+    pub(super) foreign: Vec<String>,
+}
+
+/// A page as it was found.
+#[derive(Debug)]
+pub(super) enum PageFound {
+    Whole(Loaded),
+    Missing,
+    Doomed,
+    Unreadable,
+}
+
+/// A token's secret as it was found.
+#[derive(Debug)]
+pub(super) enum TokenFound {
+    Live {
+        sequence: u64,
+        keys: Vec<LookupKey>,
+        /// Under an identifier that is not the vault's.
+        is_by_hand: bool,
+        /// A version follows from it that is not in force.
+        is_set_back: bool,
+    },
+    /// A tombstone whose secret is not scheduled for deletion.
+    Tombstone,
+    Unreadable,
+    /// Scheduled for deletion.
+    Dead,
+    /// No secret: it is being made, or is long gone.
+    Vacant,
+}
+
+/// Reads all that is under the prefix.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Census<'a> {
+    pub(super) index: &'a Index,
+    pub(super) tokens: &'a Tokens,
+    pub(super) prefix: &'a Prefix,
+}
+
+impl Census<'_> {
+    /// What ListSecrets shows, which may be five minutes old.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where listing is not granted.
+    pub(super) async fn listing(&self, asked: &Asked<'_>) -> Result<Listing> {
+        let listed = self.tokens.calls.secrets(asked, &format!("{}/", self.prefix)).await?;
+        let listed = listed.ok_or_else(|| {
+            Error::new(ErrorKind::PermissionDenied, "AWS refused the action (secretsmanager:ListSecrets)").with_hint(
+                "allow secretsmanager:ListSecrets on * for whoever verifies: IAM cannot limit it to a prefix",
+            )
+        })?;
+        let mut listing = Listing::default();
+        for secret in listed {
+            match self.prefix.meaning(&secret.name) {
+                Some(Meaning::Page(place)) if secret.is_doomed => drop(listing.doomed_pages.insert(place)),
+                Some(Meaning::Page(place)) => drop(listing.pages.insert(place)),
+                Some(Meaning::Token(name)) if secret.is_doomed => drop(listing.doomed_tokens.insert(name)),
+                Some(Meaning::Token(name)) => drop(listing.tokens.insert(name)),
+                None => listing.foreign.push(secret.name),
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Reads a page, whatever it holds.
+    pub(super) async fn page(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<PageFound> {
+        for attempt in 0..MAX_STALE {
+            match self.index.read(asked, place).await {
+                Ok(Some(loaded)) => return Ok(PageFound::Whole(loaded)),
+                Ok(None) => self.tokens.calls.pace.catch_up(attempt).await,
+                Err(error) if error.kind() == ErrorKind::Gone => return Ok(PageFound::Doomed),
+                Err(error) if is_of_value(&error) => return Ok(PageFound::Unreadable),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(PageFound::Missing)
+    }
+
+    /// Reads these pages, whatever they hold.
+    pub(super) async fn pages(
+        &self,
+        asked: &Asked<'_>,
+        places: impl IntoIterator<Item = PagePlace>,
+    ) -> Result<BTreeMap<PagePlace, PageFound>> {
+        let read = |place: PagePlace| async move { Ok((place.clone(), self.page(asked, &place).await?)) };
+        stream::iter(places).map(read).buffer_unordered(PARALLEL).try_collect().await
+    }
+
+    /// Reads the pages that the root leads to.
+    pub(super) async fn tree(&self, asked: &Asked<'_>) -> Result<BTreeMap<PagePlace, PageFound>> {
+        let (mut tree, mut open) = (BTreeMap::new(), vec![PagePlace::root()]);
+        while !open.is_empty() {
+            let level = self.pages(asked, std::mem::take(&mut open)).await?;
+            for (place, found) in &level {
+                if let PageFound::Whole(loaded) = found
+                    && loaded.page.is_signpost()
+                {
+                    open.extend((0..16).map(|digit| place.child(digit, loaded.page.epoch)));
+                }
+            }
+            tree.extend(level);
+        }
+        Ok(tree)
+    }
+
+    /// Reads the secrets of these tokens, whatever they hold.
+    pub(super) async fn tokens(
+        &self,
+        asked: &Asked<'_>,
+        names: impl IntoIterator<Item = RecordName>,
+    ) -> Result<BTreeMap<RecordName, TokenFound>> {
+        let read = |name| async move { Ok((name, self.token(asked, name).await?)) };
+        stream::iter(names).map(read).buffer_unordered(PARALLEL).try_collect().await
+    }
+
+    async fn token(&self, asked: &Asked<'_>, name: RecordName) -> Result<TokenFound> {
+        let secret = self.prefix.record(name);
+        for attempt in 0..MAX_STALE {
+            let value = match self.tokens.calls.get(asked, &secret, Which::Current).await? {
+                Found::Value(value) => value,
+                Found::Doomed => return Ok(TokenFound::Dead),
+                Found::Absent => {
+                    self.tokens.calls.pace.catch_up(attempt).await;
+                    continue;
+                }
+            };
+            let Ok((head, body)) = value::decode_record(name, &value.bytes) else {
+                return Ok(TokenFound::Unreadable);
+            };
+            let Body::Record(record) = body else { return Ok(TokenFound::Tombstone) };
+            let is_by_hand = head.id != value.id;
+            let is_set_back = self.is_set_back(asked, &secret, &value).await?;
+            let keys = record.lookup_keys();
+            return Ok(TokenFound::Live { sequence: head.sequence, keys, is_by_hand, is_set_back });
+        }
+        Ok(TokenFound::Vacant)
+    }
+
+    /// Whether a version that has been replaced is in force all the same, for longer than a read may be late.
+    async fn is_set_back(&self, asked: &Asked<'_>, secret: &str, value: &Value) -> Result<bool> {
+        let calls = &self.tokens.calls;
+        if !matches!(calls.get(asked, secret, Which::Exactly(&value.id.next(0))).await?, Found::Value(_)) {
+            return Ok(false);
+        }
+        for attempt in 0..MAX_STALE {
+            calls.pace.catch_up(attempt).await;
+            if calls.labels(asked, secret).await?.current.as_ref() != Some(&value.id) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether an error is about what a secret holds, and not about reading it.
+fn is_of_value(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Damaged)
+}
+
+/// The entries on all pages that could be read.
+pub(super) fn entries(pages: &BTreeMap<PagePlace, PageFound>) -> BTreeSet<Entry> {
+    let whole = pages.values().filter_map(|found| match found {
+        PageFound::Whole(loaded) => Some(loaded.page.entries()),
+        PageFound::Missing | PageFound::Doomed | PageFound::Unreadable => None,
+    });
+    whole.flatten().copied().collect()
+}
+
+/// The entries that records which are there should have, and have not.
+pub(super) fn missing(tokens: &BTreeMap<RecordName, TokenFound>, entries: &BTreeSet<Entry>, now: u32) -> Vec<Entry> {
+    let listed: BTreeSet<(LookupKey, RecordName)> = entries.iter().map(|entry| (entry.key, entry.name)).collect();
+    let mut missing = Vec::new();
+    for (name, found) in tokens {
+        let TokenFound::Live { sequence, keys, .. } = found else { continue };
+        let new = keys.iter().filter(|key| !listed.contains(&(**key, *name)));
+        missing.extend(new.map(|key| Entry { key: *key, name: *name, sequence: *sequence, asserted_at: now }));
+    }
+    missing
+}

@@ -1,0 +1,124 @@
+//! The whole suite on a service that does what it may do to a client: reads of before, at random and back and forth, empty
+//! pages, answers that are lost, and calls that are lost.
+//!
+//! One promise is weaker here. [`Backend`]'s contract says that a read that begins after a commit was answered sees that
+//! commit, through whichever handle. The service promises no such thing (API reference, ListSecrets: "All Secrets Manager
+//! operations are eventually consistent"), so over AWS it holds for the handle that wrote, and for others once the service
+//! shows them the write. The promises of two handles, which all hand a write from one to the other, are therefore tried with
+//! handles that let the service's lag pass before each operation. What two processes do meanwhile is as stale as ever.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrets_manager_simulator::faults::Fault;
+use secrets_manager_simulator::gate::Failure;
+use secrets_manager_simulator::settings::Settings;
+use secrets_manager_simulator::simulator::Simulator;
+use secrets_manager_simulator::switches::{Staleness, Switches};
+use tokenvault::backend::{Backend, Candidates, Commit};
+use tokenvault::conformance::Fresh;
+use tokenvault::conformance::handles::Handles;
+use tokenvault::error::Result;
+use tokenvault::identity::RecordName;
+use tokenvault::lookup::LookupKey;
+use tokenvault::operation::{Answer, Context};
+use tokenvault::record::Record;
+use tokenvault::store::TokenStore;
+
+use crate::simulated::World;
+
+/// What the service does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Weather {
+    /// Stale reads and empty pages.
+    Stale,
+    /// One call in ten is lost, and of one in ten the answer.
+    Lossy,
+    Both,
+}
+
+fn stale() -> Switches {
+    Switches { staleness: Staleness::Adversarial, ..Switches::strict() }
+}
+
+/// An empty vault, which everybody can see, in this weather.
+async fn world(weather: Weather) -> World {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let switches = if matches!(weather, Weather::Lossy) { Switches::default() } else { stale() };
+    let world = World::new(Settings::new().seed(seed).switches(switches)).await;
+    pass(&world.simulator);
+    if !matches!(weather, Weather::Stale) {
+        for fault in [Fault::new(Failure::ConnectionLost), Fault::new(Failure::TimedOut).after_effect()] {
+            world.simulator.inject(fault.percent(10));
+        }
+    }
+    world
+}
+
+/// Longer than any read may lag behind.
+fn pass(simulator: &Simulator) {
+    simulator.clock().advance(simulator.switches().read_lag + Duration::from_millis(1));
+}
+
+pub(crate) async fn store(weather: Weather) -> Fresh<Arc<dyn TokenStore>> {
+    let world = world(weather).await;
+    Fresh::keeping(Arc::new(world.vault("one")), world)
+}
+
+pub(crate) async fn backend(weather: Weather) -> Fresh<Arc<dyn Backend>> {
+    let world = world(weather).await;
+    Fresh::keeping(Arc::new(world.backend("one")), world)
+}
+
+pub(crate) async fn two_handles(weather: Weather) -> Fresh<Handles> {
+    let world = world(weather).await;
+    let handle = |key| {
+        let patient = Patient { backend: world.backend(key), simulator: world.simulator.clone() };
+        Arc::new(patient) as Arc<dyn Backend>
+    };
+    Fresh::keeping((handle("one"), handle("two")), world)
+}
+
+/// Lets the service's lag pass before each operation.
+#[derive(Debug)]
+struct Patient<B> {
+    backend: B,
+    simulator: Simulator,
+}
+
+#[async_trait]
+impl<B: Backend> Backend for Patient<B> {
+    async fn read(&self, context: &Context, name: RecordName) -> Result<Answer<Option<Arc<Record>>>> {
+        pass(&self.simulator);
+        self.backend.read(context, name).await
+    }
+
+    async fn resolve(&self, context: &Context, keys: &[LookupKey]) -> Result<Answer<Candidates>> {
+        pass(&self.simulator);
+        self.backend.resolve(context, keys).await
+    }
+
+    async fn commit(&self, context: &Context, commit: Commit) -> Result<Answer<()>> {
+        pass(&self.simulator);
+        self.backend.commit(context, commit).await
+    }
+
+    async fn list(&self, context: &Context) -> Result<Answer<Vec<Arc<Record>>>> {
+        pass(&self.simulator);
+        self.backend.list(context).await
+    }
+
+    async fn clear(&self, context: &Context) -> Result<Answer<usize>> {
+        pass(&self.simulator);
+        self.backend.clear(context).await
+    }
+}
+
+impl<B: fmt::Display> fmt::Display for Patient<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.backend.fmt(f)
+    }
+}

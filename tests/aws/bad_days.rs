@@ -1,0 +1,127 @@
+//! A service that throttles, does not answer, or cannot be reached: how long it is tried, and what is said then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::config::retry::RetryConfig;
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_secretsmanager::{Client, Config};
+use secrets_manager_simulator::faults::Fault;
+use secrets_manager_simulator::gate::Failure;
+use secrets_manager_simulator::settings::Settings;
+use tokenvault::backend::Backend;
+use tokenvault::backend::secrets_manager::naming::Prefix;
+use tokenvault::backend::secrets_manager::pace::{Pause, Paused};
+use tokenvault::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
+use tokenvault::error::{ErrorKind, Retry};
+use tokenvault::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
+use tokenvault::identity::RecordName;
+use tokenvault::operation::Context;
+use tokenvault::store::TokenStore;
+use tokenvault::token::OAuthToken;
+
+use crate::service::{ACCESS_KEY, Service};
+use crate::simulated::World;
+
+fn sign_in(user: &str) -> OAuthToken {
+    let refresh = format!("refresh of {user}");
+    OAuthToken::new().with(UserName, user).with(ClientId, "app").with(RefreshToken, &refresh).with(AccessToken, "first")
+}
+
+#[tokio::test]
+async fn five_minutes_of_throttling_are_told_as_such_and_nothing_is_lost() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (cx, vault) = (Context::new(), world.vault("app"));
+    let mut ada = sign_in("ada");
+    vault.save_token(&cx, &mut ada).await.unwrap();
+    world.simulator.inject(Fault::new(Failure::Throttled));
+    let end = world.simulator.clock().now().as_millis() + 300_000;
+    let mut refused = 0;
+    while world.simulator.clock().now().as_millis() < end {
+        let error = vault.save_token(&cx, &mut ada.clone().with(AccessToken, "second")).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Later));
+        assert!(error.message().contains("AWS throttled the request again and again"), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("try again later")));
+        refused += 1;
+    }
+    assert!((5..=600).contains(&refused), "a save gives up after its eighth attempt: {refused}");
+    world.simulator.clear_faults();
+    let mut found = OAuthToken::new().with(UserName, "ada");
+    assert!(vault.find_token(&cx, &mut found).await.unwrap().value);
+    assert_eq!(found.fields().text(AccessToken), Some("first"), "nothing changed");
+    vault.save_token(&cx, &mut ada.with(AccessToken, "second")).await.unwrap();
+    world.assert_consistent("after throttling").await;
+}
+
+#[tokio::test]
+async fn what_is_not_answered_is_asked_eight_times_and_left_open() {
+    for failure in [Failure::TimedOut, Failure::ConnectionLost, Failure::InternalServiceError] {
+        let world = World::new(Settings::new().seed(1)).await;
+        let (cx, vault) = (Context::new(), world.vault("cold"));
+        world.simulator.inject(Fault::new(failure.clone()));
+        let before = world.simulator.counters().total();
+        let error = vault.get_tokens(&cx).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Later), "{failure:?}");
+        assert!(error.message().contains("may or may not have been done"), "{failure:?}: {error}");
+        assert_eq!(world.simulator.counters().total() - before, 8, "{failure:?}");
+        world.simulator.clear_faults();
+
+        world.simulator.inject(Fault::new(failure.clone()).on_writes().after_effect().times(3));
+        vault.save_token(&cx, &mut sign_in("ada")).await.unwrap();
+        world.assert_consistent(&format!("{failure:?}")).await;
+    }
+}
+
+/// Does not wait, and counts how often it was to.
+#[derive(Debug, Default)]
+struct Counting(AtomicU32);
+
+impl Pause for Counting {
+    fn pause(&self, _: Duration) -> Paused<'_> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// A backend that speaks to `endpoint` over a socket.
+fn over_a_socket(endpoint: &str, pause: &Arc<Counting>) -> SecretsManagerBackend {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(ACCESS_KEY, "secret", None, None, "tests"))
+        .retry_config(RetryConfig::disabled())
+        .endpoint_url(endpoint)
+        .build();
+    let options = SecretsManagerOptions {
+        pause: Arc::clone(pause) as _,
+        ..SecretsManagerOptions::new(Prefix::parse("test/vault").unwrap())
+    };
+    SecretsManagerBackend::new(Client::from_conf(config), options)
+}
+
+#[test]
+fn who_was_never_there_is_given_up_sooner_than_who_went_away() {
+    // It has a runtime of its own, in a thread of its own.
+    let service = Service::start();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(given_up(service));
+}
+
+async fn given_up(service: Service) {
+    let (cx, pause) = (Context::new(), Arc::new(Counting::default()));
+    let endpoint = service.endpoint();
+    let reached = over_a_socket(&endpoint, &pause);
+    reached.create(&cx).await.unwrap();
+    drop(service);
+    let name = RecordName::random().unwrap();
+    let refused = async |backend: &SecretsManagerBackend| {
+        let before = pause.0.load(Ordering::SeqCst);
+        let error = backend.read(&cx, name).await.unwrap_err();
+        (error, pause.0.load(Ordering::SeqCst) - before)
+    };
+    let (error, waits) = refused(&over_a_socket(&endpoint, &pause)).await;
+    assert_eq!((error.kind(), error.retry(), waits), (ErrorKind::Unavailable, Retry::Later, 3));
+    assert!(error.message().contains("could not be reached; nothing was asked"), "{error}");
+    let (error, waits) = refused(&reached).await;
+    assert_eq!((error.kind(), waits), (ErrorKind::Unavailable, 7), "a service that answered before may come back");
+}
