@@ -28,6 +28,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::pin::Pin;
 
 pub mod backend;
 pub mod deleting;
@@ -75,8 +76,13 @@ impl<S: fmt::Debug> fmt::Debug for Fresh<S> {
 ///
 /// # Panics
 /// Where the promise is broken, or where the system gives no threads.
-#[expect(clippy::expect_used, reason = "a test without a runtime has nothing else to say")]
 pub fn run(promise: impl Future<Output = ()>) {
+    // In a box, so that the runtime is not compiled anew for each of a thousand tests.
+    run_boxed(Box::pin(promise));
+}
+
+#[expect(clippy::expect_used, reason = "a test without a runtime has nothing else to say")]
+fn run_boxed(promise: Pin<Box<dyn Future<Output = ()> + '_>>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
     runtime.expect("the system gives no threads").block_on(promise);
 }

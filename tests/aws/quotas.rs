@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
@@ -141,4 +142,29 @@ async fn users_who_log_out_and_return_up_to_fifteen_times_a_day() {
     let returns: usize = times.iter().sum();
     let account = end(&world, &ledger, &format!("{users} users, {returns} sign-ins in {days} days")).await;
     assert_eq!(account.tokens, ledger.len());
+}
+
+/// Refused by the vault, before AWS would; and the index does not grow for it.
+#[tokio::test]
+async fn a_user_who_signs_in_and_out_without_end_is_stopped_for_a_day() {
+    let (world, processes, _) = fleet().await;
+    let cx = Context::new();
+    let mut sign_ins = 0;
+    let refused = loop {
+        world.simulator.clock().advance(Duration::from_secs(180));
+        let mut token = sign_in("ada", sign_ins);
+        match processes[0].save_token(&cx, &mut token).await {
+            Ok(_) => sign_ins += 1,
+            Err(error) => break error,
+        }
+        assert!(processes[0].delete_token(&cx, token.id().unwrap()).await.unwrap().value);
+    };
+    println!("stopped after {sign_ins} sign-ins");
+    assert_eq!(refused.kind(), ErrorKind::QuotaReached, "{refused}");
+    assert!((96..256).contains(&sign_ins), "{sign_ins}");
+    assert!(world.secrets("test/vault/index").await.len() <= 33);
+    assert_within_quotas(&world);
+    processes[1].save_token(&cx, &mut sign_in("bob", 0)).await.unwrap();
+    world.simulator.clock().advance(DAY);
+    processes[2].save_token(&cx, &mut sign_in("ada", sign_ins)).await.unwrap();
 }

@@ -259,3 +259,26 @@ async fn everything_is_purged_what_was_deleted_before_too() {
     world.simulator.clock().advance(Duration::from_secs(300));
     assert!(world.simulator.secret(&secret_of(&user)).is_none());
 }
+
+/// Else whoever was signing in would make a secret that nothing leads to.
+#[tokio::test]
+async fn a_name_that_somebody_may_still_make_a_token_under_is_not_freed() {
+    let cut = Arc::new(Cut::default());
+    let world = World::new(Settings::new().seed(1).gate(Arc::clone(&cut) as _)).await;
+    let victim = world.vault("victim");
+    let token = || sign_in("ada", "first");
+    let is_made = async |left| {
+        cut.arm(left, false);
+        victim.save_token(&Context::new(), &mut token()).await.is_ok()
+    };
+    // The index is read, then written and read back; the secret would come next.
+    assert!(!is_made(4).await && cut.was_cut());
+    assert_eq!(world.simulator.names(), ["test/vault/index"]);
+    let purged = world.backend("operator").clear_for_good(&Context::new()).await.unwrap().value;
+    assert_eq!(purged, Purged { deleted: 0, purged: 0, has_listed: true });
+    world.simulator.clock().advance(Duration::from_secs(300));
+    let [_, name] = &world.simulator.names()[..] else { panic!("the name was freed") };
+    let late = client(&world.simulator, "victim").create_secret().name(name).secret_string("late").send().await;
+    assert!(late.is_err());
+    world.assert_consistent("after a purge").await;
+}

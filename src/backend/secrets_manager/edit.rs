@@ -9,7 +9,7 @@ use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::pace::MAX_STALE;
 use crate::backend::secrets_manager::page::{Entry, Page, PageKind};
 use crate::backend::secrets_manager::tokens::Tokens;
-use crate::backend::secrets_manager::value::{self, Head};
+use crate::backend::secrets_manager::value::{self, Head, MAX_WRITES};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
 
@@ -84,6 +84,7 @@ impl Index {
                     self.split(asked, place, loaded).await?;
                     continue;
                 }
+                Some(_) if more > 0 && writes >= MAX_WRITES => return Err(too_often()),
                 Some(page) => self.put(asked, place, &loaded, page).await?,
             };
             if let Some(stands) = stands.map(Arc::new) {
@@ -215,6 +216,15 @@ impl Index {
         }
         Err(Error::new(ErrorKind::Busy, "others kept writing to the same page of the index").with_hint("try again"))
     }
+}
+
+/// Of a page that cannot be split, since all that is on it is of one key.
+fn too_often() -> Error {
+    Error::new(
+        ErrorKind::QuotaReached,
+        "a page of the index was written 96 times within 24 hours for one user or token",
+    )
+    .with_hint("AWS keeps each version for a day and takes about a hundred; find out who signs in and out so often")
 }
 
 fn missing() -> Error {

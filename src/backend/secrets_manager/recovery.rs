@@ -11,6 +11,7 @@ use crate::backend::secrets_manager::calls::{Asked, Found, Which};
 use crate::backend::secrets_manager::line::{Edit, LeftOver, Outcome};
 use crate::backend::secrets_manager::tokens::State;
 use crate::backend::secrets_manager::value::{self, Body, Head};
+use crate::backend::secrets_manager::version::VersionId;
 use crate::backend::secrets_manager::{SecretsManagerBackend, answer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
@@ -56,7 +57,7 @@ impl RecoveryWindow for SecretsManagerBackend {
             return Err(not_deleted());
         }
         self.unlist(&asked, name).await?;
-        self.calls.purge(&asked, &self.prefix.record(name)).await?;
+        self.free(&asked, name).await?;
         Ok(answer((), asked))
     }
 
@@ -72,12 +73,9 @@ impl RecoveryWindow for SecretsManagerBackend {
         for secret in listed.unwrap_or_default().into_iter().filter(|secret| secret.is_doomed) {
             names.extend(secret.name.strip_prefix(&beginning).and_then(RecordName::parse));
         }
-        let purged = names.len();
-        let purge = |name| {
-            let asked = &asked;
-            async move { self.calls.purge(asked, &self.prefix.record(name)).await }
-        };
-        stream::iter(names).map(purge).buffer_unordered(PARALLEL).try_collect::<()>().await?;
+        let free = |name| self.free(&asked, name);
+        let freed: Vec<bool> = stream::iter(names).map(free).buffer_unordered(PARALLEL).try_collect().await?;
+        let purged = freed.into_iter().filter(|is_free| *is_free).count();
         Ok(answer(Purged { deleted, purged, has_listed }, asked))
     }
 
@@ -87,6 +85,18 @@ impl RecoveryWindow for SecretsManagerBackend {
 }
 
 impl SecretsManagerBackend {
+    /// Takes away what is kept under a dead name. A name that was taken keeps its tombstone until its recovery window is
+    /// over: whoever was making a token under it would succeed else, and nothing would lead there. Answers whether the name
+    /// is free.
+    async fn free(&self, asked: &Asked<'_>, name: RecordName) -> Result<bool> {
+        let secret = self.prefix.record(name);
+        let is_taken = self.calls.labels(asked, &secret).await?.current == Some(VersionId::of_taken(name));
+        if !is_taken {
+            self.calls.purge(asked, &secret).await?;
+        }
+        Ok(!is_taken)
+    }
+
     /// The last state of a deleted token, whose secret is taken back for that.
     async fn exhumed(&self, asked: &Asked<'_>, name: RecordName) -> Result<Option<Record>> {
         let secret = self.prefix.record(name);

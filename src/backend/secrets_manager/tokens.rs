@@ -7,16 +7,12 @@ use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, First, Found, 
 use crate::backend::secrets_manager::known::{AllKnown, ByHand, Seen};
 use crate::backend::secrets_manager::naming::Prefix;
 use crate::backend::secrets_manager::pace::MAX_STALE;
-use crate::backend::secrets_manager::value::{self, Body, Head, Writes};
+use crate::backend::secrets_manager::value::{self, Body, Head, MAX_WRITES, Writes};
 use crate::backend::secrets_manager::version::VersionId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{RecordName, Version};
 use crate::lookup::LookupKey;
 use crate::record::Record;
-
-/// An ordinary write leaves room for a tombstone and a lease: a secret has about a hundred versions, and none goes before
-/// it is a day old (user guide, Quotas).
-const MAX_WRITES: usize = 96;
 
 /// A tombstone older than this is finished by whoever meets it.
 const LEFT_ALONE: Duration = Duration::from_mins(5);
@@ -167,7 +163,7 @@ impl Tokens {
     /// # Errors
     /// `Conflict` where somebody has made one meanwhile.
     pub(super) async fn bar(&self, asked: &Asked<'_>, name: RecordName) -> Result<()> {
-        let head = self.first_head()?;
+        let head = Head { id: VersionId::of_taken(name), ..self.first_head()? };
         let bytes = value::encode_tombstone(&head, name, self.calls.pace.now());
         let key = self.calls.key.of_root();
         self.create_with(asked, name, First { id: &head.id, bytes: &bytes, kms_key_id: key.as_deref() }).await?;

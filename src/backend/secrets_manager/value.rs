@@ -35,6 +35,10 @@ const KIND_TOMBSTONE: u8 = 2;
 const KIND_LEAF: u8 = 3;
 const KIND_SIGNPOST: u8 = 4;
 
+/// An ordinary write leaves room for a tombstone, a lease, or the closing of a page: a secret has about a hundred versions
+/// (user guide, Quotas).
+pub(super) const MAX_WRITES: usize = 96;
+
 /// Versions younger than this are never removed (API reference, PutSecretValue).
 const KEPT: Duration = Duration::from_hours(24);
 

@@ -14,7 +14,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::identity::random_bytes;
+use crate::identity::{RecordName, random_bytes};
 
 /// A version of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,12 @@ impl VersionId {
     /// `Unavailable` where the system has no randomness to give.
     pub(super) fn first() -> Result<Self> {
         Ok(Self(uuid::Builder::from_random_bytes(random_bytes()?).into_uuid().to_string()))
+    }
+
+    /// The identifier of the version that takes a name, so that nobody makes a token under it: it tells such a name from a
+    /// deleted token's without its value being read.
+    pub(super) fn of_taken(name: RecordName) -> Self {
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string())
     }
 
     /// As the service has told it.
@@ -82,6 +88,9 @@ mod tests {
         assert!((32..=64).contains(&first.next(0).as_str().len()), "API reference: 32 to 64 characters");
         assert_ne!(VersionId::told("made by hand, and no UUID at all").next(0), first.next(0));
         assert_ne!(VersionId::first().unwrap(), VersionId::first().unwrap());
+        let name = |byte| VersionId::of_taken(RecordName::from_bytes([byte; 16]));
+        assert_eq!(name(1), name(1));
+        assert_ne!(name(1), name(2));
     }
 
     #[test]
