@@ -101,7 +101,8 @@ impl Index {
     }
 
     async fn load(&self, asked: &Asked<'_>, place: &PagePlace, value: Value) -> Result<Loaded> {
-        let (head, page) = value::decode_page(place, &value.bytes).map_err(|error| self.unreadable(&error, place))?;
+        let (head, page) =
+            value::decode_page(place, &value.bytes).map_err(|error| error.with_store(&self.secret(place)))?;
         let written_as = head.id.clone();
         let mut loaded = Loaded { id: value.id, head, page };
         if written_as != loaded.id {
@@ -135,14 +136,6 @@ impl Index {
             after.take_in(&loaded, place);
             loaded = after;
         }
-    }
-
-    fn unreadable(&self, error: &Error, place: &PagePlace) -> Error {
-        let said = Error::new(error.kind(), format!("{}: the index's {}", error.message(), self.secret(place)));
-        said.with_hint(
-            "put AWSCURRENT back on a version of the vault's, with `aws secretsmanager update-secret-version-stage`; \
-             `list-secret-version-ids` shows them",
-        )
     }
 
     /// How far a page is known to have come, whatever is in force.

@@ -105,7 +105,7 @@ impl Tokens {
             tracing::warn!(record = %name, version = %value.id, "a version of this token was not written by a vault");
             return Ok(Taken::Strange);
         }
-        let (head, body) = decoded.map_err(|error| unreadable(&error, name))?;
+        let (head, body) = decoded.map_err(|error| error.with_store(&self.prefix.record(name)))?;
         self.known.clear_of(name, &value.id);
         if head.sequence < least {
             return Ok(Taken::Older);
@@ -278,15 +278,6 @@ pub(super) fn parts(body: Body) -> (Option<(Version, Vec<LookupKey>)>, State) {
         Body::Record(record) => (Some((record.version, record.lookup_keys())), State::Live(Arc::new(record))),
         Body::Tombstone(_) => (None, State::Dead),
     }
-}
-
-/// Names the record whose value does not read.
-fn unreadable(error: &Error, name: RecordName) -> Error {
-    let said = Error::new(error.kind(), format!("{}: the token {name}", error.message()));
-    said.with_hint(
-        "put AWSCURRENT back on a version of the vault's, with `aws secretsmanager update-secret-version-stage`; \
-         `list-secret-version-ids` shows them",
-    )
 }
 
 pub(super) fn undecided() -> Error {

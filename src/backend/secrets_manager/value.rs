@@ -217,7 +217,7 @@ fn read_head(bytes: &[u8]) -> Result<(u8, Head, Reader<'_>)> {
     let mut reader = Reader(bytes);
     if reader.array() != Some(MAGIC) {
         return Err(Error::new(ErrorKind::Unsupported, "a secret under the vault's prefix is not the vault's")
-            .with_hint("use a prefix of the vault's own"));
+            .with_hint(format!("use a prefix of the vault's own; {PUT_BACK}")));
     }
     match reader.u8() {
         Some(FORMAT) => {}
@@ -239,7 +239,10 @@ fn read_rest_of_head(reader: &mut Reader<'_>) -> Option<(u8, Head)> {
     Some((kind, Head { sequence, id: VersionId::told(id), writes: Writes(writes) }))
 }
 
+/// What helps where somebody has written over a value.
+const PUT_BACK: &str = "where it was written over by hand, put AWSCURRENT back on a version of the vault's, with `aws \
+                        secretsmanager update-secret-version-stage`; `list-secret-version-ids` shows them";
+
 fn malformed() -> Error {
-    Error::damaged("a secret's value is not in the vault's format")
-        .with_hint("an earlier version of the secret may be whole")
+    Error::damaged("a secret's value is not in the vault's format").with_hint(PUT_BACK)
 }
