@@ -7,6 +7,7 @@ pub mod csv;
 mod input;
 mod overlay;
 mod plan;
+mod reserved;
 pub mod row;
 mod scan;
 pub mod sqlite;

@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{Field, Fields};
 use crate::identity::{Beginning, RecordName};
 use crate::import::overlay::{Entry, Overlay};
+use crate::import::reserved::Reserved;
 use crate::import::row::{Refusal, Row, Rows};
 use crate::import::summary::{Effect, Merge, Summary};
 use crate::intake;
@@ -78,9 +79,11 @@ async fn run(vault: &Vault, context: &Context, source: &Rows, options: &ImportOp
     let mut round = 0;
     loop {
         vault.check_round(context, round)?;
-        let (overlay, claims) = known(vault, context, &source.rows, &keys, options.ids).await?;
+        let Known { overlay, reserved, mut claims } = known(vault, context, &source.rows, &keys, options.ids).await?;
         let (beginnings, fates) = (Beginning::draw_many(keys.len())?, Vec::with_capacity(keys.len()));
-        let (summary, overlay) = Planner { vault, options, overlay, beginnings, fates }.plan(source, &keys)?;
+        let planner = Planner { vault, options, overlay, reserved, beginnings, fates };
+        let (summary, overlay, reserved) = planner.plan(source, &keys)?;
+        reserved.settle(&mut claims);
         let changes = overlay.into_changes();
         if summary.effect != Effect::Imported {
             return Ok(summary);
@@ -95,14 +98,16 @@ async fn run(vault: &Vault, context: &Context, source: &Rows, options: &ImportOp
     }
 }
 
-/// Every record that the rows could mean or collide with, and the claims that this is all of them.
-async fn known(
-    vault: &Vault,
-    context: &Context,
-    rows: &[Row],
-    keys: &[RowKeys],
-    ids: Ids,
-) -> Result<(Overlay, Vec<Claim>)> {
+/// What the vault holds that the rows have to do with.
+struct Known {
+    /// Every record that they could mean or collide with.
+    overlay: Overlay,
+    reserved: Reserved,
+    /// That this is all of them.
+    claims: Vec<Claim>,
+}
+
+async fn known(vault: &Vault, context: &Context, rows: &[Row], keys: &[RowKeys], ids: Ids) -> Result<Known> {
     let backend = vault.backend();
     let mut keys: Vec<LookupKey> =
         keys.iter().flat_map(|keys| keys.id.iter().chain(&keys.of_fields)).copied().collect();
@@ -122,8 +127,9 @@ async fn known(
     found.records.extend(owners.records);
     found.by_key.extend(owners.by_key);
     keys.extend(more);
+    let reserved = Reserved::of(&keys, &found);
     let claims = keys.into_iter().zip(found.by_key).map(|(key, names)| Claim { key, names }).collect();
-    Ok((Overlay::new(found.records, rows.len()), claims))
+    Ok(Known { overlay: Overlay::new(found.records, rows.len()), reserved, claims })
 }
 
 /// The lookup keys of a row, made once: each is a hash.
@@ -162,13 +168,14 @@ struct Planner<'a, B> {
     vault: &'a Vault,
     options: &'a ImportOptions<'a>,
     overlay: Overlay,
+    reserved: Reserved,
     /// For the rows that are new.
     beginnings: B,
     fates: Vec<(usize, RecordName, Fate)>,
 }
 
 impl<B: Iterator<Item = Beginning>> Planner<'_, B> {
-    fn plan(mut self, source: &Rows, keys: &[RowKeys]) -> Result<(Summary, Overlay)> {
+    fn plan(mut self, source: &Rows, keys: &[RowKeys]) -> Result<(Summary, Overlay, Reserved)> {
         let mut summary =
             Summary { skipped: source.skipped.clone(), refused: source.refused.clone(), ..Summary::default() };
         for (done, (row, keys)) in (1..).zip(source.rows.iter().zip(keys)) {
@@ -194,7 +201,7 @@ impl<B: Iterator<Item = Beginning>> Planner<'_, B> {
             _ => Effect::Imported,
         };
         self.tell(&mut summary);
-        Ok((summary, self.overlay))
+        Ok((summary, self.overlay, self.reserved))
     }
 
     fn tell(&self, summary: &mut Summary) {
@@ -224,7 +231,9 @@ impl<B: Iterator<Item = Beginning>> Planner<'_, B> {
         }
         intake::check_insert(&row.fields)?;
         let beginning = self.beginnings.next().map_or_else(Beginning::draw, Ok)?;
-        let record = merging::first_state(beginning, &row.fields, id.cloned(), Writer::Import, self.vault.tick());
+        let mut record = merging::first_state(beginning, &row.fields, id.cloned(), Writer::Import, self.vault.tick());
+        let reserved = self.reserved.take(keys.id.iter().chain(&keys.of_fields).copied());
+        record.name = reserved.unwrap_or(record.name);
         let name = record.name;
         self.overlay.put(record, Some(row.line));
         Ok((name, Fate::New))

@@ -1,6 +1,7 @@
 //! An import that is cut off at any of its calls goes on where it stopped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::error::Result;
@@ -56,7 +57,18 @@ async fn cut_off(left: usize, with_effect: bool) -> bool {
     assert_eq!(again.new.len(), after.len() - found.len(), "{what}: only what was missing is new: {again:?}");
     assert_eq!(contents(&next).await, after, "{what}, again");
     world.assert_consistent(&format!("{what}, again")).await;
+    assert_no_name_is_free(&world, &what).await;
     cut.was_cut()
+}
+
+/// Whoever was only stopped, and not killed, may go on: no name that is listed may be left without a secret.
+async fn assert_no_name_is_free(world: &World, what: &str) {
+    // Until an entry is too old to be on its way.
+    world.simulator.clock().advance(Duration::from_mins(10));
+    let survey = world.backend("next").verify(&Context::new()).await.unwrap().value;
+    for finding in survey.findings {
+        assert!(world.simulator.secret(&finding.secret).is_some(), "{what}: {finding:?} can still be made");
+    }
 }
 
 #[tokio::test]

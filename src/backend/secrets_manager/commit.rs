@@ -151,12 +151,10 @@ impl Committer<'_> {
 
     /// Looks after claims that did not hold, so that the rule finds something settled when it runs again: who has only
     /// announced a key for a record is refused, and a second name that nobody has made anything under is barred.
-    async fn settle(&self, asked: &Asked<'_>, claims: &[Claim], own: &[Entry]) -> Result<()> {
+    /// `cannot_take`: the rule has a name already; else it takes the one that it has not seen yet.
+    async fn settle(&self, asked: &Asked<'_>, claims: &[Claim], own: &[Entry], cannot_take: bool) -> Result<()> {
         let keys: Vec<LookupKey> = claims.iter().map(|claim| claim.key).collect();
         let is_own = |name: RecordName| own.iter().any(|entry| entry.name == name);
-        let has_adopted = claims.iter().flat_map(|claim| &claim.names).any(|name| is_own(*name));
-        // Else the rule takes the name that it has not seen yet.
-        let cannot_take = has_adopted || own.iter().any(|entry| entry.sequence > 1);
         for (claim, entries) in claims.iter().zip(self.index.entries(asked, &keys).await?) {
             for entry in entries {
                 if claim.names.contains(&entry.name) || is_own(entry.name) {
@@ -184,6 +182,9 @@ impl Committer<'_> {
         let (mut entries, mut claims, mut placed) = (entries.to_vec(), claims, Placed::default());
         // A new record rests on what its keys do not lead to: of that only a write is proof, since any read may be late.
         let makes_record = entries.iter().any(|entry| entry.sequence == 1);
+        let has_name = |name: &RecordName| entries.iter().any(|entry| entry.name == *name);
+        let has_adopted = claims.iter().flat_map(|claim| &claim.names).any(has_name);
+        let cannot_take = has_adopted || entries.iter().any(|entry| entry.sequence > 1);
         // With entries first: where two commits rest on what the other brings, one of them sees the other's.
         for round in 0..MAX_MOVES {
             let keys: Vec<LookupKey> =
@@ -202,7 +203,7 @@ impl Committer<'_> {
                     Outcome::Done(stands) if !on_page.add.is_empty() => placed.note(&place, &stands),
                     Outcome::Done(_) => {}
                     Outcome::Refused => {
-                        self.settle(asked, &on_page.claims, &on_page.add).await?;
+                        self.settle(asked, &on_page.claims, &on_page.add, cannot_take).await?;
                         self.index.calls.pace.back_off(0).await;
                         return Err(Error::conflict());
                     }
