@@ -80,7 +80,7 @@ impl Index {
             let writes = loaded.head.writes.count(self.calls.pace.now());
             let stands = match page {
                 None => Some(loaded),
-                Some(_) if loaded.page.is_due(place, more, writes) => {
+                Some(page) if page.is_due(place, writes) => {
                     self.split(asked, place, loaded).await?;
                     continue;
                 }

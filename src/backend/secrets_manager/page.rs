@@ -108,12 +108,12 @@ impl Page {
         other.entries().iter().filter(|entry| place.holds(entry.key)).for_each(|entry| self.assert(*entry));
     }
 
-    /// Whether the page must be split before it is written again, having been written `writes` times within 24 hours.
+    /// Whether a page that is to be as this one must be split before, having been written `writes` times within 24 hours.
     ///
     /// One key's entries stay together however deep the page lies: a user who signs in and out all day long would leave
     /// sixteen more pages behind for every 64 times, and spare nobody anything.
-    pub(super) fn is_due(&self, place: &PagePlace, more: usize, writes: usize) -> bool {
-        let size = (self.entries().len() + more) * Entry::LEN;
+    pub(super) fn is_due(&self, place: &PagePlace, writes: usize) -> bool {
+        let size = self.entries().len() * Entry::LEN;
         let is_of_several = self.entries().windows(2).any(|pair| matches!(pair, [one, next] if one.key != next.key));
         is_of_several && place.can_split() && (size > SPLIT_SIZE || writes >= SPLIT_WRITES)
     }
@@ -169,15 +169,15 @@ mod tests {
         let (root, mut page) = (PagePlace::root(), Page::empty(1));
         let full = SPLIT_SIZE / Entry::LEN;
         (0..u32::try_from(full).unwrap()).for_each(|number| page.assert(entry(number, 1, 1)));
-        assert!(!page.is_due(&root, 0, SPLIT_WRITES - 1));
-        assert!(page.is_due(&root, 1, 0) && page.is_due(&root, 0, SPLIT_WRITES));
+        assert!(!page.is_due(&root, SPLIT_WRITES - 1));
+        assert!(page.is_due(&root, SPLIT_WRITES));
+        page.assert(entry(u32::MAX, 1, 1));
+        assert!(page.is_due(&root, 0));
+        let deepest = (0..32).fold(PagePlace::root(), |place, _| place.child(0, 1));
+        assert!(!page.is_due(&deepest, SPLIT_WRITES));
         let mut of_one = Page::empty(1);
         (0..100).for_each(|name| of_one.assert(entry(7, name, 1)));
-        assert!(!of_one.is_due(&root, full, SPLIT_WRITES), "one key cannot be split");
-        let deepest = (0..32).fold(PagePlace::root(), |place, _| place.child(0, 1));
-        assert!(!page.is_due(&deepest, 1, SPLIT_WRITES));
-        page.kind = PageKind::Signpost;
-        assert!(!page.is_due(&root, 1, SPLIT_WRITES));
+        assert!(!of_one.is_due(&root, SPLIT_WRITES), "one key cannot be split");
     }
 
     #[test]
