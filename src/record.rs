@@ -84,6 +84,15 @@ impl Record {
         keys
     }
 
+    /// A hash of whose it is, user and client together; none of a record without a user. No two live records of a vault have
+    /// the same.
+    #[cfg(feature = "aws")]
+    pub(crate) fn owner_key(&self) -> Option<LookupKey> {
+        let user = self.fields.text(Field::UserName)?;
+        let client = self.fields.text(Field::ClientId).unwrap_or_default();
+        Some(LookupKey::new(LookupKind::User, &format!("{}:{user}{client}", user.len())))
+    }
+
     /// The token that is handed out for this record, under `id` where it was asked for by one.
     pub fn hand_out(&self, id: Option<&str>) -> OAuthToken {
         let id = id.map_or_else(|| self.id(), Arc::from);

@@ -96,8 +96,10 @@ fn tell(session: &mut Session, survey: &Survey) -> Done {
     }
     let hint = if damage.iter().any(|trouble| trouble.is_mendable()) {
         "run `tokenvault verify --repair`, which builds the index anew from the secrets"
-    } else {
+    } else if damage.contains(&Trouble::TokenUnreadable) {
         "put AWSCURRENT back on a version that the vault wrote, or delete the secret"
+    } else {
+        "delete the tokens that are not wanted: the end of a secret's name is an id of the token"
     };
     Err(Error::damaged(format!("the vault is not whole: {} ({size})", plural(damage.len(), "trouble", "troubles")))
         .with_hint(hint)

@@ -296,3 +296,24 @@ async fn a_repair_of_many_pages_can_be_cut_off() {
         assert_all_found(&world, 70).await;
     }
 }
+
+/// Nobody else can know which of the two is wanted.
+#[tokio::test]
+async fn who_signed_in_again_while_the_index_was_lost_is_named() {
+    let world = quiet().await;
+    vault_of(&world, 2).await;
+    remove(&world, INDEX).await;
+    world.backend("operator").create(&Context::new()).await.unwrap();
+    let again = vault_of(&world, 1).await;
+    world.simulator.clock().advance(Duration::from_secs(600));
+    let survey = repaired(&world).await;
+    let doubled: Vec<&str> = survey.findings.iter().map(|finding| &*finding.secret).collect();
+    assert_eq!(
+        (survey.tokens, troubles(&survey), doubled.len()),
+        (3, BTreeSet::from([Trouble::Doubled]), 2),
+        "{survey:?}"
+    );
+    assert!(doubled.contains(&&*format!("test/vault/token/{}", again[0])), "{doubled:?}");
+    assert!(world.vault("user").delete_token(&Context::new(), &again[0]).await.unwrap().value);
+    assert!(!troubles(&verified(&world).await).contains(&Trouble::Doubled));
+}

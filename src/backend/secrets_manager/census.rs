@@ -46,6 +46,8 @@ pub(super) enum TokenFound {
     Live {
         sequence: u64,
         keys: Vec<LookupKey>,
+        /// Of its user and client together, as far as it has a user.
+        owner: Option<LookupKey>,
         /// Under an identifier that is not the vault's.
         is_by_hand: bool,
         /// A version follows from it that is not in force.
@@ -161,8 +163,8 @@ impl Census<'_> {
             let Body::Record(record) = body else { return Ok(TokenFound::Tombstone) };
             let is_by_hand = head.id != value.id;
             let is_set_back = self.is_set_back(asked, &secret, &value).await?;
-            let keys = record.lookup_keys();
-            return Ok(TokenFound::Live { sequence: head.sequence, keys, is_by_hand, is_set_back });
+            let (keys, owner) = (record.lookup_keys(), record.owner_key());
+            return Ok(TokenFound::Live { sequence: head.sequence, keys, owner, is_by_hand, is_set_back });
         }
         Ok(TokenFound::Vacant)
     }

@@ -8,6 +8,7 @@ use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, seconds};
 use crate::error::Result;
 use crate::identity::RecordName;
+use crate::lookup::LookupKey;
 
 /// What a survey of a vault in AWS found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub enum Trouble {
     KeyUnlisted,
     /// A token's secret holds something else than a token, or a newer format.
     TokenUnreadable,
+    /// Several live tokens are of one user and client: of a time when the index was not whole.
+    Doubled,
     /// An old version of a token is in force.
     SetBack,
     /// The version in force was not written by a vault.
@@ -75,12 +78,16 @@ impl Trouble {
                 | Self::TokenUnlisted
                 | Self::KeyUnlisted
                 | Self::TokenUnreadable
+                | Self::Doubled
         )
     }
 
     /// Whether a repair mends it.
     pub const fn is_mendable(self) -> bool {
-        !matches!(self, Self::TokenUnreadable | Self::SetBack | Self::ByHand | Self::PageLeft | Self::Foreign)
+        !matches!(
+            self,
+            Self::TokenUnreadable | Self::Doubled | Self::SetBack | Self::ByHand | Self::PageLeft | Self::Foreign
+        )
     }
 
     /// What it is, in words.
@@ -93,6 +100,7 @@ impl Trouble {
             Self::TokenUnlisted => "a token is not listed in the index",
             Self::KeyUnlisted => "a token is not listed under all that it is found by",
             Self::TokenUnreadable => "a token's secret holds no token, or one of a newer format",
+            Self::Doubled => "a token is one of several of the same user and client; delete those that are not wanted",
             Self::SetBack => "an old version of a token is in force; later saves took effect and count no more",
             Self::ByHand => "the version of a token that is in force was not written by a vault",
             Self::TombstoneLeft => "a deleted token's secret is not scheduled for deletion",
@@ -169,6 +177,7 @@ impl Census<'_> {
                 TokenFound::Live { .. } | TokenFound::Dead | TokenFound::Vacant => {}
             }
         }
+        troubles.extend(doubled(tokens).into_iter().map(|name| (Trouble::Doubled, name)));
         troubles.into_iter().map(|(trouble, name)| Finding { trouble, secret: self.prefix.record(name) }).collect()
     }
 
@@ -182,6 +191,17 @@ impl Census<'_> {
         let of = |entry: &Entry| Finding { trouble: Trouble::Dangling, secret: self.prefix.record(entry.name) };
         entries.iter().filter(leads_nowhere).map(of).collect()
     }
+}
+
+/// The live tokens that are of the same user and client as another.
+fn doubled(tokens: &BTreeMap<RecordName, TokenFound>) -> Vec<RecordName> {
+    let mut by_owner: BTreeMap<LookupKey, Vec<RecordName>> = BTreeMap::new();
+    for (name, found) in tokens {
+        if let TokenFound::Live { owner: Some(owner), .. } = found {
+            by_owner.entry(*owner).or_default().push(*name);
+        }
+    }
+    by_owner.into_values().filter(|names| names.len() > 1).flatten().collect()
 }
 
 /// A minute more than a claim may take to become a token.
