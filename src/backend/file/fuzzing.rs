@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::backend::file::disk::{DiskFile, Identity, LockKind, Metadata};
+use crate::backend::file::disk::{DiskFile, Identity, LockKind, Metadata, Owner};
 use crate::backend::file::frame::{self, FrameHead, HEAD_LEN};
 use crate::backend::file::header::Header;
 use crate::backend::file::scan::{Position, Scanner};
@@ -69,7 +69,8 @@ struct Bytes(Arc<[u8]>);
 impl DiskFile for Bytes {
     fn metadata(&self) -> io::Result<Metadata> {
         let identity = Identity { device: 0, inode: 0 };
-        Ok(Metadata { identity, len: self.0.len() as u64, mode: 0o600, is_file: true })
+        let owner = Owner { user: 0, group: 0 };
+        Ok(Metadata { identity, owner, len: self.0.len() as u64, mode: 0o600, is_file: true })
     }
 
     fn is_writable(&self) -> bool {
@@ -90,6 +91,10 @@ impl DiskFile for Bytes {
     }
 
     fn set_len(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn set_owner(&self, _: Owner) -> io::Result<()> {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 
