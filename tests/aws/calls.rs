@@ -1,5 +1,7 @@
 //! How many calls each operation comes to.
 
+use secrets_manager_simulator::faults::Fault;
+use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::iam::policy::Policy;
 use secrets_manager_simulator::iam::principal::Principal;
 use secrets_manager_simulator::operation::Operation;
@@ -136,6 +138,22 @@ async fn without_the_right_to_batches_listing_reads_each_token() {
     let before = asked();
     assert_eq!(counted(&world, list()).await, (1 + 50, 0), "what was refused is not asked again");
     assert_eq!(asked(), before);
+}
+
+#[tokio::test]
+async fn a_service_that_breaks_down_over_batches_is_not_asked_for_one_again() {
+    let world = World::new(Settings::new().seed(1)).await;
+    signed_in(&world, 5).await;
+    let vault = world.vault("reader");
+    let asked = || world.simulator.counters().of(Operation::BatchGetSecretValue);
+    let list = async || assert_eq!(vault.get_tokens(&Context::new()).await.unwrap().value.len(), 5);
+    world.simulator.inject(Fault::new(Failure::ConnectionLost).on(Operation::BatchGetSecretValue).times(1));
+    list().await;
+    world.simulator.inject(Fault::new(Failure::InternalServiceError).on(Operation::BatchGetSecretValue).times(1));
+    list().await;
+    assert_eq!(asked(), 2, "a lost call says nothing of the service");
+    list().await;
+    assert_eq!(asked(), 2);
 }
 
 #[tokio::test]

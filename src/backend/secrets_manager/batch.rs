@@ -24,17 +24,21 @@ const PARALLEL: usize = 16;
 const ACTION: &str = "BatchGetSecretValue";
 
 impl Calls {
-    /// What is under each of these names, at most twenty; `None` where this may not be asked. What the answer leaves out
+    /// What is under each of these names, at most twenty; `None` where that did not come of it. What the answer leaves out
     /// is missing.
-    async fn get_batch(&self, asked: &Asked<'_>, secrets: &[String]) -> Result<Option<HashMap<String, Result<Found>>>> {
+    ///
+    /// Asked once: whatever is wrong, reading one by one shows it, with patience and in the words of that call. LocalStack
+    /// breaks down over values that are no text.
+    async fn get_batch(&self, asked: &Asked<'_>, secrets: &[String]) -> Option<HashMap<String, Result<Found>>> {
         let call = || self.client.batch_get_secret_value().set_secret_id_list(Some(secrets.to_vec())).send();
-        match self.ask(asked, ACTION, false, call).await {
-            Ok((answer, _)) => Ok(Some(of_answer(answer))),
-            Err(fault) if fault.kind == FaultKind::Denied => {
-                self.refuse_batches();
-                Ok(None)
+        match self.ask_once(asked, ACTION, false, call).await {
+            Ok(answer) => Some(of_answer(answer)),
+            Err(fault) => {
+                if fault.kind == FaultKind::Denied || fault.is_breakdown() {
+                    self.refuse_batches();
+                }
+                None
             }
-            Err(fault) => Err(fault.explained()),
         }
     }
 }
@@ -87,7 +91,7 @@ impl Tokens {
         let mut found = HashMap::new();
         if names.len() > 1 && self.calls.are_batches_granted() {
             let secrets: Vec<String> = names.iter().map(|name| self.prefix.record(*name)).collect();
-            found = self.calls.get_batch(asked, &secrets).await?.unwrap_or_default();
+            found = self.calls.get_batch(asked, &secrets).await.unwrap_or_default();
         }
         let mut alone = Vec::new();
         for name in names {

@@ -133,7 +133,7 @@ impl Calls {
 
     pub(super) fn refuse_batches(&self) {
         if !self.is_batch_refused.swap(true, Ordering::Relaxed) {
-            tracing::debug!("BatchGetSecretValue is not granted: reading secrets one by one");
+            tracing::debug!("BatchGetSecretValue is not granted, or does not work: reading secrets one by one");
         }
     }
 
@@ -229,19 +229,9 @@ impl Calls {
     {
         let (mut unanswered, began) = (0, self.pace.now());
         for attempt in 0.. {
-            if is_write {
-                self.pace.turn().await;
-            }
-            let fault = match call().await {
-                Ok(answer) => {
-                    self.is_reached.store(true, Ordering::Relaxed);
-                    asked.note(answer.request_id());
-                    if is_write {
-                        self.pace.passed();
-                    }
-                    return Ok((answer, unanswered));
-                }
-                Err(error) => self.fault(asked, action, &error),
+            let fault = match self.ask_once(asked, action, is_write, &call).await {
+                Ok(answer) => return Ok((answer, unanswered)),
+                Err(fault) => fault,
             };
             match fault.kind {
                 FaultKind::Throttled if is_write => self.pace.throttled(),
@@ -254,6 +244,31 @@ impl Calls {
             self.pace.back_off(attempt).await;
         }
         Err(Fault::unending(action))
+    }
+
+    /// Makes a call, and no more than one attempt at it.
+    pub(super) async fn ask_once<T, E, F>(
+        &self,
+        asked: &Asked<'_>,
+        action: &'static str,
+        is_write: bool,
+        call: impl Fn() -> F,
+    ) -> Result<T, Fault>
+    where
+        T: RequestId,
+        E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E>>>,
+    {
+        if is_write {
+            self.pace.turn().await;
+        }
+        let answer = call().await.map_err(|error| self.fault(asked, action, &error))?;
+        self.is_reached.store(true, Ordering::Relaxed);
+        asked.note(answer.request_id());
+        if is_write {
+            self.pace.passed();
+        }
+        Ok(answer)
     }
 
     fn fault<E>(&self, asked: &Asked<'_>, action: &'static str, error: &SdkError<E>) -> Fault

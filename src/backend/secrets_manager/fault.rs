@@ -155,6 +155,11 @@ fn speaks_of_credentials<E: std::error::Error + 'static>(error: &SdkError<E>) ->
 }
 
 impl Fault {
+    /// Whether the service itself said that it could not do it.
+    pub(super) fn is_breakdown(&self) -> bool {
+        self.kind == FaultKind::Unknown && self.code.is_some()
+    }
+
     /// The error that a caller sees.
     pub(super) fn explained(self) -> Error {
         let (what, hint) = words(self.kind);
