@@ -108,7 +108,7 @@ impl Opened {
     /// `InvalidInput` where the vault is not kept in a file.
     pub fn file(&self) -> Result<&FileBackend> {
         self.file.as_deref().ok_or_else(|| {
-            Error::invalid("this store is no file, and only a vault file has a key, backups and checks of its own")
+            Error::invalid("this store is no file, and only a vault file has this")
                 .with_store(&self.vault)
                 .with_hint("name a vault file by --store file:PATH")
         })
@@ -123,7 +123,7 @@ impl Opened {
         None
     }
 
-    /// The vault in AWS, for what only that can do: another KMS key.
+    /// The vault in AWS, for what only that can do: another KMS key, verification and repair of its index.
     ///
     /// # Errors
     /// `InvalidInput` where the vault is not kept in AWS.
