@@ -130,8 +130,12 @@ impl SecretsManagerBackend {
 
     async fn bury_for_good(&self, asked: &Asked<'_>, name: RecordName) -> Result<()> {
         let State::Live(record) = self.tokens.read(asked, name).await? else { return Ok(()) };
-        let held = self.tokens.at(asked, name, record.version).await?;
-        match self.tokens.bury(asked, name, &held).await {
+        let buried = match self.tokens.at(asked, name, record.version).await {
+            Ok(held) => self.tokens.bury(asked, name, &held).await,
+            Err(error) => Err(error),
+        };
+        match buried {
+            // Somebody else was at it: the next look shows what came of that.
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
             buried => buried,
         }
