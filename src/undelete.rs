@@ -124,8 +124,9 @@ pub async fn purge(vault: &Vault, window: &dyn RecoveryWindow, context: &Context
     if names.is_empty() {
         names = window.deleted(context, id).await.map_err(|error| error.with_store(vault))?.value;
     }
-    for name in &names {
-        window.purge(context, *name).await.map_err(|error| error.with_store(vault))?;
+    let mut was_there = false;
+    for name in names {
+        was_there |= window.purge(context, name).await.map_err(|error| error.with_store(vault))?.value;
     }
-    Ok(!names.is_empty())
+    Ok(was_there)
 }

@@ -33,11 +33,12 @@ pub trait RecoveryWindow: fmt::Debug + Send + Sync {
     /// As the backend has them.
     async fn bury(&self, context: &Context, name: RecordName) -> Result<Answer<()>>;
 
-    /// Takes away at once, and for good, what is kept of a deleted record.
+    /// Takes away at once, and for good, what is kept of a deleted record. Answers whether there was something: a name may
+    /// also have been taken so that nobody makes a record under it, and stays so.
     ///
     /// # Errors
     /// `InvalidInput` where the record is not deleted; else as the backend has them.
-    async fn purge(&self, context: &Context, name: RecordName) -> Result<Answer<()>>;
+    async fn purge(&self, context: &Context, name: RecordName) -> Result<Answer<bool>>;
 
     /// Deletes every record, and takes away at once, and for good, what is kept of them and of those that were deleted
     /// before.

@@ -278,6 +278,7 @@ async fn a_name_that_somebody_may_still_make_a_token_under_is_not_freed() {
     assert_eq!(purged, Purged { deleted: 0, purged: 0, has_listed: true });
     world.simulator.clock().advance(Duration::from_secs(300));
     let [_, name] = &world.simulator.names()[..] else { panic!("the name was freed") };
+    assert!(!purge(&world, name.rsplit('/').next().unwrap()).await.unwrap(), "there was no token");
     let late = client(&world.simulator, "victim").create_secret().name(name).secret_string("late").send().await;
     assert!(late.is_err());
     world.assert_consistent("after a purge").await;

@@ -51,14 +51,14 @@ impl RecoveryWindow for SecretsManagerBackend {
     }
 
     /// Its entries go first: a name that is listed and has no secret would be one that somebody may make a token under.
-    async fn purge(&self, context: &Context, name: RecordName) -> Result<Answer<()>> {
+    async fn purge(&self, context: &Context, name: RecordName) -> Result<Answer<bool>> {
         let asked = Asked::new(context);
         if let State::Live(_) = self.tokens.read(&asked, name).await? {
             return Err(not_deleted());
         }
         self.unlist(&asked, name).await?;
-        self.free(&asked, name).await?;
-        Ok(answer((), asked))
+        let is_free = self.free(&asked, name).await?;
+        Ok(answer(is_free, asked))
     }
 
     async fn clear_for_good(&self, context: &Context) -> Result<Answer<Purged>> {
