@@ -37,5 +37,6 @@ pub mod record_codec;
 pub mod secret;
 pub mod store;
 pub mod token;
+mod turns;
 pub mod undelete;
 pub mod vault;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::backend::{Backend, Change, Claim, Commit};
 use crate::claims::{claims, reserved};
@@ -20,6 +21,7 @@ use crate::operation::{Answer, Context, Operation};
 use crate::record::{Record, Writer};
 use crate::store::{Outcome, Saved, TokenStore};
 use crate::token::OAuthToken;
+use crate::turns::{Turns, turn_of};
 
 /// How often a rule is run again after a `Conflict`. Each time, somebody else's write succeeded, so this bounds a
 /// herd and not a wait.
@@ -31,6 +33,7 @@ pub struct Vault {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     last_tick: AtomicU64,
+    turns: Turns,
 }
 
 /// A save that is decided and not yet written.
@@ -58,7 +61,7 @@ impl Vault {
 
     /// A vault over `backend`, by `clock`.
     pub fn with_clock(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Self {
-        Self { backend, clock, last_tick: AtomicU64::new(0) }
+        Self { backend, clock, last_tick: AtomicU64::new(0), turns: Turns::default() }
     }
 
     /// What the records are kept in.
@@ -202,25 +205,36 @@ impl Vault {
         intake::check(token.id(), token.fields())?;
         let mut saved = Saved::new(Outcome::Updated);
         saved.expiry_looks_like_seconds = intake::looks_like_seconds(token.fields());
+        let mut turn = None;
         for round in 0.. {
             self.check_round(context, round)?;
             let plan = match self.plan(context, token).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => continue,
                 plan => plan?,
             };
+            let record = plan.record;
             match self.backend.commit(context, plan.commit).await {
                 Ok(answer) => {
-                    let record = plan.record;
                     token.settle(&record.id(), &record.fields, record.name, record.lineage);
                     saved.outcome = plan.outcome;
                     tracing::debug!(record = %record.name, outcome = ?plan.outcome, "saved a token");
                     return Ok(answer.map(|()| saved));
                 }
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) if error.kind() == ErrorKind::Conflict => self.queue(&mut turn, &record).await,
                 Err(error) => return Err(error),
             }
         }
         unreachable_round()
+    }
+
+    /// Waits for the turn of those who met on this token. A change may mean another token each time it is planned; so
+    /// one is given back before the next is taken.
+    async fn queue(&self, had: &mut Option<(LookupKey, OwnedMutexGuard<()>)>, record: &Record) {
+        let key = turn_of(record);
+        if had.as_ref().is_none_or(|(of, _)| *of != key) {
+            drop(had.take());
+            *had = Some((key, self.turns.take(key).await));
+        }
     }
 
     /// Deletes the token with this id. Answers which record that was.
@@ -232,6 +246,7 @@ impl Vault {
     }
 
     async fn delete(&self, context: &Context, id: &str) -> Result<Answer<Option<RecordName>>> {
+        let mut turn = None;
         for round in 0.. {
             self.check_round(context, round)?;
             let answer = self.by_id(context, id).await?;
@@ -246,7 +261,7 @@ impl Vault {
                     tracing::debug!(record = %record.name, "deleted a token");
                     return Ok(answer.map(|()| Some(record.name)));
                 }
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) if error.kind() == ErrorKind::Conflict => self.queue(&mut turn, record).await,
                 Err(error) => return Err(error),
             }
         }

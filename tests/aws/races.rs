@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::store::TokenStore;
 
@@ -59,6 +60,18 @@ async fn thirty_two_first_sign_ins_over_handles_of_their_own_make_one_token() {
     let told = sign_ins(handles(&world, 32)).await;
     assert_one_token(&world.vault("reader"), &told).await;
     world.assert_consistent("after the sign-ins").await;
+}
+
+/// Each of them reads and writes anew only once for having been overtaken: else their calls would grow with the square of
+/// their number, and the versions of a day be used up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn thirty_two_sign_ins_in_one_process_wait_for_each_other() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let vault: Arc<dyn TokenStore> = Arc::new(world.vault("one"));
+    let told = sign_ins(vec![vault; 32]).await;
+    assert_one_token(&world.vault("reader"), &told).await;
+    let puts = world.simulator.counters().of(Operation::PutSecretValue);
+    assert!(puts <= 4 * 32, "{puts} writes");
 }
 
 /// The same, in short, where another implementation of the service decides who is first.

@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 19] = [
     &["export"],
     &["conformance", "copy", "import", "undelete"],
     &["vault"],
-    &["claims"],
+    &["claims", "turns"],
     &["intake", "matching", "merging"],
     &["backend::file", "backend::memory", "backend::secrets_manager"],
     &["backend::directory"],
