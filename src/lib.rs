@@ -3,6 +3,7 @@
 //! - [`store::TokenStore`]: the six operations and what they promise.
 //! - [`vault::Vault`]: the one implementation of the rules, over any [`backend::Backend`].
 //! - [`backend::memory`], [`backend::file`]: what records are kept in.
+//! - [`layer`]: what wraps a store and is one, and in which order.
 
 pub mod backend;
 #[cfg(any(feature = "aws", feature = "file"))]
@@ -26,12 +27,14 @@ pub mod identity;
 #[cfg(feature = "import")]
 pub mod import;
 pub mod intake;
+pub mod layer;
 pub mod lookup;
 mod matching;
 mod merging;
 #[cfg(feature = "file")]
 pub mod open;
 pub mod operation;
+pub mod pause;
 pub mod record;
 pub mod record_codec;
 pub mod secret;

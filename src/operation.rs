@@ -44,6 +44,7 @@ impl fmt::Display for Operation {
 #[non_exhaustive]
 pub struct Context {
     principal: Option<Arc<str>>,
+    caller: Option<Arc<str>>,
     deadline: Option<Timestamp>,
 }
 
@@ -60,6 +61,14 @@ impl Context {
         self
     }
 
+    /// Names who of the principal's asks: a process, thread or task, a client of a service. Whoever holds the right to
+    /// refresh a token is known by it, so two that could wait for each other must not have the same name.
+    #[must_use]
+    pub fn with_caller(mut self, caller: impl Into<Arc<str>>) -> Self {
+        self.caller = Some(caller.into());
+        self
+    }
+
     /// The moment after which the store gives up with [`Busy`](crate::error::ErrorKind::Busy) instead of waiting on.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
@@ -70,6 +79,11 @@ impl Context {
     /// The caller's name.
     pub fn principal(&self) -> Option<&str> {
         self.principal.as_deref()
+    }
+
+    /// Who of the principal's asks.
+    pub fn caller(&self) -> Option<&str> {
+        self.caller.as_deref()
     }
 
     /// The moment after which waiting is of no use.
@@ -87,6 +101,8 @@ pub enum Source {
     Store,
     /// A layer's memory; the store was not asked.
     Cache,
+    /// A layer's memory past its time to live, because the store was out of reach.
+    StaleCache,
     /// The second store, because the first was out of reach.
     Fallback,
 }

@@ -12,12 +12,12 @@ use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::Backend;
 use tokenvault::backend::secrets_manager::naming::Prefix;
-use tokenvault::backend::secrets_manager::pace::{Pause, Paused};
 use tokenvault::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
 use tokenvault::error::{ErrorKind, Retry};
 use tokenvault::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
 use tokenvault::identity::RecordName;
 use tokenvault::operation::Context;
+use tokenvault::pause::{Pause, Paused};
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 

@@ -12,10 +12,10 @@ use secrets_manager_simulator::settings::Settings;
 use secrets_manager_simulator::simulator::Simulator;
 use tokenvault::backend::Backend;
 use tokenvault::backend::secrets_manager::naming::Prefix;
-use tokenvault::backend::secrets_manager::pace::{Pause, Paused};
 use tokenvault::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
 use tokenvault::clock::{Clock, Timestamp};
 use tokenvault::operation::Context;
+use tokenvault::pause::{Pause, Paused};
 use tokenvault::vault::Vault;
 
 /// The simulator's clock, as the vault reads it and waits by it: time passes at once.

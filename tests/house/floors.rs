@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 19] = [
     &["cli"],
     &["open"],
     &["export"],
-    &["conformance", "copy", "import", "undelete"],
+    &["conformance", "copy", "import", "layer", "undelete"],
     &["vault"],
     &["claims", "turns"],
     &["intake", "matching", "merging"],
@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 19] = [
     &["fields", "identity", "lookup"],
     &["error"],
     &["operation"],
-    &["byte_reader", "clock", "secret"],
+    &["byte_reader", "clock", "pause", "secret"],
 ];
 
 /// Pairs that the floors alone would let pass: (who, whom, why not).

@@ -4,32 +4,11 @@
 //! PutSecretValue and its relatives together), and nothing tells how much of them is left. So writes begin slowly, rise
 //! while they pass, and halve when one is throttled.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
-
-/// What [`Pause::pause`] answers.
-pub type Paused<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-
-/// Waits. Whatever waits takes one of these, so that tests pass the time at once.
-pub trait Pause: fmt::Debug + Send + Sync {
-    /// Ends after `duration`.
-    fn pause(&self, duration: Duration) -> Paused<'_>;
-}
-
-/// Waits by tokio's timer.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemPause;
-
-impl Pause for SystemPause {
-    fn pause(&self, duration: Duration) -> Paused<'_> {
-        Box::pin(tokio::time::sleep(duration))
-    }
-}
+use crate::pause::Pause;
 
 /// Writes per second, unless told otherwise.
 pub const FIRST_RATE: f64 = 5.0;
@@ -125,6 +104,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+    use crate::pause::Paused;
 
     #[derive(Debug)]
     struct Passing(Arc<ManualClock>);

@@ -1,0 +1,1 @@
+//! Layers: each wraps a [`TokenStore`](crate::store::TokenStore) and is one.
