@@ -46,6 +46,7 @@ pub struct Context {
     principal: Option<Arc<str>>,
     caller: Option<Arc<str>>,
     deadline: Option<Timestamp>,
+    is_under_lease: bool,
 }
 
 impl Context {
@@ -74,6 +75,19 @@ impl Context {
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);
         self
+    }
+
+    /// For the save of a token that was just refreshed, under a lease: what it replaces may be spent already, so a store
+    /// does not refuse it for a bound of its own making, nor keep it waiting for its turn.
+    #[must_use]
+    pub fn under_lease(mut self) -> Self {
+        self.is_under_lease = true;
+        self
+    }
+
+    /// Whether a refreshed token is being saved.
+    pub fn is_under_lease(&self) -> bool {
+        self.is_under_lease
     }
 
     /// The caller's name.
