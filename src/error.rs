@@ -37,6 +37,8 @@ pub enum ErrorKind {
     PermissionDenied,
     /// As much as the service lets one have, or do; no retry helps before somebody acts, or a day has passed.
     QuotaReached,
+    /// The provider takes a grant no more: somebody has to sign in again.
+    Revoked,
     /// There is no room left.
     StorageFull,
     /// The store is out of reach for now.

@@ -36,6 +36,8 @@ mod merging;
 pub mod open;
 pub mod operation;
 pub mod pause;
+#[cfg(feature = "provider")]
+pub mod provider;
 pub mod record;
 pub mod record_codec;
 pub mod secret;

@@ -114,7 +114,9 @@ fn arrived(request: &HttpRequest) -> Result<Request, ConnectorError> {
 fn answered(response: Response) -> Result<HttpResponse, ConnectorError> {
     let wrong = |error: aws_smithy_runtime_api::http::HttpError| ConnectorError::other(error.into(), None);
     let status = StatusCode::try_from(response.status).map_err(wrong)?;
+    let date = response.date_header();
     let mut answer = HttpResponse::new(status, SdkBody::from(response.body));
+    answer.headers_mut().insert("date", date);
     answer.headers_mut().insert("x-amzn-requestid", response.request_id);
     answer.headers_mut().insert("content-type", "application/x-amz-json-1.1");
     Ok(answer)

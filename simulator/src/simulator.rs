@@ -189,7 +189,7 @@ impl Simulator {
         if let Err(error) = answer {
             locked(&self.shared.counters).refuse(&error.code);
         }
-        Response::of(request_id, answer)
+        Response::of(request_id, self.clock().now(), answer)
     }
 
     fn failed(&self, call: &Call, failure: Failure) -> Result<Response, Lost> {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 
+use crate::clock::Timestamp;
 use crate::error::ServiceError;
 
 /// What `X-Amz-Target` begins with.
@@ -63,6 +65,8 @@ pub struct Response {
     pub status: u16,
     /// `x-amzn-RequestId`, which the trail knows as well.
     pub request_id: String,
+    /// `Date`: the service's time, in whole seconds.
+    pub date: Timestamp,
     /// The JSON text.
     pub body: Vec<u8>,
 }
@@ -76,12 +80,20 @@ impl fmt::Debug for Response {
 }
 
 impl Response {
-    pub(crate) fn of(request_id: &str, answer: &Result<Value, ServiceError>) -> Self {
+    pub(crate) fn of(request_id: &str, date: Timestamp, answer: &Result<Value, ServiceError>) -> Self {
         let (status, body) = match answer {
             Ok(reply) => (200, text(reply)),
             Err(error) => (error.status, text(&json!({ "__type": error.code, "Message": error.message }))),
         };
-        Self { status, request_id: request_id.to_owned(), body }
+        Self { status, request_id: request_id.to_owned(), date, body }
+    }
+
+    /// The header `Date`, as RFC 9110 has it.
+    pub fn date_header(&self) -> String {
+        let seconds = i64::try_from(self.date.as_millis() / 1000).unwrap_or_default();
+        let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+        // Of times between the years 0 and 9999 there is always one.
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap_or_default()
     }
 
     /// The reply, or what the service refused with, read back from the body.
@@ -119,7 +131,7 @@ mod tests {
     #[test]
     fn debug_shows_no_body() {
         let request = Request::new("PutSecretValue", &json!({ "SecretString": "canary" }));
-        let response = Response::of("id", &Ok(json!({ "SecretString": "canary" })));
+        let response = Response::of("id", Timestamp::from_millis(0), &Ok(json!({ "SecretString": "canary" })));
         assert!(!format!("{request:?} {response:?}").contains("canary"));
     }
 }

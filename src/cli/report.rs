@@ -44,7 +44,7 @@ pub(super) const fn exit_code(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::NotFound | ErrorKind::Gone => 1,
         ErrorKind::InvalidInput | ErrorKind::Ambiguous => 2,
-        ErrorKind::WrongKey | ErrorKind::PermissionDenied => 3,
+        ErrorKind::WrongKey | ErrorKind::PermissionDenied | ErrorKind::Revoked => 3,
         ErrorKind::Busy | ErrorKind::Conflict | ErrorKind::StorageFull | ErrorKind::Unavailable => 4,
         ErrorKind::Damaged => 5,
         ErrorKind::Internal | ErrorKind::Io | ErrorKind::QuotaReached | ErrorKind::Unsupported => 6,
@@ -55,7 +55,7 @@ pub(super) const fn exit_code(kind: ErrorKind) -> u8 {
 const fn general_hint(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotFound => "see what there is with: tokenvault list",
-        ErrorKind::Gone => "sign in again",
+        ErrorKind::Gone | ErrorKind::Revoked => "sign in again",
         ErrorKind::InvalidInput => "see what the command takes with: tokenvault help",
         ErrorKind::Ambiguous => "name the client, or the token's id",
         ErrorKind::WrongKey => "check the passphrase, or which key file is given",

@@ -1,3 +1,5 @@
 //! Layers: each wraps a [`TokenStore`](crate::store::TokenStore) and is one.
 
 pub mod coordinate;
+#[cfg(feature = "provider")]
+pub mod fresh;

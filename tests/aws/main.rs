@@ -16,6 +16,9 @@ mod cut;
 mod emulated;
 #[path = "../support/emulator.rs"]
 mod emulator;
+#[allow(dead_code, reason = "the tests of other stores use the rest of it")]
+#[path = "../support/fleet.rs"]
+mod fleet;
 #[cfg(feature = "import")]
 mod growth;
 #[cfg(feature = "import")]
@@ -27,6 +30,7 @@ mod operator;
 mod quotas;
 mod races;
 mod recovery;
+mod refresh;
 mod repair;
 mod schedules;
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]

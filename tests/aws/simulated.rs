@@ -46,6 +46,23 @@ pub(crate) fn client(simulator: &Simulator, access_key: &str) -> Client {
     Client::from_conf(config)
 }
 
+fn options(clock: impl Clock + 'static, pause: impl Pause + 'static) -> SecretsManagerOptions {
+    let (clock, pause) = (Arc::new(clock), Arc::new(pause));
+    SecretsManagerOptions { clock, pause, ..SecretsManagerOptions::new(Prefix::parse("test/vault").unwrap()) }
+}
+
+/// A process that reads the time and waits by others than the service does.
+pub(crate) fn backend_by(
+    simulator: &Simulator,
+    access_key: &str,
+    clock: Arc<dyn Clock>,
+    pause: Arc<dyn Pause>,
+) -> SecretsManagerBackend {
+    let options =
+        SecretsManagerOptions { clock, pause, ..SecretsManagerOptions::new(Prefix::parse("test/vault").unwrap()) };
+    SecretsManagerBackend::new(client(simulator, access_key), options)
+}
+
 /// A simulated service with an empty vault on it.
 pub(crate) struct World {
     pub(crate) simulator: Simulator,
@@ -74,12 +91,7 @@ impl World {
     /// A process of its own, whose store names a KMS key.
     pub(crate) fn backend_naming(&self, access_key: &str, key: Option<&str>) -> SecretsManagerBackend {
         let time = Time(self.simulator.clone());
-        let options = SecretsManagerOptions {
-            kms_key_id: key.map(str::to_owned),
-            clock: Arc::new(time.clone()),
-            pause: Arc::new(time),
-            ..SecretsManagerOptions::new(Prefix::parse("test/vault").unwrap())
-        };
+        let options = SecretsManagerOptions { kms_key_id: key.map(str::to_owned), ..options(time.clone(), time) };
         SecretsManagerBackend::new(client(&self.simulator, access_key), options)
     }
 

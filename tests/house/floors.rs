@@ -4,13 +4,14 @@ use crate::imports::Import;
 
 /// The floors from the top down, and the rooms on each; rooms of one floor do not know each other. The deepest name
 /// that fits is a module's room. Inside a room the rule is that there is no circle.
-const FLOORS: [&[&str]; 20] = [
+const FLOORS: [&[&str]; 21] = [
     &["main", "fuzzing"],
     &["cli"],
     &["open"],
     &["export"],
     &["conformance", "copy", "import", "layer", "undelete"],
     &["vault"],
+    &["provider"],
     &["claims", "turns"],
     &["intake", "matching", "merging"],
     &["backend::file", "backend::memory", "backend::secrets_manager"],

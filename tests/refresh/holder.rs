@@ -11,7 +11,7 @@ use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 use tokio::time::sleep;
 
-use crate::fleet::{Called, Fleet, LIFETIME, Process, text};
+use crate::fleet::{Ahead, Called, Fleet, LIFETIME, Process, text};
 use crate::memory;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ async fn the_next_takes_over_from_a_holder_that_was_killed() {
         refused += 1;
         sleep(SECOND).await;
     }
-    let after = tokenvault::clock::Clock::now(&fleet.clock).as_millis() - 1_800_000_000_000;
+    let after = fleet.clock.now().as_millis() - 1_800_000_000_000;
     assert!((90_000..102_000).contains(&after), "{after} ms");
     assert!(refused > 5 && fleet.asked() == 1);
 }
@@ -94,7 +94,7 @@ async fn a_holder_that_comes_late_overwrites_no_newer_token() {
     let fleet = Fleet::new(memory(), Duration::ZERO).await;
     let (slow, next) = (fleet.process(), fleet.process());
     let held = read(&slow, "holder", &fleet.id).await.unwrap();
-    let early = tokenvault::clock::Clock::now(&fleet.clock).after(LIFETIME).as_millis().to_string();
+    let early = fleet.clock.now().after(LIFETIME).as_millis().to_string();
     sleep(91 * SECOND).await;
     assert_eq!(next.call("next", &fleet.id).await, Called::With("access 1".to_owned()));
     let mut late = held.with(AccessToken, "late").with(ExpiresIn, &early);
@@ -108,7 +108,7 @@ async fn a_new_sign_in_ends_a_lease() {
     let fleet = Fleet::new(memory(), Duration::ZERO).await;
     let (process, other) = (fleet.process(), fleet.process());
     read(&process, "holder", &fleet.id).await.unwrap();
-    let expiry = tokenvault::clock::Clock::now(&fleet.clock).after(LIFETIME).as_millis().to_string();
+    let expiry = fleet.clock.now().after(LIFETIME).as_millis().to_string();
     let sign_in = OAuthToken::new().with(UserName, "ada").with(tokenvault::fields::Field::ClientId, "app");
     let mut sign_in = sign_in.with(RefreshToken, "new").with(AccessToken, "signed in").with(ExpiresIn, &expiry);
     other.store.save_token(&Context::new(), &mut sign_in).await.unwrap();
@@ -121,11 +121,11 @@ async fn a_save_of_something_else_leaves_the_lease_to_its_holder() {
     let fleet = Fleet::new(memory(), Duration::ZERO).await;
     let (process, other) = (fleet.process(), fleet.process());
     let held = read(&process, "holder", &fleet.id).await.unwrap();
-    let vault = Vault::with_clock(Arc::clone(&fleet.backend), Arc::new(fleet.clock.clone()));
+    let vault = Vault::with_clock(Arc::clone(&fleet.backend), Arc::clone(&fleet.clock));
     let mut elsewhere = OAuthToken::new().with_id(&fleet.id).with(RedirectUrl, "https://example.com");
     vault.save_token(&Context::new(), &mut elsewhere).await.unwrap();
     assert_eq!(other.call("another", &fleet.id).await, Called::Refused(ErrorKind::Busy), "it is held");
-    let expiry = tokenvault::clock::Clock::now(&fleet.clock).after(LIFETIME).as_millis().to_string();
+    let expiry = fleet.clock.now().after(LIFETIME).as_millis().to_string();
     let mut refreshed = held.with(AccessToken, "fresh").with(ExpiresIn, &expiry);
     process.store.save_token(&Context::new(), &mut refreshed).await.unwrap();
     assert_eq!(refreshed.lease(), None);
@@ -150,8 +150,11 @@ async fn a_token_that_was_handed_out_to_be_refreshed_changes_nothing_when_it_is_
 async fn a_clock_that_is_five_minutes_off_makes_no_second_refresh() {
     for ahead in [0, 300] {
         let fleet = Fleet::new(memory(), 150 * SECOND).await;
-        let wrong = fleet.process_with(Arc::clone(&fleet.backend), &fleet.clock.ahead(ahead), |_| {});
-        let right = fleet.process_with(Arc::clone(&fleet.backend), &fleet.clock.ahead(300 - ahead), |_| {});
+        let ahead_by = |seconds| {
+            let clock = Arc::new(Ahead(Arc::clone(&fleet.clock), Duration::from_secs(seconds)));
+            fleet.process_with(Arc::clone(&fleet.backend), |options| options.clock = clock)
+        };
+        let (wrong, right) = (ahead_by(ahead), ahead_by(300 - ahead));
         for step in 0..200 {
             let caller = format!("task {step}");
             let (one, other) = tokio::join!(wrong.call(&caller, &fleet.id), right.call(&caller, &fleet.id));

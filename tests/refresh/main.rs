@@ -7,7 +7,10 @@
     reason = "as above; what was measured is printed"
 )]
 
+#[path = "../support/fleet.rs"]
 mod fleet;
+#[cfg(feature = "provider")]
+mod fresh;
 mod holder;
 mod waiting;
 

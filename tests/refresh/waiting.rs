@@ -29,7 +29,7 @@ async fn sixty_four_readers_of_an_ended_token_make_one_refresh_and_all_get_the_n
 async fn so_do_those_of_eight_handles_on_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let fleet = Fleet::new(crate::file(folder.path()), Duration::ZERO).await;
-    let open = |_| fleet.process_with(crate::file(folder.path()), &fleet.clock, |_| {});
+    let open = |_| fleet.process_with(crate::file(folder.path()), |_| {});
     let called = fleet.all_call(&(0..8).map(open).collect::<Vec<_>>(), 8).await;
     assert_eq!((fleet.asked(), called.len()), (1, 64));
     assert!(called.iter().all(|called| *called == Called::With("access 1".to_owned())), "{:?}", kinds(&called));
@@ -69,13 +69,9 @@ async fn before_the_end_one_refreshes_and_nobody_waits() {
 #[tokio::test(start_paused = true)]
 async fn without_early_leases_the_old_token_serves_to_its_end() {
     let fleet = Fleet::new(memory(), 20 * SECOND).await;
-    let process = fleet.process_with(memory_of(&fleet), &fleet.clock, |options| options.is_early = false);
+    let process = fleet.process_with(std::sync::Arc::clone(&fleet.backend), |options| options.is_early = false);
     assert_eq!(process.call("a task", &fleet.id).await, Called::With("access 0".to_owned()));
     assert_eq!(fleet.asked(), 0);
-}
-
-fn memory_of(fleet: &Fleet) -> std::sync::Arc<dyn tokenvault::backend::Backend> {
-    std::sync::Arc::clone(&fleet.backend)
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,7 +103,7 @@ async fn a_deadline_of_the_callers_own_cuts_the_wait_short() {
     *fleet.provider.takes.lock().unwrap() = 30 * SECOND;
     let waiting = async {
         sleep(SECOND).await;
-        let (began, deadline) = (Instant::now(), tokenvault::clock::Clock::now(&fleet.clock).after(2 * SECOND));
+        let (began, deadline) = (Instant::now(), fleet.clock.now().after(2 * SECOND));
         let context = Context::new().with_caller("waiter").with_deadline(deadline);
         let refused = process.store.find_token_by_id(&context, &fleet.id).await;
         (refused.unwrap_err().kind(), began.elapsed())

@@ -86,15 +86,15 @@ async fn answered(
 ) -> Result<hyper::Response<Full<Bytes>>, io::Error> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, LARGEST).collect().await else {
-        return replied(413, "text/plain", Vec::new(), "");
+        return replied(413, "text/plain", Vec::new(), &[]);
     };
     let body = body.to_bytes();
     if let Some(path) = head.uri.path().strip_prefix("/_simulator/") {
         let (status, answer) = admin::answer(&simulator, &head.method, path, &body);
-        return replied(status, "application/json", answer.to_string().into_bytes(), "");
+        return replied(status, "application/json", answer.to_string().into_bytes(), &[]);
     }
     if head.method != Method::POST {
-        return replied(405, "text/plain", b"Secrets Manager takes POST requests".to_vec(), "");
+        return replied(405, "text/plain", b"Secrets Manager takes POST requests".to_vec(), &[]);
     }
     let request = Request {
         target: header(&head.headers, "x-amz-target").unwrap_or_default(),
@@ -102,7 +102,11 @@ async fn answered(
         body: body.to_vec(),
     };
     match simulator.call(&request).await {
-        Ok(response) => replied(response.status, "application/x-amz-json-1.1", response.body, &response.request_id),
+        Ok(response) => {
+            let (date, id) = (response.date_header(), response.request_id);
+            let headers = [("date", date), ("x-amzn-requestid", id)];
+            replied(response.status, "application/x-amz-json-1.1", response.body, &headers)
+        }
         Err(lost @ Lost::Connection) => Err(io::Error::other(lost)),
         // The client's patience ends it.
         Err(Lost::TimedOut) => std::future::pending().await,
@@ -117,9 +121,11 @@ fn replied(
     status: u16,
     kind: &str,
     body: Vec<u8>,
-    request_id: &str,
+    headers: &[(&str, String)],
 ) -> Result<hyper::Response<Full<Bytes>>, io::Error> {
-    let reply = hyper::Response::builder().status(status).header("content-type", kind);
-    let reply = if request_id.is_empty() { reply } else { reply.header("x-amzn-requestid", request_id) };
+    let mut reply = hyper::Response::builder().status(status).header("content-type", kind);
+    for (name, value) in headers {
+        reply = reply.header(*name, value);
+    }
     reply.body(Full::new(Bytes::from(body))).map_err(io::Error::other)
 }

@@ -43,6 +43,14 @@ fn r67_times_are_seconds_with_milliseconds() {
 }
 
 #[test]
+fn r69_a_reply_tells_the_services_time() {
+    let account = Account::new();
+    account.pass(std::time::Duration::from_millis(61_007));
+    let reply = account.simulator.handle(&Request::new("ListSecrets", &json!({}))).unwrap();
+    assert_eq!((reply.status, reply.date_header().as_str()), (200, "Thu, 01 Jan 2026 12:01:01 GMT"));
+}
+
+#[test]
 fn r68_passwords_hold_what_is_asked_for() {
     let account = Account::new();
     let password = |body: Value| account.ok("GetRandomPassword", body)["RandomPassword"].as_str().unwrap().to_owned();

@@ -56,6 +56,10 @@ impl<'a> Asked<'a> {
         }
     }
 
+    pub(super) fn is_under_lease(&self) -> bool {
+        self.context.is_under_lease()
+    }
+
     pub(super) fn into_request_ids(self) -> Vec<String> {
         self.request_ids.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -259,7 +263,8 @@ impl Calls {
         E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E>>>,
     {
-        if is_write {
+        // What was refreshed may be all that there is of the token: it does not wait for others.
+        if is_write && !asked.is_under_lease() {
             self.pace.turn().await;
         }
         let answer = call().await.map_err(|error| self.fault(asked, action, &error))?;

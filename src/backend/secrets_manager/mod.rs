@@ -50,6 +50,7 @@ use crate::operation::{Answer, Context};
 use crate::pause::{Pause, SystemPause};
 use crate::record::Record;
 
+mod age;
 mod batch;
 mod calls;
 mod census;

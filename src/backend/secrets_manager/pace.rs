@@ -11,7 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::pause::Pause;
 
 /// Writes per second, unless told otherwise.
-pub const FIRST_RATE: f64 = 5.0;
+pub(super) const FIRST_RATE: f64 = 5.0;
 const LEAST_RATE: f64 = 0.5;
 /// The service's own bound on the largest group (user guide, Quotas).
 const MOST_RATE: f64 = 50.0;

@@ -7,7 +7,8 @@ use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, First, Found, 
 use crate::backend::secrets_manager::known::{AllKnown, ByHand, Seen};
 use crate::backend::secrets_manager::naming::Prefix;
 use crate::backend::secrets_manager::pace::MAX_STALE;
-use crate::backend::secrets_manager::value::{self, Body, Head, MAX_WRITES, Writes};
+use crate::backend::secrets_manager::value::{self, Body, Head, Writes};
+use crate::backend::secrets_manager::value::{MAX_WRITES, MAX_WRITES_BEFORE_LEASE, MAX_WRITES_UNDER_LEASE};
 use crate::backend::secrets_manager::version::VersionId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::{RecordName, Version};
@@ -195,11 +196,15 @@ impl Tokens {
     /// # Errors
     /// `Conflict` where it is not the current one any more; `QuotaReached` where AWS would soon take no more versions.
     pub(super) async fn replace(&self, asked: &Asked<'_>, held: &Seen, record: &Record) -> Result<()> {
-        if held.writes.count(self.calls.pace.now()) >= MAX_WRITES {
-            return Err(Error::new(ErrorKind::QuotaReached, "the token was written 96 times within 24 hours")
-                .with_hint(
-                    "AWS keeps each version for a day and takes about a hundred; find out what saves it so often",
-                ));
+        let (is_for_lease, is_under_lease) = (record.lease.is_some(), asked.is_under_lease());
+        let bound = match (is_under_lease, is_for_lease) {
+            (true, _) => MAX_WRITES_UNDER_LEASE,
+            (false, true) => MAX_WRITES_BEFORE_LEASE,
+            (false, false) => MAX_WRITES,
+        };
+        let count = held.writes.count(self.calls.pace.now());
+        if count >= bound {
+            return Err(written_too_often(count));
         }
         let live = Some((record.version, record.lookup_keys()));
         self.swap(asked, record.name, held, live, |head| value::encode_record(head, record)).await
@@ -278,6 +283,11 @@ pub(super) fn parts(body: Body) -> (Option<(Version, Vec<LookupKey>)>, State) {
         Body::Record(record) => (Some((record.version, record.lookup_keys())), State::Live(Arc::new(record))),
         Body::Tombstone(_) => (None, State::Dead),
     }
+}
+
+fn written_too_often(count: usize) -> Error {
+    Error::new(ErrorKind::QuotaReached, format!("the token was written {count} times within 24 hours"))
+        .with_hint("AWS keeps each version for a day and takes about a hundred; find out what saves it so often")
 }
 
 pub(super) fn undecided() -> Error {

@@ -39,6 +39,13 @@ const KIND_SIGNPOST: u8 = 4;
 /// (user guide, Quotas).
 pub(super) const MAX_WRITES: usize = 96;
 
+/// Of those, a lease leaves room for itself, for the save that it is for, and for some more: a refresh token is not spent
+/// whose successor could not be kept.
+pub(super) const MAX_WRITES_BEFORE_LEASE: usize = MAX_WRITES - 10;
+
+/// The save of a refreshed token may use what an ordinary write leaves.
+pub(super) const MAX_WRITES_UNDER_LEASE: usize = 98;
+
 /// Versions younger than this are never removed (API reference, PutSecretValue).
 const KEPT: Duration = Duration::from_hours(24);
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokenvault::backend::Backend;
-use tokenvault::backend::leases::Granter;
+use tokenvault::backend::leases::{Granter, StateAge};
 use tokenvault::clock::{Clock, Timestamp};
 use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
@@ -20,33 +20,36 @@ use tokio::time::{Instant, sleep};
 /// How long the provider's access tokens live.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// Tokio's time on the wall, ahead by so many seconds.
-#[derive(Clone, Debug)]
-pub(crate) struct WallClock {
-    start: Instant,
-    ahead: u64,
-}
+/// Tokio's time on the wall.
+#[derive(Debug)]
+pub(crate) struct WallClock(Instant);
 
 impl WallClock {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), ahead: 0 }
-    }
-
-    pub(crate) fn ahead(&self, seconds: u64) -> Self {
-        Self { ahead: seconds, ..self.clone() }
+        Self(Instant::now())
     }
 }
 
 impl Clock for WallClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_800_000_000_000 + self.ahead * 1000).after(self.start.elapsed())
+        Timestamp::from_millis(1_800_000_000_000).after(self.0.elapsed())
+    }
+}
+
+/// A clock that is ahead of another by so much.
+#[derive(Debug)]
+pub(crate) struct Ahead(pub(crate) Arc<dyn Clock>, pub(crate) Duration);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        self.0.now().after(self.1)
     }
 }
 
 /// A stand-in for the provider: counts refreshes, and takes its time.
 #[derive(Debug)]
 pub(crate) struct Provider {
-    clock: WallClock,
+    clock: Arc<dyn Clock>,
     pub(crate) takes: Mutex<Duration>,
     pub(crate) is_down: Mutex<bool>,
     pub(crate) asked: AtomicUsize,
@@ -54,7 +57,7 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    pub(crate) fn new(clock: WallClock) -> Arc<Self> {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         let takes = Mutex::new(Duration::from_millis(400));
         Arc::new(Self {
             clock,
@@ -83,7 +86,7 @@ impl Provider {
 #[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) store: Arc<dyn TokenStore>,
-    pub(crate) clock: WallClock,
+    pub(crate) clock: Arc<dyn Clock>,
     provider: Arc<Provider>,
 }
 
@@ -128,16 +131,20 @@ pub(crate) fn text(token: &OAuthToken) -> String {
 /// A fleet over one backend, which holds a token that has `left` to live.
 pub(crate) struct Fleet {
     pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) clock: WallClock,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) provider: Arc<Provider>,
     pub(crate) id: String,
 }
 
 impl Fleet {
     pub(crate) async fn new(backend: Arc<dyn Backend>, left: Duration) -> Self {
-        let clock = WallClock::new();
-        let provider = Provider::new(clock.clone());
-        let vault = Vault::with_clock(Arc::clone(&backend), Arc::new(clock.clone()));
+        Self::by(Arc::new(WallClock::new()), backend, left).await
+    }
+
+    /// By another clock.
+    pub(crate) async fn by(clock: Arc<dyn Clock>, backend: Arc<dyn Backend>, left: Duration) -> Self {
+        let provider = Provider::new(Arc::clone(&clock));
+        let vault = Vault::with_clock(Arc::clone(&backend), Arc::clone(&clock));
         let expiry = clock.now().after(left).as_millis().to_string();
         let token = OAuthToken::new().with(UserName, "ada").with(ClientId, "app").with(RefreshToken, "refresh");
         let mut token = token.with(AccessToken, "access 0").with(ExpiresIn, &expiry);
@@ -146,23 +153,32 @@ impl Fleet {
     }
 
     pub(crate) fn process(&self) -> Process {
-        self.process_with(Arc::clone(&self.backend), &self.clock, |_| {})
+        self.process_with(Arc::clone(&self.backend), |_| {})
     }
 
-    /// A process with a handle, a clock and options of its own.
+    /// A process with a handle and options of its own.
     pub(crate) fn process_with(
         &self,
         backend: Arc<dyn Backend>,
-        clock: &WallClock,
         change: impl FnOnce(&mut CoordinateOptions),
     ) -> Process {
-        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let vault = Vault::with_clock(Arc::clone(&backend), Arc::clone(&shared));
-        let granter = Granter::new(backend, None, Arc::clone(&shared));
-        let mut options = CoordinateOptions { clock: shared, ..CoordinateOptions::default() };
+        self.process_by(backend, None, change)
+    }
+
+    /// One whose leases are as old as `age` says.
+    pub(crate) fn process_by(
+        &self,
+        backend: Arc<dyn Backend>,
+        age: Option<Arc<dyn StateAge>>,
+        change: impl FnOnce(&mut CoordinateOptions),
+    ) -> Process {
+        let mut options = CoordinateOptions { clock: Arc::clone(&self.clock), ..CoordinateOptions::default() };
         change(&mut options);
+        let clock = Arc::clone(&options.clock);
+        let vault = Vault::with_clock(Arc::clone(&backend), Arc::clone(&clock));
+        let granter = Granter::new(backend, age, Arc::clone(&clock));
         let store = Arc::new(Coordinated::new(Arc::new(vault), granter, "a test", options));
-        Process { store, clock: clock.clone(), provider: Arc::clone(&self.provider) }
+        Process { store, clock, provider: Arc::clone(&self.provider) }
     }
 
     /// `tasks` callers of each process at once. Answers what each came to.

@@ -1,0 +1,198 @@
+//! One refresh per expiry over Secrets Manager: leases are versions, and their age is told by the service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrets_manager_simulator::operation::Operation;
+use secrets_manager_simulator::settings::Settings;
+use secrets_manager_simulator::switches::{Staleness, Switches};
+use tokenvault::backend::Backend;
+use tokenvault::backend::leases::StateAge;
+use tokenvault::backend::secrets_manager::SecretsManagerBackend;
+use tokenvault::clock::{Clock, Timestamp};
+use tokenvault::error::ErrorKind;
+use tokenvault::fields::Field::{AccessToken, ExpiresIn};
+use tokenvault::layer::coordinate::CoordinateOptions;
+use tokenvault::operation::Context;
+use tokenvault::pause::{Pause, Paused};
+use tokenvault::token::OAuthToken;
+use tokio::time::{Instant, sleep};
+
+use crate::fleet::{Ahead, Called, Fleet, LIFETIME, Process, kinds};
+use crate::simulated::{World, backend_by};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Tokio's virtual time, which the service's clock follows.
+#[derive(Debug)]
+struct Together {
+    simulator: secrets_manager_simulator::simulator::Simulator,
+    began: Instant,
+    start: u64,
+}
+
+impl Clock for Together {
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::from_millis(self.start).after(self.began.elapsed());
+        let behind = now.as_millis().saturating_sub(self.simulator.clock().now().as_millis());
+        self.simulator.clock().advance(Duration::from_millis(behind));
+        now
+    }
+}
+
+impl Pause for Together {
+    fn pause(&self, duration: Duration) -> Paused<'_> {
+        Box::pin(async move {
+            sleep(duration).await;
+            self.now();
+        })
+    }
+}
+
+/// A service, a fleet on it, and the time of both.
+struct Scene {
+    world: World,
+    fleet: Fleet,
+    time: Arc<Together>,
+}
+
+impl Scene {
+    async fn new(settings: Settings, left: Duration) -> Self {
+        let world = World::new(settings).await;
+        // Until every read shows the vault that was made just now.
+        world.simulator.clock().advance(60 * SECOND);
+        let start = world.simulator.clock().now().as_millis();
+        let time = Arc::new(Together { simulator: world.simulator.clone(), began: Instant::now(), start });
+        let first = backend_by(&world.simulator, "first", Arc::clone(&time) as _, Arc::clone(&time) as _);
+        let fleet = Fleet::by(Arc::clone(&time) as _, Arc::new(first), left).await;
+        Self { world, fleet, time }
+    }
+
+    fn backend(&self, clock: Arc<dyn Clock>) -> Arc<SecretsManagerBackend> {
+        Arc::new(backend_by(&self.world.simulator, "fleet", clock, Arc::clone(&self.time) as _))
+    }
+
+    /// A process whose clock is so much ahead of the service's.
+    fn process_ahead(&self, ahead: Duration, change: impl FnOnce(&mut CoordinateOptions)) -> Process {
+        let clock: Arc<dyn Clock> = Arc::new(Ahead(Arc::clone(&self.time) as _, ahead));
+        let backend = self.backend(Arc::clone(&clock));
+        let age: Arc<dyn StateAge> = Arc::clone(&backend) as _;
+        let change = |options: &mut CoordinateOptions| {
+            options.clock = clock;
+            change(options);
+        };
+        self.fleet.process_by(backend as Arc<dyn Backend>, Some(age), change)
+    }
+
+    fn process(&self) -> Process {
+        self.process_ahead(Duration::ZERO, |_| {})
+    }
+
+    fn puts(&self) -> u64 {
+        self.world.simulator.counters().of(Operation::PutSecretValue)
+    }
+}
+
+fn settings() -> Settings {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    Settings::new().seed(seed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixty_four_readers_make_one_refresh_of_two_versions() {
+    let scene = Scene::new(settings(), Duration::ZERO).await;
+    let processes: Vec<Process> = (0..8).map(|_| scene.process()).collect();
+    let before = scene.puts();
+    let called = scene.fleet.all_call(&processes, 8).await;
+    assert_eq!((scene.fleet.asked(), called.len()), (1, 64));
+    assert!(called.iter().all(|called| *called == Called::With("access 1".to_owned())), "{:?}", kinds(&called));
+    let written = scene.puts() - before;
+    assert!(written <= 2 + 8, "the lease, the token, and what the others lost by: {written}");
+}
+
+/// Any read may be of some seconds ago, and answers get lost.
+#[tokio::test(start_paused = true)]
+async fn so_they_do_where_reads_are_stale() {
+    for _ in 0..8 {
+        let switches = Switches { staleness: Staleness::Adversarial, ..Switches::default() };
+        let scene = Scene::new(settings().switches(switches), Duration::ZERO).await;
+        let processes: Vec<Process> = (0..8).map(|_| scene.process()).collect();
+        let called = scene.fleet.all_call(&processes, 8).await;
+        assert_eq!(scene.fleet.asked(), 1, "{:?}", kinds(&called));
+        let is_served = |called: &&Called| **called == Called::With("access 1".to_owned());
+        let served = called.iter().filter(is_served).count();
+        let late = called.iter().filter(|called| **called == Called::Refused(ErrorKind::Busy)).count();
+        assert_eq!(served + late, 64, "{:?}", kinds(&called));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_services_clock_decides_when_a_lease_is_over() {
+    for (holder_ahead, next_ahead) in [(0, 300), (300, 0)] {
+        let scene = Scene::new(settings(), Duration::ZERO).await;
+        let ahead = |seconds| scene.process_ahead(seconds * SECOND, |options| options.wait = SECOND);
+        let (holder, next) = (ahead(holder_ahead), ahead(next_ahead));
+        let context = Context::new().with_caller("holder");
+        let held = holder.store.find_token_by_id(&context, &scene.fleet.id).await.unwrap().value.unwrap();
+        assert!(held.lease().is_some());
+        let began = Instant::now();
+        while next.call("next", &scene.fleet.id).await == Called::Refused(ErrorKind::Busy) {
+            sleep(SECOND / 2).await;
+        }
+        let waited = began.elapsed();
+        assert!(waited > 88 * SECOND && waited < 94 * SECOND, "{waited:?}");
+        assert_eq!(scene.fleet.asked(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_room_for_the_new_token_there_is_no_lease_and_no_refresh() {
+    let scene = Scene::new(settings(), LIFETIME * 4).await;
+    let process = scene.process();
+    let id = &scene.fleet.id;
+    for number in 0..84 {
+        let mut token = OAuthToken::new().with_id(id).with(AccessToken, &format!("other {number}"));
+        process.store.save_token(&Context::new(), &mut token).await.unwrap();
+    }
+    let ended = scene.time.now().as_millis().to_string();
+    let mut token = OAuthToken::new().with_id(id).with(AccessToken, "ended").with(ExpiresIn, &ended);
+    process.store.save_token(&Context::new(), &mut token).await.unwrap();
+    assert_eq!(process.call("a task", id).await, Called::Refused(ErrorKind::QuotaReached));
+    assert_eq!(scene.fleet.asked(), 0, "the refresh token is not spent");
+    sleep(25 * LIFETIME).await;
+    assert_eq!(process.call("a task", id).await, Called::With("access 1".to_owned()));
+}
+
+/// A lease is given while there is room for the save; what others write between leaves that room alone.
+#[tokio::test(start_paused = true)]
+async fn a_refreshed_token_is_kept_where_an_ordinary_save_is_refused() {
+    let scene = Scene::new(settings(), LIFETIME * 4).await;
+    let (process, id) = (scene.process(), &scene.fleet.id);
+    let save = |text: String| {
+        let process = &process;
+        async move {
+            let mut token = OAuthToken::new().with_id(id).with(tokenvault::fields::Field::RedirectUrl, &text);
+            process.store.save_token(&Context::new(), &mut token).await.map_err(|error| error.kind())
+        }
+    };
+    for number in 0..83 {
+        save(number.to_string()).await.unwrap();
+    }
+    let ended = scene.time.now().as_millis().to_string();
+    let mut token = OAuthToken::new().with_id(id).with(AccessToken, "ended").with(ExpiresIn, &ended);
+    process.store.save_token(&Context::new(), &mut token).await.unwrap();
+    let context = Context::new().with_caller("holder");
+    let held = process.store.find_token_by_id(&context, id).await.unwrap().value.unwrap();
+    let vault = scene.world.vault("another");
+    let mut refused = None;
+    for number in 0..20 {
+        let mut token = OAuthToken::new().with_id(id).with(tokenvault::fields::Field::ApiDomain, &number.to_string());
+        refused = tokenvault::store::TokenStore::save_token(&vault, &Context::new(), &mut token).await.err();
+    }
+    assert_eq!(refused.unwrap().kind(), ErrorKind::QuotaReached);
+    let expiry = scene.time.now().after(LIFETIME).as_millis().to_string();
+    let mut new = OAuthToken::clone(&held).with(AccessToken, "fresh").with(ExpiresIn, &expiry);
+    process.store.save_token(&context, &mut new).await.unwrap();
+    assert_eq!(process.call("another", id).await, Called::With("fresh".to_owned()));
+}
