@@ -1,1 +1,3 @@
 //! Layers: each wraps a [`TokenStore`](crate::store::TokenStore) and is one.
+
+pub mod cache;
