@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokenvault::backend::Backend;
 use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::conformance::handles::Handles;
+use tokenvault::layer::cache::Cache;
+use tokenvault::layer::cache::options::CacheOptions;
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 
@@ -38,11 +40,25 @@ async fn vault_over_unhurried() -> Arc<dyn TokenStore> {
     Arc::new(Vault::new(Arc::new(Unhurried(MemoryBackend::new()))))
 }
 
+fn cached(store: Arc<dyn TokenStore>) -> Arc<dyn TokenStore> {
+    Arc::new(Cache::new(store, CacheOptions::default()))
+}
+
+async fn cache_over_memory() -> Arc<dyn TokenStore> {
+    cached(vault_over_memory().await)
+}
+
+async fn cache_over_unhurried() -> Arc<dyn TokenStore> {
+    cached(vault_over_unhurried().await)
+}
+
 tokenvault::backend_conformance_tests!(memory_backend, memory);
 tokenvault::shared_conformance_tests!(memory_backend_by_two_handles, memory_twice);
 tokenvault::shared_conformance_tests!(unhurried_memory_by_two_handles, unhurried_twice);
 tokenvault::conformance_tests!(vault_on_memory, vault_over_memory);
 tokenvault::conformance_tests!(vault_on_unhurried_memory, vault_over_unhurried);
+tokenvault::conformance_tests!(cache_on_memory, cache_over_memory);
+tokenvault::conformance_tests!(cache_on_unhurried_memory, cache_over_unhurried);
 
 #[cfg(feature = "file")]
 mod file {
@@ -54,7 +70,7 @@ mod file {
     use tokenvault::conformance::Fresh;
     use tokenvault::crypto::kdf::KdfCost;
 
-    use super::{Arc, Backend, Handles, TokenStore, Vault};
+    use super::{Arc, Backend, Handles, TokenStore, Vault, cached};
 
     fn options(folder: &Path) -> FileOptions {
         FileOptions::new(folder.join("vault.tv"), KeySource::KeyFile(folder.join("key")))
@@ -88,9 +104,15 @@ mod file {
         Fresh::keeping(Arc::new(Vault::new(open(&folder))), folder)
     }
 
+    async fn cache() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        Fresh::keeping(cached(Arc::new(Vault::new(open(&folder)))), folder)
+    }
+
     tokenvault::backend_conformance_tests!(file_backend, backend);
     tokenvault::shared_conformance_tests!(file_backend_by_two_handles, two_handles);
     tokenvault::conformance_tests!(vault_on_file, vault);
+    tokenvault::conformance_tests!(cache_on_file, cache);
 }
 
 /// A promise that is not in the macros' list would never be run.

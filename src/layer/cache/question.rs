@@ -118,3 +118,16 @@ fn absorb(hash: &mut Sha256, text: Option<&str>) {
         hash.update(text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_id_is_taken_for_the_key_of_a_lookup() {
+        let key = Question::Lookup(&OAuthToken::new()).key().unwrap();
+        assert!(key.bytes().starts_with(&[LOOKUP]) && key.id().is_none());
+        assert!(Question::id_bytes("\0anything").is_none() && Question::Id("\0anything").key().is_none());
+        assert_eq!(Question::Id("1").key().unwrap().id(), Some("1"));
+    }
+}

@@ -68,10 +68,11 @@ impl Cache {
             self.counts.hits.fetch_add(1, Ordering::Relaxed);
             return Err(from_memory(value, Source::Cache));
         }
-        if self.is_failing(&state, &key, now)
-            && let Some(token) = state.shelf.stale(&key, now, state.refusals)
-        {
-            return Err(self.stale(token));
+        if let Some(token) = state.stale(&key, now) {
+            if self.is_failing(&state, &key, now) {
+                return Err(self.stale(token));
+            }
+            state.ask_again(&key, now);
         }
         let (epoch, began) = (state.epoch, state.began(now));
         let flight = state.flights.join(&key, epoch, began);
@@ -181,6 +182,16 @@ impl Cache {
 }
 
 impl State {
+    /// A failure is not young any more: one asks whether it is over, and the others need not wait for that.
+    fn ask_again(&mut self, key: &Key, now: Timestamp) {
+        if let Some(at) = &mut self.failed_at {
+            *at = now;
+        }
+        if self.shelf.failed_at(key).is_some() {
+            self.shelf.note_failure(key, now);
+        }
+    }
+
     fn stale(&self, key: &Key, now: Timestamp) -> Option<&Arc<OAuthToken>> {
         self.shelf.stale(key, now, self.refusals)
     }

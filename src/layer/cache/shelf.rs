@@ -129,7 +129,14 @@ impl Shelf {
     }
 
     /// Puts what a write has made of a record in the place of what is answered for its ids, and under the token's own.
-    pub(super) fn replace(&mut self, token: OAuthToken, own: Key, began: Began, now: Timestamp, options: &CacheOptions) {
+    pub(super) fn replace(
+        &mut self,
+        token: OAuthToken,
+        own: Key,
+        began: Began,
+        now: Timestamp,
+        options: &CacheOptions,
+    ) {
         let record = token.base().map(|base| base.record);
         let of_record = self.entries.iter().filter(|(_, entry)| record.is_some() && entry.record() == record);
         let mut keys: Vec<Key> = of_record.map(|(key, _)| key.clone()).filter(|key| *key != own).collect();

@@ -19,6 +19,7 @@ use crate::hourglass::Hourglass;
 use crate::scripted::Scripted;
 
 mod bounds;
+mod foreign;
 mod random;
 mod sharing;
 mod stale;

@@ -68,7 +68,10 @@ impl Life {
     fn new(seed: u64) -> Self {
         let scene = Scene::with(|options| options.capacity = 64);
         let ids = vec!["1".to_owned(), "2".to_owned()];
-        Self { scene, rng: Rng::with_seed(seed), ids, held: Vec::new(), past: Vec::new(), hits: 0, old: 0 }
+        let (rng, held, past) = (Rng::with_seed(seed), Vec::new(), Vec::new());
+        let mut life = Self { scene, rng, ids, held, past, hits: 0, old: 0 };
+        life.note_past();
+        life
     }
 
     fn some<const N: usize>(&mut self, texts: [&str; N]) -> String {
@@ -95,7 +98,7 @@ impl Life {
         self.ids[at].clone()
     }
 
-    fn to_save(&mut self) -> OAuthToken {
+    fn unsaved(&mut self) -> OAuthToken {
         let given = self.given();
         if !self.held.is_empty() && self.rng.bool() {
             let at = self.rng.usize(0..self.held.len());
@@ -107,7 +110,7 @@ impl Life {
     }
 
     fn save(&mut self, store: &dyn TokenStore) {
-        let mut token = self.to_save();
+        let mut token = self.unsaved();
         if now(store.save_token(&Context::new(), &mut token)).is_ok() {
             self.ids.push(token.id().unwrap().to_owned());
             self.held.push(token);
@@ -136,7 +139,8 @@ impl Life {
     fn note_past(&mut self) {
         let records = now(self.scene.backend.list(&Context::new())).unwrap().value;
         let copy: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-        let changes = records.into_iter().map(|record| Change { name: record.name, expected: None, value: Some(record) });
+        let changes =
+            records.into_iter().map(|record| Change { name: record.name, expected: None, value: Some(record) });
         now(copy.commit(&Context::new(), Commit { changes: changes.collect(), claims: Vec::new() })).unwrap();
         self.past.push(Past { since: self.scene.time.now(), vault: Vault::new(copy) });
     }

@@ -10,7 +10,7 @@ use tokenvault::operation::{Answer, Context, Operation, Source};
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 
-use super::{SECOND, Scene, alice, user};
+use super::{LIVES, SECOND, Scene, alice, user};
 use crate::going::{Going, now};
 use crate::scripted::{NEVER, Step};
 
@@ -105,7 +105,9 @@ fn where_the_one_who_reads_gives_up_the_next_takes_over() {
     scene.cache.clear();
     scene.store.next([Step::Waits(NEVER)]);
     drop(asked(&scene, &contexts[0], &id));
+    scene.time.advance(LIVES);
     assert!(scene.ask(&id).unwrap().value.is_some(), "nobody waits for one that nobody makes");
+    assert_eq!(scene.read(&id).1, Source::Cache, "nor is it as old as that one");
 }
 
 #[test]

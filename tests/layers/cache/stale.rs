@@ -62,6 +62,32 @@ fn the_first_waits_for_so_long_and_the_others_not_at_all() {
 }
 
 #[test]
+fn while_one_asks_whether_it_is_over_nobody_else_waits() {
+    let (scene, [id, other]) = grown_old();
+    let context = Context::new();
+    scene.store.otherwise(Step::Fails(Unavailable));
+    scene.read(&id);
+    scene.time.advance(MEMORY);
+    scene.store.otherwise(Step::Waits(NEVER));
+    scene.store.count();
+    let read = Going::begun(scene.cache.find_token_by_id(&context, &id));
+    assert_eq!((scene.read(&id).1, scene.read(&other).1), (Source::StaleCache, Source::StaleCache));
+    assert_eq!(scene.store.count(), 1);
+    scene.time.advance(SECOND);
+    assert_eq!(read.ended().unwrap().source, Source::StaleCache);
+
+    // The same where only this one had failed.
+    let (scene, [id, _]) = grown_old();
+    scene.store.next([Step::Fails(Unavailable)]);
+    scene.read(&id);
+    scene.read("unknown");
+    scene.time.advance(MEMORY);
+    scene.store.otherwise(Step::Waits(NEVER));
+    let _read = Going::begun(scene.cache.find_token_by_id(&context, &id));
+    assert_eq!(scene.read(&id).1, Source::StaleCache);
+}
+
+#[test]
 fn who_takes_a_read_over_does_not_begin_to_wait_anew() {
     let (scene, [id, _]) = grown_old();
     let context = Context::new();
@@ -83,7 +109,10 @@ fn an_answer_in_time_is_the_new_one() {
     let read = Going::begun(scene.cache.find_token_by_id(&context, &id));
     scene.time.advance(SECOND / 2);
     let answer = read.ended().unwrap();
-    assert_eq!((super::text(&answer.value.unwrap(), Field::AccessToken).unwrap(), answer.source), ("a2".to_owned(), Source::Store));
+    assert_eq!(
+        (super::text(&answer.value.unwrap(), Field::AccessToken).unwrap(), answer.source),
+        ("a2".to_owned(), Source::Store)
+    );
 }
 
 #[test]

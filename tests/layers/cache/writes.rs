@@ -87,6 +87,18 @@ fn two_records_that_began_with_one_refresh_token_are_told_apart_by_the_last_save
 }
 
 #[test]
+fn a_save_that_names_a_rotated_token_by_its_first_refresh_token_is_of_that_token() {
+    let (scene, id) = warm();
+    let held = OAuthToken::clone(&scene.read(&id).0.unwrap());
+    scene.save(&held.with(RefreshToken, "second").with(AccessToken, "rotated"));
+    scene.store.next([Step::Lost(Unavailable)]);
+    let mut again = by_refresh("refresh of alice").with(ApiDomain, "d");
+    now(scene.cache.save_token(&Context::new(), &mut again)).unwrap_err();
+    let (token, source) = scene.read(&id);
+    assert_eq!((text(&token.unwrap(), ApiDomain).as_deref(), source), (Some("d"), Source::Store));
+}
+
+#[test]
 fn a_write_that_may_have_been_done_leaves_nothing_that_it_may_have_changed() {
     for way in 0..4 {
         let (scene, id) = warm();
@@ -215,4 +227,14 @@ fn what_others_write_past_the_cache_can_be_made_to_be_seen() {
     assert_eq!(scene.access(&id).0.as_deref(), Some("a1"));
     scene.cache.clear();
     assert_eq!(scene.access(&id).0.as_deref(), Some("a2"));
+
+    let context = Context::new();
+    scene.cache.clear();
+    scene.store.next([Step::Late(SECOND)]);
+    let read = Going::begun(scene.cache.find_token_by_id(&context, &id));
+    scene.saved_elsewhere(&alice("a3"));
+    scene.cache.clear();
+    scene.time.advance(SECOND);
+    read.ended().unwrap();
+    assert_eq!(scene.access(&id).0.as_deref(), Some("a3"), "a read from before puts nothing back");
 }
