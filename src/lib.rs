@@ -28,6 +28,7 @@ pub mod identity;
 pub mod import;
 pub mod intake;
 pub mod layer;
+pub mod lease;
 pub mod lookup;
 mod matching;
 mod merging;

@@ -47,6 +47,7 @@ pub(crate) fn first_state(
         created_at: now,
         saved_at: now,
         writer,
+        lease: None,
     }
 }
 
@@ -88,6 +89,8 @@ pub(crate) fn next_state(
         first_refresh,
         saved_at: now.max(record.saved_at),
         writer,
+        // Somebody is refreshing the token that is kept; a new one has no need of it.
+        lease: record.lease.clone().filter(|_| !matches!(verdict, Verdict::Take | Verdict::NewLineage)),
         ..record.clone()
     };
     Ok(Merged { record, is_superseded, is_void })
@@ -113,6 +116,7 @@ pub(crate) fn overwritten_state(given: &Fields, record: &Record, writer: Writer,
         fields: Arc::new(fields),
         saved_at: now.max(record.saved_at),
         writer,
+        lease: None,
         ..record.clone()
     })
 }

@@ -46,6 +46,8 @@ pub struct Context {
     principal: Option<Arc<str>>,
     caller: Option<Arc<str>>,
     deadline: Option<Timestamp>,
+    is_under_lease: bool,
+    is_past_memory: bool,
 }
 
 impl Context {
@@ -74,6 +76,31 @@ impl Context {
     pub fn with_deadline(mut self, deadline: Timestamp) -> Self {
         self.deadline = Some(deadline);
         self
+    }
+
+    /// For the save of a token that was just refreshed, under a lease: what it replaces may be spent already, so a store
+    /// does not refuse it for a bound of its own making, nor keep it waiting for its turn.
+    #[must_use]
+    pub fn under_lease(mut self) -> Self {
+        self.is_under_lease = true;
+        self
+    }
+
+    /// Whether a refreshed token is being saved.
+    pub fn is_under_lease(&self) -> bool {
+        self.is_under_lease
+    }
+
+    /// For a reader that knows of a write by another process: no layer answers from memory before the store was asked.
+    #[must_use]
+    pub fn past_memory(mut self) -> Self {
+        self.is_past_memory = true;
+        self
+    }
+
+    /// Whether the store is to be asked, whatever a layer remembers.
+    pub fn is_past_memory(&self) -> bool {
+        self.is_past_memory
     }
 
     /// The caller's name.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::fields::{Field, Fields};
 use crate::identity::{Lineage, RecordName, Version};
+use crate::lease::Lease;
 use crate::lookup::{LookupKey, LookupKind};
 use crate::secret::SecretText;
 use crate::token::OAuthToken;
@@ -41,6 +42,8 @@ pub struct Record {
     pub saved_at: Timestamp,
     /// What wrote this state.
     pub writer: Writer,
+    /// Who may refresh the token, from when on. A new token ends it.
+    pub lease: Option<Lease>,
 }
 
 impl Record {

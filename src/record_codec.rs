@@ -5,7 +5,8 @@
 //! | created u64 | saved u64 (microseconds) | writer u8 (1 save, 2 import) | entries to the end
 //! entry: tag u8 | length u32 | bytes
 //! tags: 1-9 the fields in the order of `Field::ALL`; 16 a brought id (any number, in order);
-//!       17 the refresh token that the lineage began with; 18 (empty) it is the current one
+//!       17 the refresh token that the lineage began with; 18 (empty) it is the current one;
+//!       19 a lease
 //! ```
 //! Integers are big-endian. The record's name stands outside: what is sealed around a record names it.
 
@@ -17,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{Field, Fields};
 use crate::identity::{Lineage, RecordName, Version};
+use crate::lease::Lease;
 use crate::record::{Record, Writer};
 use crate::secret::SecretText;
 
@@ -25,6 +27,7 @@ const FIXED: usize = 1 + 8 + 16 + 8 + 8 + 8 + 8 + 1;
 const TAG_BROUGHT_ID: u8 = 16;
 const TAG_FIRST_REFRESH: u8 = 17;
 const TAG_FIRST_REFRESH_IS_CURRENT: u8 = 18;
+const TAG_LEASE: u8 = 19;
 
 /// The record's bytes, without its name, in memory that is wiped.
 pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
@@ -36,7 +39,8 @@ pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 
 /// How many bytes [`encode`] makes of the record.
 pub fn encoded_len(record: &Record) -> usize {
-    FIXED + entries(record).map(|(_, bytes)| 5 + bytes.len()).sum::<usize>()
+    let lease = record.lease.as_ref().map_or(0, |lease| 5 + lease.to_text().len());
+    FIXED + entries(record).map(|(_, bytes)| 5 + bytes.len()).sum::<usize>() + lease
 }
 
 /// Puts what [`encode`] makes behind what is in `out`.
@@ -55,11 +59,15 @@ pub fn encode_onto(record: &Record, out: &mut Vec<u8>) {
         Writer::Save => 1,
         Writer::Import => 2,
     });
-    for (tag, bytes) in entries(record) {
+    let mut put = |tag: u8, bytes: &[u8]| {
         out.push(tag);
         // The rules bound every text far below 4 GiB before a record is made.
         out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.extend_from_slice(bytes);
+    };
+    entries(record).for_each(|(tag, bytes)| put(tag, bytes));
+    if let Some(lease) = &record.lease {
+        put(TAG_LEASE, lease.to_text().as_bytes());
     }
 }
 
@@ -97,9 +105,9 @@ pub fn decode(name: RecordName, bytes: &[u8]) -> Result<Record> {
         2 => Writer::Import,
         _ => return Err(malformed()),
     };
-    let Entries { fields, ids, first_refresh } = reader.entries()?;
+    let Entries { fields, ids, first_refresh, lease } = reader.entries()?;
     let fields = Arc::new(fields);
-    Ok(Record { name, version, fields, ids, lineage, first_refresh, created_at, saved_at, writer })
+    Ok(Record { name, version, fields, ids, lineage, first_refresh, created_at, saved_at, writer, lease })
 }
 
 fn malformed() -> Error {
@@ -116,6 +124,7 @@ struct Entries {
     fields: Fields,
     ids: Vec<Arc<str>>,
     first_refresh: Option<SecretText>,
+    lease: Option<Lease>,
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -153,6 +162,7 @@ impl<'a> Reader<'a> {
                 TAG_BROUGHT_ID => out.ids.push(Arc::from(text)),
                 TAG_FIRST_REFRESH => out.first_refresh = Some(SecretText::new(text)),
                 TAG_FIRST_REFRESH_IS_CURRENT => out.first_refresh = out.fields.get(Field::RefreshToken).cloned(),
+                TAG_LEASE => out.lease = Some(Lease::parse(text).ok_or_else(malformed)?),
                 _ => return Err(newer_format()),
             }
         }
@@ -179,6 +189,7 @@ mod tests {
             created_at: Timestamp::from_micros(5),
             saved_at: Timestamp::from_micros(6),
             writer: Writer::Import,
+            lease: None,
         }
     }
 
@@ -189,6 +200,7 @@ mod tests {
         assert_eq!((back.version, back.lineage, &back.ids), (record.version, record.lineage, &record.ids));
         assert_eq!((back.created_at, back.saved_at, back.writer), (record.created_at, record.saved_at, record.writer));
         assert!(back.fields == record.fields && back.first_refresh == record.first_refresh);
+        assert_eq!(back.lease, record.lease);
     }
 
     #[test]
@@ -197,6 +209,8 @@ mod tests {
         assert_reads_back(&record(&all, &["1", "../2"], Some("other")));
         assert_reads_back(&record(&all, &[], Some("tëxt,\"\r\n\0😀")));
         assert_reads_back(&record(&[(Field::AccessToken, "a")], &[], None));
+        let lease = Lease::grant(2, Timestamp::from_millis(7), "somebody").unwrap();
+        assert_reads_back(&Record { lease: Some(lease), ..record(&all, &["1"], None) });
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::fields::{Field, Fields};
 use crate::identity::{Lineage, RecordName};
+use crate::lease::LeaseId;
 use crate::lookup::LookupKey;
 use crate::secret::SecretText;
 
@@ -22,6 +23,7 @@ pub struct OAuthToken {
     fields: Arc<Fields>,
     find_user: bool,
     base: Option<Base>,
+    lease: Option<LeaseId>,
 }
 
 /// What a handed-out token remembers of the record it came from.
@@ -40,7 +42,7 @@ pub(crate) struct Base {
 
 impl Default for OAuthToken {
     fn default() -> Self {
-        Self { id: None, fields: Arc::default(), find_user: true, base: None }
+        Self { id: None, fields: Arc::default(), find_user: true, base: None, lease: None }
     }
 }
 
@@ -64,7 +66,7 @@ impl OAuthToken {
         rotated_from: Option<LookupKey>,
     ) -> Self {
         let base = Base { record, lineage, rotated_from, fields: Arc::clone(&fields), seen: Arc::clone(&fields) };
-        Self { id: Some(id), fields, find_user: true, base: Some(base) }
+        Self { id: Some(id), fields, find_user: true, base: Some(base), lease: None }
     }
 
     /// The same token with this field set; an empty text clears it.
@@ -91,7 +93,7 @@ impl OAuthToken {
     /// The same values without id and base: a token that has never been in a store.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self { id: None, fields: Arc::clone(&self.fields), find_user: self.find_user, base: None }
+        Self { id: None, fields: Arc::clone(&self.fields), find_user: self.find_user, base: None, lease: None }
     }
 
     /// The token's id. An id names, it grants nothing.
@@ -149,6 +151,25 @@ impl OAuthToken {
         self.find_user = find_user;
     }
 
+    /// The right to refresh this token, where it was handed out with that. It goes with the next save that succeeds.
+    pub fn lease(&self) -> Option<LeaseId> {
+        self.lease
+    }
+
+    /// The same token as it is handed out to whoever is to refresh it: with the right to do so, and as if it had ended at
+    /// `ended`, so that its SDK does. Neither is a change of the token.
+    pub(crate) fn to_refresh(&self, lease: LeaseId, ended: Timestamp) -> Self {
+        let mut token = Self { lease: Some(lease), ..self.clone() };
+        if self.get(Field::ExpiresIn).is_some() {
+            let text = SecretText::new(&ended.as_millis().to_string());
+            token.set(Field::ExpiresIn, Some(text.clone()));
+            if let Some(base) = &mut token.base {
+                Arc::make_mut(&mut base.fields).set(Field::ExpiresIn, Some(text));
+            }
+        }
+        token
+    }
+
     pub(crate) fn base(&self) -> Option<&Base> {
         self.base.as_ref()
     }
@@ -200,7 +221,7 @@ impl OAuthToken {
         lineage: Lineage,
         rotated_from: Option<LookupKey>,
     ) {
-        self.base = None;
+        (self.base, self.lease) = (None, None);
         self.fill_in_place(id, seen, record, lineage, rotated_from);
     }
 }

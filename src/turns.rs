@@ -1,6 +1,7 @@
-//! Whose turn it is among saves that got in each other's way.
+//! Whose turn it is among those that get in each other's way.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
@@ -11,16 +12,27 @@ use crate::record::Record;
 
 /// Lets those through one by one who met on the same token. Without it, each of so many would read and write anew as often
 /// as another one succeeds: 32 sign-ins of one user cost thousands of calls to AWS, and the versions of a day.
-#[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<HashMap<LookupKey, Weak<Turn<()>>>>);
+#[derive(Debug)]
+pub(crate) struct Turns<K>(Mutex<HashMap<K, Weak<Turn<()>>>>);
 
-impl Turns {
+impl<K> Default for Turns<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Turns<K> {
     /// Waits until nobody else has this turn. It ends when the answer is dropped.
-    pub(crate) async fn take(&self, key: LookupKey) -> OwnedMutexGuard<()> {
+    pub(crate) async fn take(&self, key: K) -> OwnedMutexGuard<()> {
         self.of(key).lock_owned().await
     }
 
-    fn of(&self, key: LookupKey) -> Arc<Turn<()>> {
+    /// This turn, if nobody else has it.
+    pub(crate) fn try_take(&self, key: K) -> Option<OwnedMutexGuard<()>> {
+        self.of(key).try_lock_owned().ok()
+    }
+
+    fn of(&self, key: K) -> Arc<Turn<()>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = all.get(&key).and_then(Weak::upgrade) {
             return turn;
@@ -57,7 +69,7 @@ mod tests {
     fn a_turn_is_had_by_one_and_kept_in_mind_for_no_longer() {
         let (turns, [one, other]) = (Turns::default(), [1, 2].map(|byte| LookupKey::from_bytes([byte; 16])));
         let Poll::Ready(first) = poll(turns.take(one)) else { panic!("nobody has it") };
-        assert!(poll(turns.take(one)).is_pending());
+        assert!(poll(turns.take(one)).is_pending() && turns.try_take(one).is_none());
         assert!(poll(turns.take(other)).is_ready(), "another's");
         drop(first);
         assert!(poll(turns.take(one)).is_ready());

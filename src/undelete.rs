@@ -83,8 +83,15 @@ async fn insert(vault: &Vault, context: &Context, old: &Record) -> Result<Answer
     for round in 0.. {
         vault.check_round(context, round)?;
         let Beginning { name, version, .. } = Beginning::draw()?;
-        let mut record =
-            Record { name, version, ids: ids(old), saved_at: vault.tick(), writer: Writer::Save, ..old.clone() };
+        let mut record = Record {
+            name,
+            version,
+            ids: ids(old),
+            saved_at: vault.tick(),
+            writer: Writer::Save,
+            lease: None,
+            ..old.clone()
+        };
         let claims = match claims::standing(&**vault.backend(), context, &record, true).await? {
             Standing::Free(claims, reserved) => {
                 record.name = reserved.unwrap_or(record.name);

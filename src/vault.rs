@@ -33,7 +33,7 @@ pub struct Vault {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     last_tick: AtomicU64,
-    turns: Turns,
+    turns: Turns<LookupKey>,
 }
 
 /// A save that is decided and not yet written.

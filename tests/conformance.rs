@@ -4,10 +4,13 @@
 use std::sync::Arc;
 
 use tokenvault::backend::Backend;
+use tokenvault::backend::leases::Granter;
 use tokenvault::backend::memory::MemoryBackend;
+use tokenvault::clock::SystemClock;
 use tokenvault::conformance::handles::Handles;
 use tokenvault::layer::cache::Cache;
 use tokenvault::layer::cache::options::CacheOptions;
+use tokenvault::layer::coordinate::{CoordinateOptions, Coordinated};
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 
@@ -52,6 +55,17 @@ async fn cache_over_unhurried() -> Arc<dyn TokenStore> {
     cached(vault_over_unhurried().await)
 }
 
+/// Readers coordinated. But for who fetches the first access token: the suite reads tokens without one again and again.
+fn coordinated(backend: Arc<dyn Backend>) -> Arc<dyn TokenStore> {
+    let granter = Granter::new(Arc::clone(&backend), None, Arc::new(SystemClock));
+    let options = CoordinateOptions { covers_first: false, ..CoordinateOptions::default() };
+    Arc::new(Coordinated::new(Arc::new(Vault::new(backend)), granter, "the suite", options))
+}
+
+async fn coordinated_over_memory() -> Arc<dyn TokenStore> {
+    coordinated(memory().await)
+}
+
 tokenvault::backend_conformance_tests!(memory_backend, memory);
 tokenvault::shared_conformance_tests!(memory_backend_by_two_handles, memory_twice);
 tokenvault::shared_conformance_tests!(unhurried_memory_by_two_handles, unhurried_twice);
@@ -59,6 +73,7 @@ tokenvault::conformance_tests!(vault_on_memory, vault_over_memory);
 tokenvault::conformance_tests!(vault_on_unhurried_memory, vault_over_unhurried);
 tokenvault::conformance_tests!(cache_on_memory, cache_over_memory);
 tokenvault::conformance_tests!(cache_on_unhurried_memory, cache_over_unhurried);
+tokenvault::conformance_tests!(coordinated_on_memory, coordinated_over_memory);
 
 #[cfg(feature = "file")]
 mod file {
@@ -109,10 +124,16 @@ mod file {
         Fresh::keeping(cached(Arc::new(Vault::new(open(&folder)))), folder)
     }
 
+    async fn coordinated() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        Fresh::keeping(super::coordinated(open(&folder)), folder)
+    }
+
     tokenvault::backend_conformance_tests!(file_backend, backend);
     tokenvault::shared_conformance_tests!(file_backend_by_two_handles, two_handles);
     tokenvault::conformance_tests!(vault_on_file, vault);
     tokenvault::conformance_tests!(cache_on_file, cache);
+    tokenvault::conformance_tests!(coordinated_on_file, coordinated);
 }
 
 /// A promise that is not in the macros' list would never be run.

@@ -175,6 +175,7 @@ fn record_of(fields: &Fields) -> Record {
         created_at: at,
         saved_at: at,
         writer: Writer::Import,
+        lease: None,
     }
 }
 

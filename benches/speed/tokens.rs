@@ -44,5 +44,6 @@ pub(crate) fn record(number: usize) -> Arc<Record> {
         created_at: at,
         saved_at: at,
         writer: Writer::Save,
+        lease: None,
     })
 }

@@ -17,6 +17,7 @@ use crate::record::Record;
 mod directory;
 #[cfg(feature = "file")]
 pub mod file;
+pub mod leases;
 pub mod memory;
 pub mod recovery;
 #[cfg(feature = "aws")]

@@ -32,6 +32,7 @@ pub(super) fn record(user: &str, access: &str) -> Arc<Record> {
         created_at: Timestamp::from_micros(1_700_000_000_000_001),
         saved_at: Timestamp::from_micros(1_700_000_000_000_002),
         writer: Writer::Save,
+        lease: None,
     })
 }
 

@@ -4,7 +4,7 @@ use crate::imports::Import;
 
 /// The floors from the top down, and the rooms on each; rooms of one floor do not know each other. The deepest name
 /// that fits is a module's room. Inside a room the rule is that there is no circle.
-const FLOORS: [&[&str]; 19] = [
+const FLOORS: [&[&str]; 20] = [
     &["main", "fuzzing"],
     &["cli"],
     &["open"],
@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 19] = [
     &["record"],
     &["token"],
     &["crypto"],
+    &["lease"],
     &["fields", "identity", "lookup"],
     &["error"],
     &["operation"],

@@ -121,6 +121,8 @@ def read_record(name, data):
             record["fields"][FIELDS[tag - 1]] = text
         elif tag == 16:
             record["ids"].append(text)
+        elif tag == 19:
+            record["lease"] = text
         elif tag == 17:
             record["first_refresh"] = text
         else:

@@ -29,8 +29,8 @@ mod writing;
 /// - **Age.** No answer is older than its time to live, nor does a token come back that is past its expiry less a margin.
 ///   An answer from memory says so ([`Source::Cache`]) and has no request identifiers.
 /// - **Own writes.** What was written or deleted through this layer is seen by whatever is asked afterwards. What anybody
-///   else writes, past this layer or in another process, is seen after the time to live at the latest. While a write is
-///   under way, and after one that failed without saying what became of it, reads may give either state.
+///   else writes, past this layer or in another process, is seen after the time to live at the latest, and at once by a
+///   reader who knows of it ([`Context::past_memory`]). While a write is under way, and after one that failed without saying what became of it, reads may give either state.
 /// - **One read.** Those who ask the same at once share one read of the store, its answer or its error. It is made in the
 ///   name of the one who came first, and taken over by the next where that one gives up or runs out of time. So a layer
 ///   that answers each caller by itself, or writes down who asked, goes outside this one.
@@ -62,7 +62,7 @@ pub struct Cache {
 struct State {
     shelf: Shelf,
     flights: Flights,
-    /// How many writes have ended: a read from before may not have seen them.
+    /// How many writes have ended, or were heard of: a read from before may not have seen them.
     epoch: u64,
     /// How often the store has said that it may not be read.
     refusals: u64,
@@ -173,7 +173,8 @@ impl TokenStore for Cache {
     }
 
     async fn find_token_by_id(&self, context: &Context, id: &str) -> Result<Found> {
-        if let Some(found) = Question::id_bytes(id).and_then(|key| self.remembered(key)) {
+        let key = Question::id_bytes(id).filter(|_| !context.is_past_memory());
+        if let Some(found) = key.and_then(|key| self.remembered(key)) {
             return Ok(found);
         }
         Box::pin(self.read(context, Question::Id(id))).await

@@ -37,7 +37,7 @@ impl Cache {
             self.counts.misses.fetch_add(1, Ordering::Relaxed);
             return question.ask(&*self.inner, context).await;
         };
-        let seat = match self.board(key) {
+        let seat = match self.board(context, key) {
             Ok(seat) => seat,
             Err(found) => return Ok(found),
         };
@@ -61,22 +61,31 @@ impl Cache {
     }
 
     /// A seat in a read, unless there is an answer without one.
-    fn board(&self, key: Key) -> Result<Seat<'_>, Found> {
+    fn board(&self, context: &Context, key: Key) -> Result<Seat<'_>, Found> {
         let now = self.options.clock.now();
         let mut state = self.state();
-        if let Some(value) = state.shelf.fresh(key.bytes(), now) {
-            self.counts.hits.fetch_add(1, Ordering::Relaxed);
-            return Err(from_memory(value, Source::Cache));
-        }
-        if let Some(token) = state.stale(&key, now) {
-            if self.is_failing(&state, &key, now) {
-                return Err(self.stale(token));
-            }
-            state.ask_again(&key, now);
+        if context.is_past_memory() {
+            state.epoch += 1;
+        } else if let Some(found) = self.without_asking(&mut state, &key, now) {
+            return Err(found);
         }
         let (epoch, began) = (state.epoch, state.began(now));
         let flight = state.flights.join(&key, epoch, began);
         Ok(Seat { cache: self, key, flight })
+    }
+
+    /// The answer within its time to live, or the one from before while the store is known to fail.
+    fn without_asking(&self, state: &mut State, key: &Key, now: Timestamp) -> Option<Found> {
+        if let Some(value) = state.shelf.fresh(key.bytes(), now) {
+            self.counts.hits.fetch_add(1, Ordering::Relaxed);
+            return Some(from_memory(value, Source::Cache));
+        }
+        let token = state.stale(key, now)?;
+        if self.is_failing(state, key, now) {
+            return Some(self.stale(token));
+        }
+        state.ask_again(key, now);
+        None
     }
 
     /// Whether the store was out of reach a moment ago: for all, or for this.

@@ -171,7 +171,18 @@ fn with_two_ids(scene: &Scene) -> RecordName {
     let (fields, ids) = (Arc::new(alice("a1").fields().clone()), vec![Arc::from("1"), Arc::from("2")]);
     let at = scene.time.now();
     let (first_refresh, writer) = (None, Writer::Import);
-    let record = Record { name, version, fields, ids, lineage, first_refresh, created_at: at, saved_at: at, writer };
+    let record = Record {
+        name,
+        version,
+        fields,
+        ids,
+        lineage,
+        first_refresh,
+        created_at: at,
+        saved_at: at,
+        writer,
+        lease: None,
+    };
     let changes = vec![Change { name, expected: None, value: Some(Arc::new(record)) }];
     now(scene.backend.commit(&Context::new(), Commit { changes, claims: Vec::new() })).unwrap();
     name

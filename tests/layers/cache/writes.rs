@@ -238,3 +238,25 @@ fn what_others_write_past_the_cache_can_be_made_to_be_seen() {
     read.ended().unwrap();
     assert_eq!(scene.access(&id).0.as_deref(), Some("a3"), "a read from before puts nothing back");
 }
+
+#[test]
+fn who_knows_of_a_write_by_another_process_sees_it() {
+    let (scene, id) = warm();
+    let (usual, knowing) = (Context::new(), Context::new().past_memory());
+    scene.time.advance(LIVES);
+    scene.store.next([Step::Late(SECOND)]);
+    let earlier = Going::begun(scene.cache.find_token_by_id(&usual, &id));
+    scene.saved_elsewhere(&alice("a2"));
+    let answer = now(scene.cache.find_token_by_id(&knowing, &id)).unwrap();
+    assert_eq!(text(&answer.value.unwrap(), AccessToken).as_deref(), Some("a2"));
+    scene.time.advance(SECOND);
+    earlier.ended().unwrap();
+    assert_eq!(scene.access(&id), (Some("a2".to_owned()), Source::Cache));
+    scene.saved_elsewhere(&alice("a3"));
+    let mut found = user("alice");
+    assert!(now(scene.cache.find_token(&knowing, &mut found)).unwrap().value);
+    let answer = now(scene.cache.find_token_by_id(&knowing, &id)).unwrap();
+    for token in [&found, &*answer.value.unwrap()] {
+        assert_eq!(text(token, AccessToken).as_deref(), Some("a3"));
+    }
+}

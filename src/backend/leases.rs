@@ -1,0 +1,115 @@
+//! Granting leases, over any backend: a lease is part of its token's record, and commits decide who gets it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::backend::{Backend, Change, Commit};
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::RecordName;
+use crate::lease::{HELD_FOR, Lease};
+use crate::operation::Context;
+use crate::record::Record;
+
+/// How often a lease is asked for anew where others keep changing the record.
+const MAX_ROUNDS: usize = 16;
+
+/// Tells how long a record has been as it is, by a clock that all who share the backend have in common. What is kept on one
+/// machine needs none: its processes share the clock on the wall.
+#[async_trait]
+pub trait StateAge: fmt::Debug + Send + Sync {
+    /// How long the record has been in this very state; `None` where it is not any more.
+    ///
+    /// # Errors
+    /// As the backend has them.
+    async fn age(&self, context: &Context, record: &Record) -> Result<Option<Duration>>;
+}
+
+/// What came of asking for a lease.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// It is granted, on the record in this state.
+    Granted(Arc<Record>, Lease),
+    /// Somebody has it.
+    Held {
+        /// How much longer; zero where its time is over without a new token.
+        ends_in: Duration,
+        /// When to ask again.
+        next_in: Duration,
+    },
+    /// There is nothing to refresh: the token is new, or gone.
+    Overtaken,
+}
+
+/// Grants leases.
+#[derive(Debug)]
+pub struct Granter {
+    backend: Arc<dyn Backend>,
+    age: Option<Arc<dyn StateAge>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Granter {
+    /// Over `backend`, whose processes share no more than `age`, or else the clock on the wall.
+    pub fn new(backend: Arc<dyn Backend>, age: Option<Arc<dyn StateAge>>, clock: Arc<dyn Clock>) -> Self {
+        Self { backend, age, clock }
+    }
+
+    /// Asks for the lease on a record, for as long as `is_due` says that its token is to be refreshed. Whoever gets it has
+    /// [`HELD_FOR`] to save a new token, counted from before this was called.
+    ///
+    /// That it is granted also shows that a new token could be saved just now: it is a write like that one.
+    ///
+    /// # Errors
+    /// As the backend has them; `Busy` where others keep changing the record.
+    pub async fn ask(
+        &self,
+        context: &Context,
+        name: RecordName,
+        holder: &str,
+        is_due: impl Fn(&Record) -> bool + Send + Sync,
+    ) -> Result<Asked> {
+        for _ in 0..MAX_ROUNDS {
+            let Some(record) = self.backend.read(context, name).await?.value.filter(|record| is_due(record)) else {
+                return Ok(Asked::Overtaken);
+            };
+            let attempt = match &record.lease {
+                None => 1,
+                Some(lease) => {
+                    let Some(age) = self.age(context, &record, lease).await? else { continue };
+                    if age < lease.distance() {
+                        return Ok(Asked::Held {
+                            ends_in: HELD_FOR.saturating_sub(age),
+                            next_in: lease.distance().saturating_sub(age),
+                        });
+                    }
+                    lease.attempt.saturating_add(1)
+                }
+            };
+            let lease = Lease::grant(attempt, self.clock.now(), holder)?;
+            let (version, expected) = (record.version.next()?, Some(record.version));
+            let granted = Arc::new(Record { version, lease: Some(lease.clone()), ..Record::clone(&record) });
+            let change = Change { name, expected, value: Some(Arc::clone(&granted)) };
+            match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
+                Ok(_) => return Ok(Asked::Granted(granted, lease)),
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(ErrorKind::Busy, "others kept changing the token").with_hint("try again in a moment"))
+    }
+
+    /// How long ago the lease was granted; `None` where the record has moved on.
+    async fn age(&self, context: &Context, record: &Record, lease: &Lease) -> Result<Option<Duration>> {
+        let now = self.clock.now();
+        match &self.age {
+            Some(age) => age.age(context, record).await,
+            // Of a clock that was set back nothing follows; nobody may be locked out by it for longer than by a holder.
+            None if lease.granted_at > now.after(HELD_FOR) => Ok(Some(lease.distance())),
+            None => Ok(Some(now.since(lease.granted_at))),
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! One refresh per expiry: of all who read a token that has ended, one refreshes it, and the others get what it saves.
+//!
+//! The SDKs read a token before each call and refresh it themselves where less than five seconds are left. A store sees
+//! every read, so it can see to it that one of them does: the first gets the token with a lease, as if it had ended; the
+//! others wait for the one that is saved then. So that hardly anybody waits, the lease is given from a minute or two before
+//! the end on, while all others go on with the token that still lives.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::backend::leases::{Asked, Granter};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fields::Field;
+use crate::identity::RecordName;
+use crate::layer::coordinate::due::{Due, Need};
+use crate::layer::coordinate::held::{End, Held, Own, Times};
+use crate::lease::{HELD_FOR, LeaseId};
+use crate::operation::{Answer, Context};
+use crate::pause::{Pause, SystemPause, within};
+use crate::record::Record;
+use crate::store::{Saved, TokenStore};
+use crate::token::{OAuthToken, parse_expiry};
+use crate::turns::Turns;
+
+mod due;
+mod held;
+
+/// How long an early attempt that failed is left alone, while the token still lives.
+const LEFT_ALONE: Duration = Duration::from_secs(15);
+
+/// How often a waiter looks, to begin with and at the most.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LATER_LOOKS: Duration = Duration::from_secs(1);
+
+/// How to coordinate.
+#[derive(Clone, Debug)]
+pub struct CoordinateOptions {
+    /// How long a reader waits for somebody else's refresh.
+    pub wait: Duration,
+    /// Whether a lease is given before the token has ended. With the provider down, the one call that gets it fails although
+    /// the old token still lived; without it, everybody waits at every expiry.
+    pub is_early: bool,
+    /// Whether it is coordinated as well who fetches the first access token of a refresh token that was brought without one.
+    /// Where not, all readers are handed it as it is.
+    pub covers_first: bool,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Waits.
+    pub pause: Arc<dyn Pause>,
+}
+
+impl Default for CoordinateOptions {
+    fn default() -> Self {
+        let (clock, pause) = (Arc::new(SystemClock), Arc::new(SystemPause));
+        Self { wait: Duration::from_secs(10), is_early: true, covers_first: true, clock, pause }
+    }
+}
+
+/// A store whose readers refresh one at a time.
+///
+/// # Contract
+/// - A token that has ended is handed out to nobody but the one caller that is to refresh it; the others wait for the new
+///   one, and fail with `Busy` where it does not come in time.
+/// - Callers are told apart by [`Context::with_caller`]. The holder never waits for itself: it is handed the token twice
+///   more under the same lease. Who has no name is another caller each time.
+/// - Who does not save a new token within [`HELD_FOR`] loses the lease to the next; what it saves later is merged as any
+///   save is.
+/// - A token without a refresh token, or whose end is not known, is handed out as it is; so is one that `find_token` is
+///   asked for with an id, which is how the SDKs revoke.
+/// - Every process of a fleet has to do it: one that reads past this layer refreshes as it likes.
+pub struct Coordinated {
+    inner: Arc<dyn TokenStore>,
+    granter: Granter,
+    holder: String,
+    wait: Duration,
+    clock: Arc<dyn Clock>,
+    pause: Arc<dyn Pause>,
+    due: Due,
+    turns: Turns<RecordName>,
+    held: Held,
+}
+
+/// How a token was asked for.
+#[derive(Clone, Copy)]
+enum Asking<'a> {
+    ById(&'a str),
+    Matching(&'a OAuthToken),
+}
+
+/// What came of asking for a lease.
+enum Taken {
+    Granted(Arc<OAuthToken>),
+    Held { ends_in: Duration, next_in: Duration },
+    Overtaken,
+}
+
+type Found = Answer<Option<Arc<OAuthToken>>>;
+
+impl Coordinated {
+    /// Over `inner`, with leases from `granter`, which is over the same records. `holder` names this process to people who
+    /// look for who holds a lease.
+    pub fn new(inner: Arc<dyn TokenStore>, granter: Granter, holder: &str, options: CoordinateOptions) -> Self {
+        let CoordinateOptions { wait, is_early, covers_first, clock, pause } = options;
+        let (turns, held, due) = (Turns::default(), Held::default(), Due::new(is_early, covers_first));
+        Self { inner, granter, holder: holder.to_owned(), wait, clock, pause, due, turns, held }
+    }
+
+    async fn ask(&self, context: &Context, asking: Asking<'_>) -> Result<Found> {
+        match asking {
+            Asking::ById(id) => self.inner.find_token_by_id(context, id).await,
+            Asking::Matching(given) => {
+                let mut token = given.clone();
+                let answer = self.inner.find_token(context, &mut token).await?;
+                Ok(answer.map(|is_there| is_there.then(|| Arc::new(token))))
+            }
+        }
+    }
+
+    async fn find(&self, context: &Context, asking: Asking<'_>) -> Result<Found> {
+        let answer = self.ask(context, asking).await?;
+        let Some((name, token)) = of_record(&answer) else { return Ok(answer) };
+        let now = self.clock.now();
+        let need = self.due.need(name, token.fields(), now);
+        if need == Need::None {
+            return Ok(answer);
+        }
+        if let Some(lease) = self.held.again(end_of(name, token), context.caller(), now)? {
+            let token = Arc::new(token.to_refresh(lease, now));
+            return Ok(answer.map(|_| Some(token)));
+        }
+        match need {
+            Need::Early => self.early(context, asking, end_of(name, token), answer).await,
+            _ => self.lease_or_wait(context, asking, end_of(name, token)).await,
+        }
+    }
+
+    /// Of a token that lives: nobody waits, and nothing fails.
+    async fn early(&self, context: &Context, asking: Asking<'_>, end: End, answer: Found) -> Result<Found> {
+        if self.held.is_quiet(end, self.clock.now()) {
+            return Ok(answer);
+        }
+        let Some(_turn) = self.turns.try_take(end.name) else { return Ok(answer) };
+        match self.take(context, asking, end, Need::Early).await {
+            Ok(Taken::Granted(token)) => Ok(answer.map(|_| Some(token))),
+            Ok(Taken::Held { .. }) => Ok(answer),
+            Ok(Taken::Overtaken) => self.ask(context, asking).await,
+            Err(error) => {
+                tracing::warn!(record = %end.name, %error, "no lease to refresh a token early");
+                let now = self.clock.now();
+                self.held.be_quiet(end, now, now.after(LEFT_ALONE));
+                Ok(answer)
+            }
+        }
+    }
+
+    /// Of a token that has ended: the lease, or the token that its holder saves.
+    async fn lease_or_wait(&self, context: &Context, asking: Asking<'_>, end: End) -> Result<Found> {
+        let until = self.clock.now().after(self.wait);
+        let until = context.deadline().map_or(until, |deadline| until.min(deadline));
+        let left = || until.since(self.clock.now());
+        let Some(_turn) = within(&*self.pause, left(), self.turns.take(end.name)).await else { return Err(not_yet()) };
+        let mut changed = self.held.changed(end, self.clock.now());
+        for look in 0_u32.. {
+            let waiting = Arc::clone(&changed);
+            let mut told = pin!(waiting.notified());
+            told.as_mut().enable();
+            let answer = self.ask(context, asking).await?;
+            let Some((found, token)) = of_record(&answer) else { return Ok(answer) };
+            if self.due.need(found, token.fields(), self.clock.now()) != Need::Ended {
+                return Ok(answer);
+            }
+            let end = end_of(found, token);
+            changed = self.held.changed(end, self.clock.now());
+            match self.take(context, asking, end, Need::Ended).await? {
+                Taken::Granted(token) => return Ok(answer.map(|_| Some(token))),
+                Taken::Held { ends_in, next_in } if ends_in.is_zero() => return Err(nobody_does(next_in)),
+                Taken::Held { .. } | Taken::Overtaken => {}
+            }
+            let pause = FIRST_LOOK.saturating_mul(1 << look.min(8)).min(LATER_LOOKS).min(left());
+            if pause.is_zero() {
+                break;
+            }
+            within(&*self.pause, pause, told).await;
+        }
+        Err(not_yet())
+    }
+
+    async fn take(&self, context: &Context, asking: Asking<'_>, end: End, need: Need) -> Result<Taken> {
+        let now = self.clock.now();
+        if let Some((ends_in, next_in)) = self.held.by_others(end, now) {
+            return Ok(Taken::Held { ends_in, next_in });
+        }
+        let is_due = |record: &Record| self.due.need(end.name, &record.fields, self.clock.now()) >= need;
+        let holder = match context.caller() {
+            Some(caller) => Cow::Owned(format!("{}, {caller}", self.holder)),
+            None => Cow::Borrowed(self.holder.as_str()),
+        };
+        match self.granter.ask(context, end.name, &holder, is_due).await? {
+            Asked::Granted(record, lease) => {
+                let times = Times { now, ends_in: HELD_FOR, next_in: lease.distance() };
+                // It may have been written since it was read.
+                let end = End { at: record.fields.text(Field::ExpiresIn).and_then(parse_expiry), ..end };
+                self.held.note(end, Some(Own::new(lease.id, context.caller())), times);
+                Ok(Taken::Granted(Arc::new(handed_out(&record, asking, lease.id, self.clock.now()))))
+            }
+            Asked::Held { ends_in, next_in } => {
+                self.held.note(end, None, Times { now: self.clock.now(), ends_in, next_in });
+                Ok(Taken::Held { ends_in, next_in })
+            }
+            Asked::Overtaken => Ok(Taken::Overtaken),
+        }
+    }
+}
+
+/// The token of a record as it is handed out to whoever is to refresh it.
+fn handed_out(record: &Record, asking: Asking<'_>, lease: LeaseId, ended: Timestamp) -> OAuthToken {
+    let token = match asking {
+        Asking::ById(id) => record.hand_out(Some(id)),
+        Asking::Matching(given) => {
+            let mut token = given.clone();
+            token.fill_in_place(&record.id(), &record.fields, record.name, record.lineage, record.rotated_from());
+            token
+        }
+    };
+    token.to_refresh(lease, ended)
+}
+
+/// The token that was found, and its record.
+fn of_record(answer: &Found) -> Option<(RecordName, &Arc<OAuthToken>)> {
+    let token = answer.value.as_ref()?;
+    Some((token.base()?.record, token))
+}
+
+fn end_of(name: RecordName, token: &OAuthToken) -> End {
+    End { name, at: token.expires_at() }
+}
+
+fn not_yet() -> Error {
+    Error::new(ErrorKind::Busy, "the token has ended, and another caller's refresh of it has not come yet")
+        .with_hint("try again in a few seconds")
+}
+
+fn nobody_does(next_in: Duration) -> Error {
+    Error::new(ErrorKind::Busy, "the token has ended, and whoever was to refresh it did not")
+        .with_hint(format!("see whether the provider answers; the next attempt is made in {} s", next_in.as_secs()))
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl TokenStore for Coordinated {
+    async fn find_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<bool>> {
+        if token.id().is_some() {
+            return self.inner.find_token(context, token).await;
+        }
+        let mut answer = self.find(context, Asking::Matching(token)).await?;
+        if let Some(found) = answer.value.take() {
+            *token = Arc::unwrap_or_clone(found);
+            return Ok(answer.map(|_| true));
+        }
+        Ok(answer.map(|_| false))
+    }
+
+    async fn find_token_by_id(&self, context: &Context, id: &str) -> Result<Answer<Option<Arc<OAuthToken>>>> {
+        self.find(context, Asking::ById(id)).await
+    }
+
+    async fn save_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
+        let context = match token.lease() {
+            Some(_) => Cow::Owned(context.clone().under_lease()),
+            None => Cow::Borrowed(context),
+        };
+        let saved = self.inner.save_token(&context, token).await?;
+        if let Some(base) = token.base() {
+            if self.due.need(base.record, token.fields(), self.clock.now()) == Need::None {
+                self.held.settle(base.record);
+            }
+        }
+        Ok(saved)
+    }
+
+    async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
+        let answer = self.inner.delete_token(context, id).await?;
+        self.held.wake_all();
+        Ok(answer)
+    }
+
+    async fn get_tokens(&self, context: &Context) -> Result<Answer<Vec<Arc<OAuthToken>>>> {
+        self.inner.get_tokens(context).await
+    }
+
+    async fn delete_tokens(&self, context: &Context) -> Result<Answer<usize>> {
+        let answer = self.inner.delete_tokens(context).await?;
+        self.held.wake_all();
+        Ok(answer)
+    }
+}
+
+impl fmt::Debug for Coordinated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coordinated").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Coordinated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.inner, f)
+    }
+}
