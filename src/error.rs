@@ -4,6 +4,7 @@
 //! being read: messages are fixed sentences, with paths, ids and numbers at most.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::operation::Operation;
 
@@ -64,6 +65,7 @@ pub enum Retry {
 /// An error of the vault.
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     retry: Retry,
@@ -71,7 +73,7 @@ struct Inner {
     store: Option<String>,
     message: String,
     hint: Option<String>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -124,7 +126,7 @@ impl Error {
     /// The cause's text is shown to users: it must not quote what was being read.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into() as Box<dyn std::error::Error + Send + Sync>));
         self
     }
 
@@ -140,6 +142,12 @@ impl Error {
     pub fn with_operation(mut self, operation: Operation) -> Self {
         self.0.operation.get_or_insert(operation);
         self
+    }
+
+    /// The same error, for another who waited for the same answer.
+    #[must_use]
+    pub(crate) fn again(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// What kind of error this is.

@@ -47,6 +47,7 @@ pub struct Context {
     caller: Option<Arc<str>>,
     deadline: Option<Timestamp>,
     is_under_lease: bool,
+    is_past_memory: bool,
 }
 
 impl Context {
@@ -88,6 +89,18 @@ impl Context {
     /// Whether a refreshed token is being saved.
     pub fn is_under_lease(&self) -> bool {
         self.is_under_lease
+    }
+
+    /// For a reader that knows of a write by another process: no layer answers from memory before the store was asked.
+    #[must_use]
+    pub fn past_memory(mut self) -> Self {
+        self.is_past_memory = true;
+        self
+    }
+
+    /// Whether the store is to be asked, whatever a layer remembers.
+    pub fn is_past_memory(&self) -> bool {
+        self.is_past_memory
     }
 
     /// The caller's name.

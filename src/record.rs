@@ -72,18 +72,18 @@ impl Record {
         self.first_refresh.as_ref().or_else(|| self.fields.get(Field::RefreshToken))
     }
 
+    /// The key of the refresh token that this record is found by, where it holds another one.
+    pub(crate) fn rotated_from(&self) -> Option<LookupKey> {
+        let first = self.first_refresh.as_ref()?;
+        let is_held = self.fields.get(Field::RefreshToken).is_some_and(|held| held.ct_eq(first));
+        (!is_held).then(|| LookupKey::new(LookupKind::RefreshToken, first.expose()))
+    }
+
     /// The keys that lead to this record. Never empty for a record that the rules made.
     pub fn lookup_keys(&self) -> Vec<LookupKey> {
         let mut keys = Vec::with_capacity(self.ids.len() + 4);
         keys.extend(self.ids.iter().map(|id| LookupKey::new(LookupKind::Id, id)));
-        let mut add = |kind, text: Option<&str>| keys.extend(text.map(|text| LookupKey::new(kind, text)));
-        add(LookupKind::User, self.fields.text(Field::UserName));
-        add(LookupKind::GrantToken, self.fields.text(Field::GrantToken));
-        // Made from the refresh token, because the record is opened anyway before the key's answer is believed.
-        add(LookupKind::RefreshToken, self.lookup_refresh().map(SecretText::expose));
-        if self.fields.get(Field::RefreshToken).is_none() {
-            add(LookupKind::AccessToken, self.fields.text(Field::AccessToken));
-        }
+        keys.extend(field_keys(&self.fields, self.rotated_from()));
         keys
     }
 
@@ -99,8 +99,20 @@ impl Record {
     /// The token that is handed out for this record, under `id` where it was asked for by one.
     pub fn hand_out(&self, id: Option<&str>) -> OAuthToken {
         let id = id.map_or_else(|| self.id(), Arc::from);
-        OAuthToken::handed_out(id, Arc::clone(&self.fields), self.name, self.lineage)
+        OAuthToken::handed_out(id, Arc::clone(&self.fields), self.name, self.lineage, self.rotated_from())
     }
+}
+
+/// The keys that lead to a record with these fields, beside its ids. `rotated_from` as [`Record::rotated_from`] has it.
+pub(crate) fn field_keys(fields: &Fields, rotated_from: Option<LookupKey>) -> impl Iterator<Item = LookupKey> {
+    let key = |kind, field| fields.text(field).map(|text| LookupKey::new(kind, text));
+    // Made from the refresh token, because the record is opened anyway before the key's answer is believed.
+    let refresh = rotated_from.or_else(|| key(LookupKind::RefreshToken, Field::RefreshToken));
+    let access = || key(LookupKind::AccessToken, Field::AccessToken);
+    let access = fields.get(Field::RefreshToken).is_none().then(access).flatten();
+    [key(LookupKind::User, Field::UserName), key(LookupKind::GrantToken, Field::GrantToken), refresh, access]
+        .into_iter()
+        .flatten()
 }
 
 impl fmt::Debug for Record {

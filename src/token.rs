@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::fields::{Field, Fields};
 use crate::identity::{Lineage, RecordName};
 use crate::lease::LeaseId;
+use crate::lookup::LookupKey;
 use crate::secret::SecretText;
 
 /// A token, whole or partly filled, by the SDKs' field names.
@@ -30,6 +31,8 @@ pub struct OAuthToken {
 pub(crate) struct Base {
     pub(crate) record: RecordName,
     pub(crate) lineage: Lineage,
+    /// What the record is found by, where it holds another refresh token: the provider has rotated it.
+    pub(crate) rotated_from: Option<LookupKey>,
     /// The fields as handed out. Held, not hashed: they are shared with the token itself, so they cost neither time
     /// nor a second copy, and are wiped with it.
     pub(crate) fields: Arc<Fields>,
@@ -55,8 +58,14 @@ impl OAuthToken {
     }
 
     /// A token as a store hands it out: all of a record's fields.
-    pub(crate) fn handed_out(id: Arc<str>, fields: Arc<Fields>, record: RecordName, lineage: Lineage) -> Self {
-        let base = Base { record, lineage, fields: Arc::clone(&fields), seen: Arc::clone(&fields) };
+    pub(crate) fn handed_out(
+        id: Arc<str>,
+        fields: Arc<Fields>,
+        record: RecordName,
+        lineage: Lineage,
+        rotated_from: Option<LookupKey>,
+    ) -> Self {
+        let base = Base { record, lineage, rotated_from, fields: Arc::clone(&fields), seen: Arc::clone(&fields) };
         Self { id: Some(id), fields, find_user: true, base: Some(base), lease: None }
     }
 
@@ -72,6 +81,13 @@ impl OAuthToken {
     pub fn with_id(mut self, id: &str) -> Self {
         self.set_id(Some(id));
         self
+    }
+
+    /// The token as its record held it when this one was handed out: what a find by this id gives. `None` where it was
+    /// not handed out.
+    pub(crate) fn as_stored(&self) -> Option<Self> {
+        let (id, base) = (self.id.clone()?, self.base.as_ref()?);
+        Some(Self::handed_out(id, Arc::clone(&base.seen), base.record, base.lineage, base.rotated_from))
     }
 
     /// The same values without id and base: a token that has never been in a store.
@@ -162,7 +178,14 @@ impl OAuthToken {
     ///
     /// Fields that were changed since an earlier hand-out of the same record and are not saved yet (`pending`) still
     /// count as changed.
-    pub(crate) fn fill_in_place(&mut self, id: &Arc<str>, seen: &Arc<Fields>, record: RecordName, lineage: Lineage) {
+    pub(crate) fn fill_in_place(
+        &mut self,
+        id: &Arc<str>,
+        seen: &Arc<Fields>,
+        record: RecordName,
+        lineage: Lineage,
+        rotated_from: Option<LookupKey>,
+    ) {
         // Where nothing given is otherwise, the texts are shared with the record and not copied.
         if self.fields.is_part_of(seen) {
             self.fields = Arc::clone(seen);
@@ -179,13 +202,27 @@ impl OAuthToken {
             }
         }
         self.id.get_or_insert_with(|| Arc::clone(id));
-        self.base = Some(Base { record, lineage, fields: handed_out, seen: Arc::clone(seen) });
+        self.base = Some(Base { record, lineage, rotated_from, fields: handed_out, seen: Arc::clone(seen) });
+    }
+
+    /// The same, from a token that was handed out. Answers whether it was.
+    pub(crate) fn fill_as(&mut self, found: &Self) -> bool {
+        let (Some(id), Some(base)) = (&found.id, &found.base) else { return false };
+        self.fill_in_place(id, &base.seen, base.record, base.lineage, base.rotated_from);
+        true
     }
 
     /// After a save: everything given has been taken into account.
-    pub(crate) fn settle(&mut self, id: &Arc<str>, seen: &Arc<Fields>, record: RecordName, lineage: Lineage) {
+    pub(crate) fn settle(
+        &mut self,
+        id: &Arc<str>,
+        seen: &Arc<Fields>,
+        record: RecordName,
+        lineage: Lineage,
+        rotated_from: Option<LookupKey>,
+    ) {
         (self.base, self.lease) = (None, None);
-        self.fill_in_place(id, seen, record, lineage);
+        self.fill_in_place(id, seen, record, lineage, rotated_from);
     }
 }
 
@@ -240,7 +277,7 @@ mod tests {
         let seen = OAuthToken::new().with(Field::UserName, "u").with(Field::RefreshToken, "r").fields;
         let (id, record, lineage) = (Arc::from("1"), RecordName::from_bytes([1; 16]), Lineage::first().unwrap());
         let found = |mut given: OAuthToken| {
-            given.fill_in_place(&id, &seen, record, lineage);
+            given.fill_in_place(&id, &seen, record, lineage, None);
             given.fields
         };
         assert!(Arc::ptr_eq(&found(OAuthToken::new().with(Field::UserName, "u")), &seen));

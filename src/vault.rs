@@ -215,7 +215,7 @@ impl Vault {
             let record = plan.record;
             match self.backend.commit(context, plan.commit).await {
                 Ok(answer) => {
-                    token.settle(&record.id(), &record.fields, record.name, record.lineage);
+                    token.settle(&record.id(), &record.fields, record.name, record.lineage, record.rotated_from());
                     saved.outcome = plan.outcome;
                     tracing::debug!(record = %record.name, outcome = ?plan.outcome, "saved a token");
                     return Ok(answer.map(|()| saved));
@@ -303,7 +303,7 @@ impl TokenStore for Vault {
     async fn find_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<bool>> {
         let answer = self.matching(context, token).await.map_err(self.explain(Operation::FindToken))?;
         if let Some(record) = &answer.value {
-            token.fill_in_place(&record.id(), &record.fields, record.name, record.lineage);
+            token.fill_in_place(&record.id(), &record.fields, record.name, record.lineage, record.rotated_from());
         }
         Ok(answer.map(|record| record.is_some()))
     }

@@ -8,6 +8,8 @@ use tokenvault::backend::leases::Granter;
 use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::clock::SystemClock;
 use tokenvault::conformance::handles::Handles;
+use tokenvault::layer::cache::Cache;
+use tokenvault::layer::cache::options::CacheOptions;
 use tokenvault::layer::coordinate::{CoordinateOptions, Coordinated};
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
@@ -41,6 +43,18 @@ async fn vault_over_unhurried() -> Arc<dyn TokenStore> {
     Arc::new(Vault::new(Arc::new(Unhurried(MemoryBackend::new()))))
 }
 
+fn cached(store: Arc<dyn TokenStore>) -> Arc<dyn TokenStore> {
+    Arc::new(Cache::new(store, CacheOptions::default()))
+}
+
+async fn cache_over_memory() -> Arc<dyn TokenStore> {
+    cached(vault_over_memory().await)
+}
+
+async fn cache_over_unhurried() -> Arc<dyn TokenStore> {
+    cached(vault_over_unhurried().await)
+}
+
 /// Readers coordinated. But for who fetches the first access token: the suite reads tokens without one again and again.
 fn coordinated(backend: Arc<dyn Backend>) -> Arc<dyn TokenStore> {
     let granter = Granter::new(Arc::clone(&backend), None, Arc::new(SystemClock));
@@ -57,6 +71,8 @@ tokenvault::shared_conformance_tests!(memory_backend_by_two_handles, memory_twic
 tokenvault::shared_conformance_tests!(unhurried_memory_by_two_handles, unhurried_twice);
 tokenvault::conformance_tests!(vault_on_memory, vault_over_memory);
 tokenvault::conformance_tests!(vault_on_unhurried_memory, vault_over_unhurried);
+tokenvault::conformance_tests!(cache_on_memory, cache_over_memory);
+tokenvault::conformance_tests!(cache_on_unhurried_memory, cache_over_unhurried);
 tokenvault::conformance_tests!(coordinated_on_memory, coordinated_over_memory);
 
 #[cfg(feature = "file")]
@@ -69,7 +85,7 @@ mod file {
     use tokenvault::conformance::Fresh;
     use tokenvault::crypto::kdf::KdfCost;
 
-    use super::{Arc, Backend, Handles, TokenStore, Vault};
+    use super::{Arc, Backend, Handles, TokenStore, Vault, cached};
 
     fn options(folder: &Path) -> FileOptions {
         FileOptions::new(folder.join("vault.tv"), KeySource::KeyFile(folder.join("key")))
@@ -103,6 +119,11 @@ mod file {
         Fresh::keeping(Arc::new(Vault::new(open(&folder))), folder)
     }
 
+    async fn cache() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        Fresh::keeping(cached(Arc::new(Vault::new(open(&folder)))), folder)
+    }
+
     async fn coordinated() -> Fresh<Arc<dyn TokenStore>> {
         let folder = new_vault();
         Fresh::keeping(super::coordinated(open(&folder)), folder)
@@ -111,6 +132,7 @@ mod file {
     tokenvault::backend_conformance_tests!(file_backend, backend);
     tokenvault::shared_conformance_tests!(file_backend_by_two_handles, two_handles);
     tokenvault::conformance_tests!(vault_on_file, vault);
+    tokenvault::conformance_tests!(cache_on_file, cache);
     tokenvault::conformance_tests!(coordinated_on_file, coordinated);
 }
 

@@ -224,7 +224,7 @@ fn handed_out(record: &Record, asking: Asking<'_>, lease: LeaseId, ended: Timest
         Asking::ById(id) => record.hand_out(Some(id)),
         Asking::Matching(given) => {
             let mut token = given.clone();
-            token.fill_in_place(&record.id(), &record.fields, record.name, record.lineage);
+            token.fill_in_place(&record.id(), &record.fields, record.name, record.lineage, record.rotated_from());
             token
         }
     };
