@@ -24,6 +24,7 @@ mod interleavings;
 mod kms_key;
 mod ledger;
 mod operator;
+mod orders;
 mod quotas;
 mod races;
 mod recovery;
@@ -34,6 +35,7 @@ mod schedules;
 mod service;
 mod set_back;
 mod simulated;
+mod two_pages;
 mod upkeep;
 mod warnings;
 
