@@ -78,6 +78,20 @@ impl Simulator {
         Self { gate: Some(gate), ..self.clone() }
     }
 
+    /// A service of its own that goes on from the state of this one, at its time, with this gate: what many tests begin
+    /// with is made once. Its clock stands.
+    #[must_use]
+    pub fn forked(&self, gate: Arc<dyn Gate>) -> Self {
+        let shared = Shared {
+            seed: self.shared.seed,
+            clock: Clock::at(self.shared.clock.now()),
+            calls: AtomicU64::new(self.shared.calls.load(Ordering::Acquire)),
+            world: Mutex::new(self.world().clone()),
+            counters: Mutex::new(self.counters()),
+        };
+        Self { shared: Arc::new(shared), gate: Some(gate) }
+    }
+
     /// The same service without a gate, for calls of the test's own while clients are held.
     #[must_use]
     pub fn ungated(&self) -> Self {

@@ -125,7 +125,7 @@ fn identity(principal: &Principal, access_key: &str) -> Value {
 }
 
 /// All events, the oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Trail(Vec<Record>);
 
 impl Trail {

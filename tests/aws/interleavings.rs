@@ -1,13 +1,10 @@
-//! Two processes at once, in every order of their calls.
-//!
-//! Each call of the two waits at a gate until the schedule lets it go. All schedules are tried, depth first; where there
-//! are more than TOKENVAULT_SCHEDULES (24 unless told otherwise; 0: no bound), the rest is a sample, whose seed is
-//! printed.
+//! Two processes at once, in every order of their calls that differs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use secrets_manager_simulator::settings::Settings;
+use secrets_manager_simulator::switches::Switches;
 use tokenvault::backend::Backend;
 use tokenvault::backend::secrets_manager::SecretsManagerBackend;
 use tokenvault::error::{ErrorKind, Result};
@@ -18,7 +15,8 @@ use tokenvault::token::OAuthToken;
 use tokenvault::undelete::undelete;
 use tokenvault::vault::Vault;
 
-use crate::schedules::{ACTORS, Act, AtGate, Schedule, bound, next, play};
+use crate::orders::in_orders;
+use crate::schedules::{ACTORS, Act, bound};
 use crate::simulated::World;
 
 type Contents = BTreeMap<String, String>;
@@ -113,44 +111,40 @@ async fn begin(world: &World, past: Past) -> Option<OAuthToken> {
 
 /// Plays two acts in all orders; `is_right` judges how each ended and what the vault holds then.
 pub(crate) async fn in_all_orders(past: Past, acts: [Does; 2], is_right: impl Fn(&[Result<()>; 2], &Contents) -> bool) {
-    let (mut schedule, mut tried) = (Schedule::new(), 0);
-    let seed = fastrand::u64(..);
-    let mut random = fastrand::Rng::with_seed(seed);
-    // What was written 64 times takes longer to make than to try.
-    let bound = if past == Past::FullPage { bound().div_ceil(6) } else { bound() };
-    loop {
-        let is_sampled = tried >= bound / 2;
-        if is_sampled {
-            schedule.clear();
-        }
-        let gate = AtGate::default();
-        let world = World::new(Settings::new().seed(1).gate(Arc::new(gate.clone()))).await;
-        world.simulator.keys(|keys| keys.create(NEW_KEY));
-        let held = begin(&world, past).await;
-        let each = [0, 1].map(|actor| {
+    in_so_many(past, acts, bound(usize::MAX), is_right).await;
+}
+
+/// The same in some orders only, since there are too many.
+pub(crate) async fn in_many_orders(
+    past: Past,
+    acts: [Does; 2],
+    is_right: impl Fn(&[Result<()>; 2], &Contents) -> bool,
+) {
+    in_so_many(past, acts, bound(24), is_right).await;
+}
+
+async fn in_so_many(past: Past, acts: [Does; 2], bound: usize, is_right: impl Fn(&[Result<()>; 2], &Contents) -> bool) {
+    let switches = Switches { trail: false, ..Switches::default() };
+    let before = World::new(Settings::new().seed(1).switches(switches)).await;
+    before.simulator.keys(|keys| keys.create(NEW_KEY));
+    let held = begin(&before, past).await;
+    let both = |world: &World| {
+        [0, 1].map(|actor| {
             let backend = Arc::new(world.backend(ACTORS[actor]));
             let vault = world.vault_over(Arc::clone(&backend) as _);
             Box::pin(does(backend, vault, acts[actor], held.clone())) as Act
-        });
-        let choose = |of: usize| if is_sampled { random.usize(..of) } else { 0 };
-        let ended = play(&gate.0, each, &mut schedule, choose).await;
+        })
+    };
+    let judge = async |world: &World, ended: [Result<()>; 2], what: &str| {
         let found = contents(&world.vault("after")).await;
-        let what = format!("{acts:?} after {past:?}, schedule {schedule:?}, seed {seed}");
         assert!(is_right(&ended, &found), "{what}: {ended:?}, {found:?}");
-        assert_eq!(
-            world.backend("after").list(&Context::new()).await.unwrap().value.len(),
-            world.live().await.len(),
-            "{what}"
-        );
+        let listed = world.backend("after").list(&Context::new()).await.unwrap().value.len();
+        assert_eq!(listed, world.live().await.len(), "{what}");
         if acts.iter().any(|act| matches!(act, Does::RotateKey)) && ended.iter().all(Result::is_ok) {
-            world.assert_under(NEW_KEY, &what);
+            world.assert_under(NEW_KEY, what);
         }
-        tried += 1;
-        if tried >= bound || (!is_sampled && !next(&mut schedule)) {
-            break;
-        }
-    }
-    println!("{acts:?} after {past:?}: {tried} schedules, seed {seed}");
+    };
+    in_orders(&before, (&format!("{acts:?} after {past:?}"), bound), both, judge).await;
 }
 
 pub(crate) fn both_fine(ended: &[Result<()>; 2]) -> bool {
@@ -199,7 +193,7 @@ async fn who_comes_back_beside_a_log_out_is_there_or_logged_out() {
 
 #[tokio::test]
 async fn a_user_who_becomes_known_beside_a_sign_in_is_one_user() {
-    in_all_orders(Past::Nameless, [Does::BecomesAda, Does::SignIn("ada", "new")], |ended, found| {
+    in_many_orders(Past::Nameless, [Does::BecomesAda, Does::SignIn("ada", "new")], |ended, found| {
         // Whoever comes second is told, or is the same token; there are never two of one user and client.
         let told = |error: &tokenvault::error::Error| error.kind() == ErrorKind::InvalidInput;
         ended[1].is_ok() && ended[0].as_ref().map_or_else(told, |()| true) && found.contains_key("ada")
@@ -225,7 +219,7 @@ async fn deleting_everything_beside_a_sign_up_leaves_that_or_nothing() {
 
 #[tokio::test]
 async fn two_writers_split_a_page_once() {
-    in_all_orders(Past::FullPage, [Does::SignIn("bob", "1"), Does::SignIn("cleo", "2")], |ended, found| {
+    in_many_orders(Past::FullPage, [Does::SignIn("bob", "1"), Does::SignIn("cleo", "2")], |ended, found| {
         both_fine(ended) && holds(found, &[&[("ada", "first"), ("bob", "1"), ("cleo", "2")]])
     })
     .await;

@@ -27,6 +27,7 @@ mod interleavings;
 mod kms_key;
 mod ledger;
 mod operator;
+mod orders;
 mod quotas;
 mod races;
 mod recovery;
@@ -38,6 +39,7 @@ mod schedules;
 mod service;
 mod set_back;
 mod simulated;
+mod two_pages;
 mod upkeep;
 mod warnings;
 

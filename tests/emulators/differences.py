@@ -266,6 +266,15 @@ def bad_page_token(client):
     return told(client.list_secrets, NextToken="made-up")
 
 
+@case("read", f"{API}, BatchGetSecretValue", "InternalError", "read", "read")
+def batch_over_binary(client):
+    """BatchGetSecretValue over a binary value that PutSecretValue wrote"""
+    secret = Secret(client)
+    client.put_secret_value(SecretId=secret.name, SecretBinary=b"\xff", ClientRequestToken=str(uuid.uuid4()))
+    values = client.batch_get_secret_value(SecretIdList=[secret.name])["SecretValues"]
+    return "read" if [value.get("SecretBinary") for value in values] == [b"\xff"] else "not read"
+
+
 def client_of(endpoint):
     session = botocore.session.Session()
     return session.create_client(

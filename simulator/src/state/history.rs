@@ -13,7 +13,7 @@ struct Past {
 }
 
 /// A name's states: the one that holds, and those that a lagging read may still see.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     present: Option<Arc<Secret>>,
     /// The oldest first.

@@ -21,7 +21,7 @@ pub(crate) enum Due {
     Forget,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     names: BTreeMap<String, History>,
     /// How many of them have a secret.

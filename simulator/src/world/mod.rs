@@ -26,7 +26,7 @@ use crate::throttle::Buckets;
 use crate::trail::Trail;
 use crate::world::caller::Caller;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     /// The time of the call that is being answered.
     pub(crate) now: Timestamp,

@@ -28,7 +28,7 @@ impl Calls {
     /// is missing.
     ///
     /// Asked once: whatever is wrong, reading one by one shows it, with patience and in the words of that call. LocalStack
-    /// breaks down over values that are no text.
+    /// breaks down over values that are no text, once PutSecretValue has written them.
     async fn get_batch(&self, asked: &Asked<'_>, secrets: &[String]) -> Option<HashMap<String, Result<Found>>> {
         let call = || self.client.batch_get_secret_value().set_secret_id_list(Some(secrets.to_vec())).send();
         match self.ask_once(asked, ACTION, false, call).await {

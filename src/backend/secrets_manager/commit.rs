@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -24,6 +25,10 @@ const PARALLEL: usize = 16;
 
 /// How often an edit follows pages that are split under it.
 const MAX_MOVES: u32 = 64;
+
+/// How long a name that is announced is left to whoever is about to make a token under it, by a rule that does not take
+/// names over: else a save that brings an id would wait without end for a sign-in of its user that was broken off.
+const ANNOUNCED: Duration = Duration::from_secs(10);
 
 /// Entries known to lead nowhere, which go with the next write to their page.
 #[derive(Debug, Default)]
@@ -151,7 +156,7 @@ impl Committer<'_> {
 
     /// Looks after claims that did not hold, so that the rule finds something settled when it runs again: who has only
     /// announced a key for a record is refused, and a second name that nobody has made anything under is barred.
-    /// `cannot_take`: the rule has a name already; else it takes the one that it has not seen yet.
+    /// `cannot_take`: the rule has a name already; else it takes the one that it has not seen yet, if it is a rule that does.
     async fn settle(&self, asked: &Asked<'_>, claims: &[Claim], own: &[Entry], cannot_take: bool) -> Result<()> {
         let keys: Vec<LookupKey> = claims.iter().map(|claim| claim.key).collect();
         let is_own = |name: RecordName| own.iter().any(|entry| entry.name == name);
@@ -167,12 +172,19 @@ impl Committer<'_> {
                             self.tokens.replace(asked, &held.raised_to(entry.sequence), &record).await?;
                         }
                     }
-                    State::Vacant if cannot_take => self.tokens.bar(asked, entry.name).await?,
+                    State::Vacant if cannot_take || self.is_overdue(&entry) => {
+                        self.tokens.bar(asked, entry.name).await?
+                    }
                     State::Live(_) | State::Dead | State::Vacant => {}
                 }
             }
         }
         Ok(())
+    }
+
+    fn is_overdue(&self, entry: &Entry) -> bool {
+        let now = seconds(self.index.calls.pace.now());
+        u64::from(now.saturating_sub(entry.asserted_at)) >= ANNOUNCED.as_secs()
     }
 
     /// Writes entries and checks claims, page after page in the order of their keys. Answers the KMS key of a page that
