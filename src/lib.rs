@@ -43,3 +43,4 @@ pub mod token;
 mod turns;
 pub mod undelete;
 pub mod vault;
+mod wiped;

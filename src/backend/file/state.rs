@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::backend::directory::Directory;
 use crate::backend::file::disk::{DiskFile, Identity, read_exact_at};
 use crate::backend::file::frame::{self, HEAD_LEN, PART_LEN, Part, Role};
@@ -18,6 +16,7 @@ use crate::identity::{RecordName, Version};
 use crate::lookup::LookupKey;
 use crate::record::Record;
 use crate::record_codec;
+use crate::wiped::WipedBytes;
 
 /// What a frame takes beside its changes: head, count, tag.
 pub(super) const FRAME_OVERHEAD: u64 = (HEAD_LEN + 2 + TAG_LEN) as u64;
@@ -229,8 +228,7 @@ impl State {
             return Ok(None);
         };
         let place = entry.place;
-        // Boxed: a vector is wiped twice, what it holds and the room that it has then.
-        let mut bytes = Zeroizing::new(vec![0; place.frame_len as usize].into_boxed_slice());
+        let mut bytes = WipedBytes::zeros(place.frame_len as usize);
         read_exact_at(&*self.file, &mut bytes, place.offset).map_err(|error| io_error("read the vault", error))?;
         if frame::tag(&bytes) != place.tag {
             return Err(not_there());
