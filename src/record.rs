@@ -46,7 +46,7 @@ pub struct Record {
 impl Record {
     /// The id that is handed out: the first that a user brought, else the record's name.
     pub fn id(&self) -> Arc<str> {
-        self.ids.first().cloned().unwrap_or_else(|| Arc::from(self.name.to_string()))
+        self.ids.first().cloned().unwrap_or_else(|| self.name.to_id())
     }
 
     /// Whether `id` leads to this record.
@@ -73,15 +73,20 @@ impl Record {
     pub fn lookup_keys(&self) -> Vec<LookupKey> {
         let mut keys = Vec::with_capacity(self.ids.len() + 4);
         keys.extend(self.ids.iter().map(|id| LookupKey::new(LookupKind::Id, id)));
-        let mut add = |kind, text: Option<&str>| keys.extend(text.map(|text| LookupKey::new(kind, text)));
-        add(LookupKind::User, self.fields.text(Field::UserName));
-        add(LookupKind::GrantToken, self.fields.text(Field::GrantToken));
-        // Made from the refresh token, because the record is opened anyway before the key's answer is believed.
-        add(LookupKind::RefreshToken, self.lookup_refresh().map(SecretText::expose));
-        if self.fields.get(Field::RefreshToken).is_none() {
-            add(LookupKind::AccessToken, self.fields.text(Field::AccessToken));
-        }
+        keys.extend(self.fields.text(Field::UserName).map(|user| LookupKey::new(LookupKind::User, user)));
+        keys.extend(Self::token_keys(&self.fields, self.lookup_refresh()));
         keys
+    }
+
+    /// Of the keys that lead to a record of these fields, those that its tokens make. `refresh` is the one that it is
+    /// found by.
+    pub(crate) fn token_keys(fields: &Fields, refresh: Option<&SecretText>) -> impl Iterator<Item = LookupKey> {
+        let of = |kind, text: Option<&SecretText>| Some(LookupKey::new(kind, text?.expose()));
+        let access = fields.get(Field::AccessToken).filter(|_| fields.get(Field::RefreshToken).is_none());
+        let grant = of(LookupKind::GrantToken, fields.get(Field::GrantToken));
+        // Made from the refresh token, because the record is opened anyway before the key's answer is believed.
+        let refresh = of(LookupKind::RefreshToken, refresh);
+        [grant, refresh, of(LookupKind::AccessToken, access)].into_iter().flatten()
     }
 
     /// A hash of whose it is, user and client together; none of a record without a user. No two live records of a vault have

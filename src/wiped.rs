@@ -1,5 +1,6 @@
 //! Bytes that are wiped when they are dropped.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use zeroize::optimization_barrier;
@@ -46,5 +47,11 @@ impl Drop for WipedBytes {
         // With those that were cut off.
         self.0.resize(self.0.capacity(), 0);
         wipe(&mut self.0);
+    }
+}
+
+impl fmt::Debug for WipedBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WipedBytes").finish_non_exhaustive()
     }
 }

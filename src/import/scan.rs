@@ -212,7 +212,8 @@ mod tests {
     use super::*;
 
     fn scan(dialect: Dialect, text: &str) -> Vec<(usize, Result<Vec<String>, &'static str>)> {
-        let texts = |cells: Cells<'_>| cells.iter().map(|cell| String::from_utf8(cell.bytes().to_vec()).unwrap()).collect();
+        let texts =
+            |cells: Cells<'_>| cells.iter().map(|cell| String::from_utf8(cell.bytes().to_vec()).unwrap()).collect();
         Scanner::new(dialect, text.as_bytes(), 1).map(|(line, cells)| (line, cells.map(texts))).collect()
     }
 
