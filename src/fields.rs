@@ -74,13 +74,18 @@ impl Field {
 /// The nine texts of a token, each present or absent. An empty text counts as absent.
 ///
 /// All nine are held as secret text: which of them may be shown is decided where they are shown.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Fields([Option<SecretText>; 9]);
 
 impl Fields {
     /// No field at all.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The fields of these texts, in the order of [`Field::ALL`]; `None` where one is not UTF-8.
+    pub(crate) fn read(texts: [&[u8]; 9]) -> Option<Self> {
+        SecretText::read_together(texts).map(Self)
     }
 
     /// The field's text.
@@ -95,8 +100,11 @@ impl Fields {
 
     /// Sets or clears a field. An empty text clears it.
     pub fn set(&mut self, field: Field, text: Option<SecretText>) {
-        if let Some(place) = self.0.get_mut(field as usize) {
-            *place = text.filter(|text| !text.expose().is_empty());
+        let Some(place) = self.0.get_mut(field as usize) else { return };
+        let old = std::mem::replace(place, text.filter(|text| !text.expose().is_empty()));
+        // What was replaced does not stay in memory for its neighbours' sake.
+        if old.is_some_and(|old| old.is_shared()) {
+            *self = self.clone();
         }
     }
 
@@ -112,11 +120,17 @@ impl Fields {
 
     /// Takes from `other` what is absent here.
     pub fn fill_from(&mut self, other: &Self) {
-        for (field, text) in other.present() {
-            if self.get(field).is_none() {
-                self.set(field, Some(text.clone()));
-            }
-        }
+        *self = Self::together(|field| self.text(field).or_else(|| other.text(field)));
+    }
+
+    fn together<'t>(text: impl Fn(Field) -> Option<&'t str>) -> Self {
+        Self(SecretText::together(Field::ALL.map(|field| text(field).unwrap_or_default())))
+    }
+}
+
+impl Clone for Fields {
+    fn clone(&self) -> Self {
+        Self::together(|field| self.text(field))
     }
 }
 

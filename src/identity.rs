@@ -1,9 +1,10 @@
 //! How a record is named, and how its states and sign-ins are told apart.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, LazyLock};
 
 use data_encoding::{Encoding, Specification};
-use std::sync::LazyLock;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -38,7 +39,7 @@ static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
 /// The name of a record: 128 random bits, written `tv` + 26 characters of lower-case base32. Never used twice.
 ///
 /// It is the token's id unless the user brought one.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordName([u8; 16]);
 
 impl RecordName {
@@ -70,13 +71,28 @@ impl RecordName {
         let decoded = BASE32.decode_mut(digits.as_bytes(), &mut bytes).ok()?;
         (decoded == bytes.len()).then_some(Self(bytes))
     }
+
+    /// The name as it is written.
+    pub(crate) fn to_id(self) -> Arc<str> {
+        Arc::from(std::str::from_utf8(&self.digits()).unwrap_or_default())
+    }
+
+    fn digits(self) -> [u8; 28] {
+        let mut text = *b"tv--------------------------";
+        BASE32.encode_mut(&self.0, text.split_at_mut(2).1);
+        text
+    }
+}
+
+impl Hash for RecordName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_ne_bytes(self.0));
+    }
 }
 
 impl fmt::Display for RecordName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = *b"tv--------------------------";
-        BASE32.encode_mut(&self.0, text.split_at_mut(2).1);
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        f.write_str(std::str::from_utf8(&self.digits()).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -171,16 +187,20 @@ impl Beginning {
     }
 
     fn from_drawn(drawn: [u8; Self::DRAWN]) -> Self {
-        let (mut name, mut version, mut lineage) = ([0; 16], [0; 16], [0; 8]);
-        for (place, byte) in name.iter_mut().chain(&mut version).chain(&mut lineage).zip(drawn) {
-            *place = byte;
-        }
+        let (name, rest) = split(&drawn);
+        let (version, rest) = split(rest);
+        let (lineage, _) = split(rest);
         Self {
             name: RecordName(name),
             version: Version { sequence: 1, nonce: version },
             lineage: Lineage { counter: 1, nonce: lineage },
         }
     }
+}
+
+/// The first bytes, and the rest. There must be as many.
+fn split<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
+    bytes.split_first_chunk().map_or(([0; N], &[]), |(first, rest)| (*first, rest))
 }
 
 #[cfg(test)]

@@ -46,3 +46,4 @@ pub mod token;
 mod turns;
 pub mod undelete;
 pub mod vault;
+mod wiped;

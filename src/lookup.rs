@@ -1,6 +1,7 @@
 //! Lookup keys: hashes of the values by which a record is found.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use sha2::{Digest, Sha256};
 
@@ -28,7 +29,7 @@ pub enum LookupKind {
 /// # Security
 /// User names can be guessed and compared with a key; a store keeps keys as carefully as the tokens themselves, and
 /// `Debug` does not show them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LookupKey([u8; 16]);
 
 impl LookupKey {
@@ -56,64 +57,21 @@ impl LookupKey {
     }
 }
 
+impl Hash for LookupKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_ne_bytes(self.0));
+    }
+}
+
 impl fmt::Debug for LookupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LookupKey").finish_non_exhaustive()
     }
 }
 
-/// What a lookup key leads to: at least one, sorted, each once. One needs no memory of its own; that is the common
-/// case.
-pub(crate) enum Hits<T> {
-    One(T),
-    Many(Vec<T>),
-}
-
-impl<T: Copy + Ord> Hits<T> {
-    pub(crate) fn as_slice(&self) -> &[T] {
-        match self {
-            Self::One(hit) => std::slice::from_ref(hit),
-            Self::Many(hits) => hits,
-        }
-    }
-
-    pub(crate) fn add(&mut self, hit: T) {
-        match self {
-            Self::One(own) if *own == hit => {}
-            Self::One(own) => *self = Self::Many(vec![hit.min(*own), hit.max(*own)]),
-            Self::Many(hits) => {
-                if let Err(at) = hits.binary_search(&hit) {
-                    hits.insert(at, hit);
-                }
-            }
-        }
-    }
-
-    /// Answers whether nothing is left.
-    pub(crate) fn take_out(&mut self, hit: T) -> bool {
-        match self {
-            Self::One(own) => *own == hit,
-            Self::Many(hits) => {
-                hits.retain(|own| *own != hit);
-                hits.is_empty()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hits_are_sorted_and_each_is_there_once() {
-        let mut hits = Hits::One(2);
-        for (hit, after) in [(2, &[2][..]), (1, &[1, 2]), (3, &[1, 2, 3]), (1, &[1, 2, 3])] {
-            hits.add(hit);
-            assert_eq!(hits.as_slice(), after);
-        }
-        assert_eq!([2, 9, 3, 1].map(|hit| hits.take_out(hit)), [false, false, false, true]);
-    }
 
     #[test]
     fn kinds_do_not_meet() {

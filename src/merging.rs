@@ -43,7 +43,7 @@ pub(crate) fn first_state(
         fields: Arc::clone(given),
         ids: id.into_iter().collect(),
         lineage,
-        first_refresh: given.get(Field::RefreshToken).cloned(),
+        first_refresh: given.get(Field::RefreshToken).map(SecretText::shared),
         created_at: now,
         saved_at: now,
         writer,

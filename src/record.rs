@@ -49,7 +49,7 @@ pub struct Record {
 impl Record {
     /// The id that is handed out: the first that a user brought, else the record's name.
     pub fn id(&self) -> Arc<str> {
-        self.ids.first().cloned().unwrap_or_else(|| Arc::from(self.name.to_string()))
+        self.ids.first().cloned().unwrap_or_else(|| self.name.to_id())
     }
 
     /// Whether `id` leads to this record.
@@ -105,14 +105,22 @@ impl Record {
 
 /// The keys that lead to a record with these fields, beside its ids. `rotated_from` as [`Record::rotated_from`] has it.
 pub(crate) fn field_keys(fields: &Fields, rotated_from: Option<LookupKey>) -> impl Iterator<Item = LookupKey> {
-    let key = |kind, field| fields.text(field).map(|text| LookupKey::new(kind, text));
+    let user = key_of(fields, LookupKind::User, Field::UserName);
+    user.into_iter().chain(token_keys(fields, rotated_from))
+}
+
+/// Of those the ones that its tokens make.
+pub(crate) fn token_keys(fields: &Fields, rotated_from: Option<LookupKey>) -> impl Iterator<Item = LookupKey> {
+    let grant = key_of(fields, LookupKind::GrantToken, Field::GrantToken);
     // Made from the refresh token, because the record is opened anyway before the key's answer is believed.
-    let refresh = rotated_from.or_else(|| key(LookupKind::RefreshToken, Field::RefreshToken));
-    let access = || key(LookupKind::AccessToken, Field::AccessToken);
+    let refresh = rotated_from.or_else(|| key_of(fields, LookupKind::RefreshToken, Field::RefreshToken));
+    let access = || key_of(fields, LookupKind::AccessToken, Field::AccessToken);
     let access = fields.get(Field::RefreshToken).is_none().then(access).flatten();
-    [key(LookupKind::User, Field::UserName), key(LookupKind::GrantToken, Field::GrantToken), refresh, access]
-        .into_iter()
-        .flatten()
+    [grant, refresh, access].into_iter().flatten()
+}
+
+fn key_of(fields: &Fields, kind: LookupKind, field: Field) -> Option<LookupKey> {
+    fields.text(field).map(|text| LookupKey::new(kind, text))
 }
 
 impl fmt::Debug for Record {

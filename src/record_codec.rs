@@ -105,8 +105,13 @@ pub fn decode(name: RecordName, bytes: &[u8]) -> Result<Record> {
         2 => Writer::Import,
         _ => return Err(malformed()),
     };
-    let Entries { fields, ids, first_refresh, lease } = reader.entries()?;
-    let fields = Arc::new(fields);
+    let Entries { texts, ids, first_refresh, lease } = reader.entries()?;
+    let fields = Arc::new(Fields::read(texts).ok_or_else(malformed)?);
+    let first_refresh = match first_refresh {
+        FirstRefresh::None => None,
+        FirstRefresh::Current => fields.get(Field::RefreshToken).map(SecretText::shared),
+        FirstRefresh::Text(text) => Some(SecretText::new(text)),
+    };
     Ok(Record { name, version, fields, ids, lineage, first_refresh, created_at, saved_at, writer, lease })
 }
 
@@ -119,12 +124,18 @@ fn newer_format() -> Error {
         .with_hint("use that version, or a later one")
 }
 
-#[derive(Default)]
-struct Entries {
-    fields: Fields,
+struct Entries<'a> {
+    /// In the order of `Field::ALL`; empty ones are absent.
+    texts: [&'a [u8]; 9],
     ids: Vec<Arc<str>>,
-    first_refresh: Option<SecretText>,
+    first_refresh: FirstRefresh<'a>,
     lease: Option<Lease>,
+}
+
+enum FirstRefresh<'a> {
+    None,
+    Current,
+    Text(&'a str),
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -148,21 +159,19 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    fn entries(mut self) -> Result<Entries> {
-        let mut out = Entries::default();
+    fn entries(mut self) -> Result<Entries<'a>> {
+        let mut out = Entries { texts: [&[]; 9], ids: Vec::new(), first_refresh: FirstRefresh::None, lease: None };
         while !self.0.is_empty() {
             let tag = self.byte()?;
             let length = usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| malformed())?;
-            let text = std::str::from_utf8(self.take(length)?).map_err(|_| malformed())?;
+            let bytes = self.take(length)?;
+            let text = || std::str::from_utf8(bytes).map_err(|_| malformed());
             match tag {
-                1..=9 => {
-                    let field = Field::ALL.get(usize::from(tag) - 1).copied().ok_or_else(malformed)?;
-                    out.fields.set(field, Some(SecretText::new(text)));
-                }
-                TAG_BROUGHT_ID => out.ids.push(Arc::from(text)),
-                TAG_FIRST_REFRESH => out.first_refresh = Some(SecretText::new(text)),
-                TAG_FIRST_REFRESH_IS_CURRENT => out.first_refresh = out.fields.get(Field::RefreshToken).cloned(),
-                TAG_LEASE => out.lease = Some(Lease::parse(text).ok_or_else(malformed)?),
+                1..=9 => *out.texts.get_mut(usize::from(tag) - 1).ok_or_else(malformed)? = bytes,
+                TAG_BROUGHT_ID => out.ids.push(Arc::from(text()?)),
+                TAG_FIRST_REFRESH => out.first_refresh = FirstRefresh::Text(text()?),
+                TAG_FIRST_REFRESH_IS_CURRENT => out.first_refresh = FirstRefresh::Current,
+                TAG_LEASE => out.lease = Some(Lease::parse(text()?).ok_or_else(malformed)?),
                 _ => return Err(newer_format()),
             }
         }

@@ -50,12 +50,9 @@ impl Backend for MemoryBackend {
 
     async fn resolve(&self, _: &Context, keys: &[LookupKey]) -> Result<Answer<Candidates>> {
         let directory = self.directory();
-        let by_key: Vec<Vec<RecordName>> = keys.iter().map(|key| directory.resolve(*key).to_vec()).collect();
-        let mut names = by_key.concat();
-        names.sort_unstable();
-        names.dedup();
-        let records = names.into_iter().filter_map(|name| directory.get(name)).map(|entry| Arc::clone(&entry.place));
-        Ok(Answer::of_store(Candidates { records: records.collect(), by_key }))
+        let (by_key, found) = directory.resolve(keys);
+        let records = found.into_iter().map(|entry| Arc::clone(&entry.place)).collect();
+        Ok(Answer::of_store(Candidates { records, by_key }))
     }
 
     async fn commit(&self, _: &Context, commit: Commit) -> Result<Answer<()>> {
@@ -71,7 +68,7 @@ impl Backend for MemoryBackend {
     }
 
     async fn list(&self, _: &Context) -> Result<Answer<Vec<Arc<Record>>>> {
-        Ok(Answer::of_store(self.directory().iter().map(|(_, entry)| Arc::clone(&entry.place)).collect()))
+        Ok(Answer::of_store(self.directory().iter().map(|entry| Arc::clone(&entry.place)).collect()))
     }
 
     async fn clear(&self, _: &Context) -> Result<Answer<usize>> {

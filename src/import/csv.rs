@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::fields::{Field, Fields};
 use crate::import::input;
 use crate::import::row::{FIELD_COLUMNS, Refusal, Row, Rows};
-use crate::import::scan::{Cells, Dialect, NotUtf8, Scanner};
+use crate::import::scan::{CellBytes, Cells, Dialect, Scanner};
 
 /// The names of each column: Python, Node and TypeScript differ. Files of older SDKs lack the last column.
 const COLUMN_NAMES: [&[&str]; 10] = [
@@ -131,7 +131,7 @@ impl Header {
         if is_after_broken && cells.count() < self.columns {
             return Taken::Refused(CONTINUATION);
         }
-        let Ok(row) = row(line, cells) else {
+        let Some(row) = row(line, cells) else {
             return Taken::Refused(NOT_UTF8);
         };
         if self.dialect == Dialect::Unquoted && is_shifted(&row.fields) {
@@ -141,16 +141,15 @@ impl Header {
     }
 }
 
-fn row(line: usize, cells: &Cells<'_>) -> Result<Row, NotUtf8> {
-    let mut texts = cells.iter();
-    let id = texts.next().ok_or(NotUtf8)?.read(|text| Arc::from(text))?;
-    let mut fields = Fields::new();
-    for (field, cell) in FIELD_COLUMNS.into_iter().zip(texts) {
-        if !cell.is_empty() {
-            fields.set(field, Some(cell.text()?));
-        }
+/// `None` where a text is not UTF-8.
+fn row(line: usize, cells: &Cells<'_>) -> Option<Row> {
+    let id = Arc::from(std::str::from_utf8(&cells.first()?.bytes()).ok()?);
+    let mut texts = [const { CellBytes::AsTheyStand(&[]) }; 9];
+    for (field, cell) in FIELD_COLUMNS.into_iter().zip(cells.iter().skip(1)) {
+        *texts.get_mut(field as usize)? = cell.bytes();
     }
-    Ok(Row { line, id, fields: Arc::new(fields) })
+    let fields = Fields::read(texts.each_ref().map(|text| &**text))?;
+    Some(Row { line, id, fields: Arc::new(fields) })
 }
 
 /// Whether a comma in a text has moved the expiry one column on. The count does not tell it in a file whose header was

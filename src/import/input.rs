@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use crate::error::{Error, ErrorKind, Result};
+use crate::wiped::WipedBytes;
 
 /// The largest file that is read into memory: some half a million tokens.
 const MAX_FILE: usize = 256 * 1024 * 1024;
@@ -28,14 +27,14 @@ pub(super) fn size(path: &Path) -> Result<usize> {
 ///
 /// # Errors
 /// As `size`, and where the file is too large or cannot be read.
-pub(super) fn read_wiped(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+pub(super) fn read_wiped(path: &Path) -> Result<WipedBytes> {
     let size = size(path)?;
     if size > MAX_FILE {
         return Err(too_large(path));
     }
     let mut file = File::open(path).map_err(|cause| unreadable(path, cause))?;
     // One byte more than the file had, so that its end is seen without growing.
-    let mut bytes = Zeroizing::new(vec![0; size + 1]);
+    let mut bytes = WipedBytes::zeros(size + 1);
     let mut filled = 0;
     while let Some(room) = bytes.get_mut(filled..) {
         match file.read(room) {
@@ -48,7 +47,7 @@ pub(super) fn read_wiped(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
             return Err(too_large(path));
         }
         if filled == bytes.len() {
-            let mut larger = Zeroizing::new(vec![0; 2 * filled + 4096]);
+            let mut larger = WipedBytes::zeros(2 * filled + 4096);
             larger.iter_mut().zip(bytes.iter()).for_each(|(to, from)| *to = *from);
             bytes = larger;
         }

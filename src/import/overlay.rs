@@ -8,7 +8,7 @@ use crate::backend::Change;
 use crate::error::Result;
 use crate::fields::Fields;
 use crate::identity::RecordName;
-use crate::lookup::{Hits, LookupKey};
+use crate::lookup::LookupKey;
 use crate::matching;
 use crate::record::Record;
 
@@ -27,12 +27,39 @@ impl Entry {
     }
 }
 
+/// What a lookup key leads to: at least one, each once. One needs no memory of its own; that is the common case.
+enum Hits {
+    One(usize),
+    Many(Vec<usize>),
+}
+
+impl Hits {
+    fn as_slice(&self) -> &[usize] {
+        match self {
+            Self::One(hit) => std::slice::from_ref(hit),
+            Self::Many(hits) => hits,
+        }
+    }
+
+    fn add(&mut self, hit: usize) {
+        match self {
+            Self::One(own) if *own == hit => {}
+            Self::One(own) => *self = Self::Many(vec![hit.min(*own), hit.max(*own)]),
+            Self::Many(hits) => {
+                if let Err(at) = hits.binary_search(&hit) {
+                    hits.insert(at, hit);
+                }
+            }
+        }
+    }
+}
+
 /// By place, which is the order in which they came.
 #[derive(Default)]
 pub(super) struct Overlay {
     entries: Vec<Entry>,
     names: HashMap<RecordName, usize>,
-    keys: HashMap<LookupKey, Hits<usize>>,
+    keys: HashMap<LookupKey, Hits>,
 }
 
 impl Overlay {
@@ -50,7 +77,8 @@ impl Overlay {
             if overlay.names.contains_key(&record.name) {
                 continue;
             }
-            overlay.add(Entry { stored: Some(Arc::clone(&record)), record, line: None });
+            let keys = record.lookup_keys();
+            overlay.add(Entry { stored: Some(Arc::clone(&record)), record, line: None }, &keys);
         }
         overlay
     }
@@ -86,17 +114,18 @@ impl Overlay {
         matching::holds_one_given(fields, &meant.record).then_some(meant)
     }
 
-    /// Puts a row's record over the one of its name, if there is one. The old one's keys go on leading to it: a hit is
-    /// a hint, and each rule looks at the record itself.
-    pub(super) fn put(&mut self, record: Record, line: Option<usize>) {
-        let record = Arc::new(record);
-        let Some(at) = self.names.get(&record.name).copied() else {
-            return self.add(Entry { stored: None, record, line });
-        };
-        self.lead_to(at, &record);
+    /// Puts a row's record, of these keys, where there is none of its name.
+    pub(super) fn put_new(&mut self, record: Record, keys: &[LookupKey], line: usize) {
+        self.add(Entry { stored: None, record: Arc::new(record), line: Some(line) }, keys);
+    }
+
+    /// Puts a row's record over the one of its name. The old one's keys go on leading to it: a hit is a hint, and each rule
+    /// looks at the record itself.
+    pub(super) fn put_over(&mut self, record: Record) {
+        let Some(at) = self.names.get(&record.name).copied() else { return };
+        self.lead_to(at, &record.lookup_keys());
         if let Some(entry) = self.entries.get_mut(at) {
-            entry.line = line.or(entry.line);
-            entry.record = record;
+            entry.record = Arc::new(record);
         }
     }
 
@@ -117,16 +146,16 @@ impl Overlay {
         self.entries.into_iter().filter(Entry::is_changed).map(change).collect()
     }
 
-    fn add(&mut self, entry: Entry) {
+    fn add(&mut self, entry: Entry, keys: &[LookupKey]) {
         let at = self.entries.len();
-        self.lead_to(at, &entry.record);
+        self.lead_to(at, keys);
         self.names.insert(entry.record.name, at);
         self.entries.push(entry);
     }
 
-    fn lead_to(&mut self, at: usize, record: &Record) {
-        for key in record.lookup_keys() {
-            self.keys.entry(key).and_modify(|hits| hits.add(at)).or_insert(Hits::One(at));
+    fn lead_to(&mut self, at: usize, keys: &[LookupKey]) {
+        for key in keys {
+            self.keys.entry(*key).and_modify(|hits| hits.add(at)).or_insert(Hits::One(at));
         }
     }
 
@@ -136,5 +165,19 @@ impl Overlay {
 
     fn at(&self, key: LookupKey) -> impl Iterator<Item = &Entry> {
         self.keys.get(&key).map_or(&[][..], Hits::as_slice).iter().filter_map(|at| self.entries.get(*at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hits_are_sorted_and_each_is_there_once() {
+        let mut hits = Hits::One(2);
+        for (hit, after) in [(2, &[2][..]), (1, &[1, 2]), (3, &[1, 2, 3]), (1, &[1, 2, 3])] {
+            hits.add(hit);
+            assert_eq!(hits.as_slice(), after);
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::lookup::{LookupKey, LookupKind};
 use crate::matching;
 use crate::merging;
 use crate::operation::{Context, Operation};
-use crate::record::{Record, Writer};
+use crate::record::{Record, Writer, token_keys};
 use crate::vault::Vault;
 
 /// What becomes of the ids of the rows.
@@ -145,6 +145,14 @@ impl RowKeys {
         let id = (ids == Ids::Keep).then(|| LookupKey::new(LookupKind::Id, &row.id));
         Self { id, of_fields: matching::keys(&row.fields) }
     }
+
+    /// Those of the new record that the row's fields make.
+    fn of_new(&self, fields: &Fields) -> Vec<LookupKey> {
+        let of_user = if fields.get(Field::UserName).is_some() { &self.of_fields[..] } else { &[] };
+        let mut keys: Vec<LookupKey> = self.id.into_iter().chain(of_user.iter().copied()).collect();
+        keys.extend(token_keys(fields, None));
+        keys
+    }
 }
 
 /// A record of a user without a client can get one from a row that does not name the user. Then it must not meet
@@ -235,7 +243,7 @@ impl<B: Iterator<Item = Beginning>> Planner<'_, B> {
         let reserved = self.reserved.take(keys.id.iter().chain(&keys.of_fields).copied());
         record.name = reserved.unwrap_or(record.name);
         let name = record.name;
-        self.overlay.put(record, Some(row.line));
+        self.overlay.put_new(record, &keys.of_new(&row.fields), row.line);
         Ok((name, Fate::New))
     }
 
@@ -276,7 +284,7 @@ impl<B: Iterator<Item = Beginning>> Planner<'_, B> {
         next.ids.extend(new_id.cloned());
         let is_changed = new_id.is_some() || next.fields != old.fields;
         if is_changed {
-            self.overlay.put(next, None);
+            self.overlay.put_over(next);
         }
         if is_kept {
             return Ok((old.name, Fate::Kept));

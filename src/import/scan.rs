@@ -1,10 +1,11 @@
 //! Cutting the bytes of a CSV file into rows and cells, without a copy.
 
+use std::ops::Deref;
+
 use memchr::{memchr, memchr_iter, memchr3};
 use zeroize::Zeroizing;
 
 use crate::intake::MAX_TEXT;
-use crate::secret::SecretText;
 
 /// The cells of a row that are looked at; further ones are only counted.
 const MAX_CELLS: usize = 10;
@@ -24,10 +25,6 @@ pub(super) enum Dialect {
     Unquoted,
 }
 
-/// The text of a cell is not UTF-8.
-#[derive(Debug)]
-pub(super) struct NotUtf8;
-
 /// One cell, as it stands in the file.
 #[derive(Clone, Copy)]
 pub(super) enum Cell<'a> {
@@ -42,21 +39,29 @@ impl Cell<'_> {
         bytes.is_empty()
     }
 
-    pub(super) fn text(&self) -> Result<SecretText, NotUtf8> {
-        self.read(SecretText::new)
+    /// The text's bytes.
+    pub(super) fn bytes(&self) -> CellBytes<'_> {
+        match self {
+            Self::Quoted(bytes) if memchr(b'"', bytes).is_some() => CellBytes::Undoubled(undouble(bytes)),
+            Self::Plain(bytes) | Self::Quoted(bytes) => CellBytes::AsTheyStand(bytes),
+        }
     }
+}
 
-    /// What `make` makes of the text.
-    pub(super) fn read<T>(&self, make: impl FnOnce(&str) -> T) -> Result<T, NotUtf8> {
-        let undoubled;
-        let bytes = match self {
-            Self::Plain(bytes) => *bytes,
-            Self::Quoted(bytes) => {
-                undoubled = undouble(bytes);
-                undoubled.as_slice()
-            }
-        };
-        std::str::from_utf8(bytes).map(make).map_err(|_| NotUtf8)
+/// The bytes of a cell's text.
+pub(super) enum CellBytes<'a> {
+    AsTheyStand(&'a [u8]),
+    Undoubled(Zeroizing<Vec<u8>>),
+}
+
+impl Deref for CellBytes<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::AsTheyStand(bytes) => bytes,
+            Self::Undoubled(bytes) => bytes,
+        }
     }
 }
 
@@ -207,7 +212,8 @@ mod tests {
     use super::*;
 
     fn scan(dialect: Dialect, text: &str) -> Vec<(usize, Result<Vec<String>, &'static str>)> {
-        let texts = |cells: Cells<'_>| cells.iter().map(|cell| cell.text().unwrap().expose().to_owned()).collect();
+        let texts =
+            |cells: Cells<'_>| cells.iter().map(|cell| String::from_utf8(cell.bytes().to_vec()).unwrap()).collect();
         Scanner::new(dialect, text.as_bytes(), 1).map(|(line, cells)| (line, cells.map(texts))).collect()
     }
 

@@ -157,7 +157,7 @@ impl Core {
         let count = state.file.read_at(&mut head, state.position.offset).map_err(|e| io_error("read the vault", e))?;
         let next = head.get(..count).unwrap_or_default();
         let is_ignored = |(len, seen): &(u64, Vec<u8>)| *len == metadata.len && seen == next;
-        Ok(next.iter().all(|byte| *byte == 0) || state.ignored_tail.as_ref().is_some_and(is_ignored))
+        Ok([0; HEAD_LEN].starts_with(next) || state.ignored_tail.as_ref().is_some_and(is_ignored))
     }
 
     fn path_metadata(&self) -> Result<Metadata> {

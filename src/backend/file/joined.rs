@@ -67,7 +67,7 @@ impl Joined {
     }
 
     /// Writes what was added, and takes it into the state once it is durable.
-    pub(super) fn write(self, core: &Core, locked: &Locked<'_>) -> Result<()> {
+    pub(super) fn write(&mut self, core: &Core, locked: &Locked<'_>) -> Result<()> {
         if self.changes.is_empty() {
             // Its answer rests on what was read, and that may be a frame of a writer that was killed before its sync.
             let file = Arc::clone(&core.state().file);
@@ -82,7 +82,7 @@ impl Joined {
         if core.is_doubtful() || (frames.len() > 1 && room > MAX_COMMIT) {
             drop(frames);
             drop(parts);
-            return rewrite::run(core, locked, Rewrite::with(self.changes)).map(drop);
+            return rewrite::run(core, locked, Rewrite::with(std::mem::take(&mut self.changes))).map(drop);
         }
         let (appended, keys) = append_beside_hashing(core, locked, &frames, &self.changes)?;
         core.change_state(|state| {

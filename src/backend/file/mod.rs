@@ -198,11 +198,8 @@ impl Backend for FileBackend {
     async fn resolve(&self, _: &Context, keys: &[LookupKey]) -> Result<Answer<Candidates>> {
         let handle = self.handle()?;
         let state = handle.core().fresh_state()?;
-        let by_key: Vec<Vec<RecordName>> = keys.iter().map(|key| state.directory.resolve(*key).to_vec()).collect();
-        let mut names = by_key.concat();
-        names.sort_unstable();
-        names.dedup();
-        let records = names.into_iter().filter_map(|name| state.read(name).transpose()).collect::<Result<_>>()?;
+        let (by_key, found) = state.directory.resolve(keys);
+        let records = found.into_iter().map(|entry| state.read_at(entry)).collect::<Result<_>>()?;
         Ok(Answer::of_store(Candidates { records, by_key }))
     }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
-use crate::backend::directory::Directory;
+use crate::backend::directory::{Directory, Entry};
 use crate::backend::file::disk::{DiskFile, Identity, read_exact_at};
 use crate::backend::file::frame::{self, HEAD_LEN, PART_LEN, Part, Role};
 use crate::backend::file::header::Header;
@@ -18,6 +16,7 @@ use crate::identity::{RecordName, Version};
 use crate::lookup::LookupKey;
 use crate::record::Record;
 use crate::record_codec;
+use crate::wiped::WipedBytes;
 
 /// What a frame takes beside its changes: head, count, tag.
 pub(super) const FRAME_OVERHEAD: u64 = (HEAD_LEN + 2 + TAG_LEN) as u64;
@@ -217,20 +216,20 @@ impl State {
 
     /// Reads every record.
     pub(super) fn read_all(&self) -> Result<Vec<Arc<Record>>> {
-        let mut names: Vec<(u64, RecordName)> =
-            self.directory.iter().map(|(name, entry)| (entry.place.offset(), name)).collect();
-        names.sort_unstable();
-        names.into_iter().filter_map(|(_, name)| self.read(name).transpose()).collect()
+        let mut entries: Vec<&Entry<Place>> = self.directory.iter().collect();
+        entries.sort_unstable_by_key(|entry| (entry.place.offset(), entry.name));
+        entries.into_iter().map(|entry| self.read_at(entry)).collect()
+    }
+
+    /// Reads the record of this name, if there is one.
+    pub(super) fn read(&self, name: RecordName) -> Result<Option<Arc<Record>>> {
+        self.directory.get(name).map(|entry| self.read_at(entry)).transpose()
     }
 
     /// Reads a record: one positioned read, one open.
-    pub(super) fn read(&self, name: RecordName) -> Result<Option<Arc<Record>>> {
-        let Some(entry) = self.directory.get(name) else {
-            return Ok(None);
-        };
+    pub(super) fn read_at(&self, entry: &Entry<Place>) -> Result<Arc<Record>> {
         let place = entry.place;
-        // Boxed: a vector is wiped twice, what it holds and the room that it has then.
-        let mut bytes = Zeroizing::new(vec![0; place.frame_len as usize].into_boxed_slice());
+        let mut bytes = WipedBytes::zeros(place.frame_len as usize);
         read_exact_at(&*self.file, &mut bytes, place.offset).map_err(|error| io_error("read the vault", error))?;
         if frame::tag(&bytes) != place.tag {
             return Err(not_there());
@@ -239,7 +238,7 @@ impl State {
             .map_err(|_| not_there())?;
         let start = place.body_start as usize;
         let body = plaintext.get(start..start + place.body_len as usize).ok_or_else(not_there)?;
-        Ok(Some(Arc::new(record_codec::decode(name, body)?)))
+        Ok(Arc::new(record_codec::decode(entry.name, body)?))
     }
 }
 
