@@ -1,1 +1,4 @@
 //! Layers: each wraps a [`TokenStore`](crate::store::TokenStore) and is one.
+
+#[cfg(feature = "audit")]
+pub mod audit;
