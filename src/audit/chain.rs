@@ -83,6 +83,7 @@ impl Chain {
         if lost > 0 {
             line.number("lost", lost);
         }
+        line.plain("key", &keys.id());
         line.number("process", u64::from(std::process::id()));
         line.plain("version", env!("CARGO_PKG_VERSION"));
         self.seal(keys, &draft, out);
@@ -140,7 +141,8 @@ mod tests {
         }
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        let first = keys.mac(&NONE_BEFORE, format!(r#"{{"v":1,"time":"t","chain":"{}","seq":0"#, "00".repeat(16)).as_bytes());
+        let first =
+            keys.mac(&NONE_BEFORE, format!(r#"{{"v":1,"time":"t","chain":"{}","seq":0"#, "00".repeat(16)).as_bytes());
         assert!(lines[0].ends_with(&format!(r#","seq":0,"mac":"{}"}}"#, HEXLOWER.encode(&first))), "{text}");
         let (authenticated, mac) = parts(lines[1].as_bytes()).unwrap();
         assert_eq!(mac, keys.mac(&first, authenticated));
@@ -151,7 +153,14 @@ mod tests {
     fn what_is_no_line_has_no_parts() {
         let line = format!(r#"{{"v":1,"a":1,"mac":"{}"}}"#, "ab".repeat(32));
         assert!(parts(line.as_bytes()).is_some());
-        for other in [&line[1..], &line[..line.len() - 1], &line.replace("ab\"}", "aB\"}"), "", "\"}", &line.replace("mac", "Mac")] {
+        for other in [
+            &line[1..],
+            &line[..line.len() - 1],
+            &line.replace("ab\"}", "aB\"}"),
+            "",
+            "\"}",
+            &line.replace("mac", "Mac"),
+        ] {
             assert!(parts(other.as_bytes()).is_none(), "{other}");
         }
     }

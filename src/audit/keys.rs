@@ -8,6 +8,7 @@
 //! HKDF(key, label)    = HKDF-SHA-256(ikm = key, salt = empty, info = label) -> 32 bytes    (RFC 5869)
 //! mac(before, line)   = HMAC-SHA-256(chain key, before || line)                            (RFC 2104)
 //! hash(kind, text)    = first 16 bytes of HMAC-SHA-256(hash key, kind || 0x00 || text), kind "user" or "token"
+//! key id              = hash("key", "")                                                   tells vaults apart
 //! ```
 
 use std::fmt;
@@ -64,10 +65,21 @@ impl Keys {
 
     /// hash(kind, text), in hexadecimal digits.
     pub fn hash(&self, kind: Hashed, text: &str) -> String {
-        let label: &[u8] = match kind {
-            Hashed::User => b"user\0",
-            Hashed::Token => b"token\0",
-        };
+        self.hash_of(
+            match kind {
+                Hashed::User => b"user\0",
+                Hashed::Token => b"token\0",
+            },
+            text,
+        )
+    }
+
+    /// What the lines of this vault's chains are told by, where several vaults write to one sink.
+    pub fn id(&self) -> String {
+        self.hash_of(b"key\0", "")
+    }
+
+    fn hash_of(&self, label: &[u8], text: &str) -> String {
         let whole = self.hash.clone().chain_update(label).chain_update(text).finalize().into_bytes();
         HEXLOWER.encode(whole.first_chunk::<16>().unwrap_or(&[0; 16]))
     }

@@ -284,7 +284,8 @@ mod tests {
         let mut random = fastrand::Rng::new();
         println!("seed {}", random.get_seed());
         for _ in 0..2000 {
-            let pool = ['"', '\\', '\n', '\r', '\u{0}', '\u{1b}', '\u{85}', '\u{2028}', '\u{202e}', 'a', 'é', '😀', '{'];
+            let pool =
+                ['"', '\\', '\n', '\r', '\u{0}', '\u{1b}', '\u{85}', '\u{2028}', '\u{202e}', 'a', 'é', '😀', '{'];
             let text: String = (0..random.usize(..400)).map(|_| pool[random.usize(..pool.len())]).collect();
             let mut out = Vec::new();
             let mut draft = Draft::start(&mut out, Timestamp::default(), Kind::Call);

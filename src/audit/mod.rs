@@ -19,5 +19,5 @@ pub mod read;
 pub mod recorder;
 pub mod sink;
 pub mod stream_sink;
-mod utc;
+pub(crate) mod utc;
 pub mod verify;

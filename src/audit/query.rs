@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::audit::keys::{Hashed, Keys};
 use crate::audit::line::{Ending, as_written};
-use crate::audit::read::Line;
+use crate::audit::read::{Line, Piece};
 use crate::clock::Timestamp;
 use crate::operation::Operation;
 
@@ -83,6 +83,13 @@ pub struct Calls {
 }
 
 impl Calls {
+    /// The next piece of the trail, if it is a line.
+    pub fn take_piece(&mut self, piece: Piece<'_>) {
+        if let Some(line) = Line::parse(piece.bytes) {
+            self.take(line);
+        }
+    }
+
     /// The next line of the trail.
     pub fn take(&mut self, line: Line) {
         match (line.kind.as_str(), line.change) {

@@ -72,12 +72,7 @@ pub(crate) struct Queue {
 impl Queue {
     pub(crate) fn new(fixed: Arc<Fixed>) -> Self {
         let writer = Writer::new(Arc::clone(&fixed));
-        Self {
-            process: std::process::id(),
-            fixed,
-            pending: Mutex::default(),
-            writer: tokio::sync::Mutex::new(writer),
-        }
+        Self { process: std::process::id(), fixed, pending: Mutex::default(), writer: tokio::sync::Mutex::new(writer) }
     }
 
     /// Whether this process made it, and not the one it was forked from.

@@ -56,16 +56,22 @@ pub struct Line {
     pub count: Option<u64>,
     /// How long it took.
     pub micros: Option<u64>,
+    /// In a chain's first line: which vault's it is.
+    pub key: Option<String>,
     /// The MAC of a line before this chain, or of another one.
     pub before: Option<String>,
     /// How many lines were lost before the chain began.
     pub lost: Option<u64>,
+    /// The line itself.
+    #[serde(skip)]
+    pub text: String,
 }
 
 impl Line {
     /// Reads a line; `None` for what is none.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        let line: Self = serde_json::from_slice(bytes).ok()?;
+        Some(Self { text: String::from_utf8(bytes.to_vec()).ok()?, ..line })
     }
 
     /// When it was written.

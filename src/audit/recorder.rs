@@ -101,6 +101,8 @@ pub struct Facts<'a> {
     pub did: Option<&'static str>,
     /// The id of the token that there is.
     pub token: Option<&'a str>,
+    /// The id that was asked for is a token's.
+    pub is_token: bool,
     /// The user of the token that there is.
     pub user: Option<&'a str>,
     /// How many tokens it was about.
@@ -112,18 +114,18 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     /// A call that ended so.
     pub const fn of(ending: Ending) -> Self {
-        Self { ending, error: None, did: None, token: None, user: None, count: None, source: None }
+        Self { ending, error: None, did: None, token: None, is_token: false, user: None, count: None, source: None }
     }
 
     /// A call that ended with an error of this kind.
     pub const fn of_error(kind: ErrorKind) -> Self {
         Self { error: Some(kind), ..Self::of(Ending::of(kind)) }
     }
+}
 
-    /// The facts of any answer, but for what it holds.
-    pub fn of_result<T>(result: &Result<T>) -> Self {
-        result.as_ref().map_or_else(|error| Self::of_error(error.kind()), |_| Self::of(Ending::Ok))
-    }
+/// The facts of any answer, but for what it holds.
+pub fn facts_of<T>(result: &Result<T>) -> Facts<'_> {
+    result.as_ref().map_or_else(|error| Facts::of_error(error.kind()), |_| Facts::of(Ending::Ok))
 }
 
 impl Recorder {
@@ -159,7 +161,8 @@ impl Recorder {
         let started = self.options.clock.now();
         let has_intent = operation.is_change() && self.options.mode == Mode::Required;
         let change = has_intent.then(|| self.number(started));
-        let mut entry = Entry { recorder: self, context, operation, subject, requests, started, change, is_open: false };
+        let mut entry =
+            Entry { recorder: self, context, operation, subject, requests, started, change, is_open: false };
         if has_intent {
             let mut drafts = Vec::with_capacity(512);
             entry.draft_intent(&mut drafts);
@@ -221,10 +224,9 @@ impl Recorder {
             Moment::Changed => (ErrorKind::Io, "this was done, but the audit trail did not take the line that says so"),
             Moment::Failed => (ErrorKind::Unavailable, "this failed, and the audit trail did not take the line"),
         };
-        Error::new(kind, format!("{what} ({})", self.sink))
-            .with_operation(operation)
-            .with_source(failure)
-            .with_hint("see that the audit trail can be written; while TOKENVAULT_AUDIT_MODE is required nothing goes on without")
+        Error::new(kind, format!("{what} ({})", self.sink)).with_operation(operation).with_source(failure).with_hint(
+            "see that the audit trail can be written; while TOKENVAULT_AUDIT_MODE is required nothing goes on without",
+        )
     }
 }
 
@@ -301,7 +303,7 @@ impl Entry<'_> {
         let mut draft = Draft::start(out, self.started, Kind::Intent);
         line::operation(&mut draft, self.operation);
         self.draft_number(&mut draft);
-        self.draft_subject(&mut draft, None, None);
+        self.draft_subject(&mut draft, &Facts::of(Ending::Unknown));
         self.draft_who(&mut draft);
         draft.finish();
     }
@@ -328,7 +330,7 @@ impl Entry<'_> {
         if let Some(did) = facts.did {
             draft.plain("did", did);
         }
-        self.draft_subject(&mut draft, facts.token, facts.user);
+        self.draft_subject(&mut draft, facts);
         if let Some(count) = facts.count {
             draft.number("count", count as u64);
         }
@@ -350,15 +352,16 @@ impl Entry<'_> {
         }
     }
 
-    /// `token` and `user` are of the token that there is; what was only asked for may be anything, a secret too.
-    fn draft_subject(&self, draft: &mut Draft<'_>, token: Option<&str>, user: Option<&str>) {
+    /// What was only asked for may be anything, a secret too: an id is written as it is where there is a token of it.
+    fn draft_subject(&self, draft: &mut Draft<'_>, facts: &Facts<'_>) {
+        let (token, user) = (facts.token, facts.user);
         let (asked, asked_user) = match self.subject {
             Subject::All => (None, None),
             Subject::Id(id) => (Some(id), None),
             Subject::Token { id, user } => (id, user),
         };
         let keys = &self.recorder.keys;
-        let known = token.or_else(|| asked.filter(|id| RecordName::parse(id).is_some()));
+        let known = token.or_else(|| asked.filter(|id| facts.is_token || RecordName::parse(id).is_some()));
         match (known.filter(|id| line::fits(id)), token.or(asked)) {
             (Some(id), _) => draft.text("token", id),
             (None, Some(id)) => draft.plain("token_hash", &keys.hash(Hashed::Token, id)),

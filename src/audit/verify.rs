@@ -68,6 +68,8 @@ pub enum Standing {
     Open,
     /// Something of it is missing, changed, or out of place.
     Broken,
+    /// It says that it is of another vault, whose key it takes to check it.
+    Foreign,
 }
 
 /// A chain.
@@ -126,6 +128,7 @@ struct State {
     mac: Mac,
     next: u64,
     has_ended: bool,
+    is_foreign: bool,
 }
 
 impl<'k> Verifier<'k> {
@@ -170,10 +173,11 @@ impl<'k> Verifier<'k> {
         }
         let place = self.states.len();
         self.places.insert(line.chain.clone(), place);
-        self.states.push(State { mac: NONE_BEFORE, next: 0, has_ended: false });
+        let is_foreign = line.key.as_ref().is_some_and(|key| *key != self.keys.id());
+        self.states.push(State { mac: NONE_BEFORE, next: 0, has_ended: false, is_foreign });
         self.found.chains.push(Chain {
             id: line.chain.clone(),
-            standing: Standing::Open,
+            standing: if is_foreign { Standing::Foreign } else { Standing::Open },
             lines: 0,
             from: line.time.clone(),
             to: line.time.clone(),
@@ -184,7 +188,7 @@ impl<'k> Verifier<'k> {
 
     fn judge(&self, place: usize, line: &Line, authenticated: &[u8], mac: &Mac) -> Vec<Trouble> {
         let mut troubles = Vec::new();
-        let Some(state) = self.states.get(place) else { return troubles };
+        let Some(state) = self.states.get(place).filter(|state| !state.is_foreign) else { return troubles };
         if line.seq < state.next {
             troubles.push(Trouble::OutOfPlace);
         } else if line.seq > state.next {

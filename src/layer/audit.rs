@@ -106,9 +106,7 @@ impl TokenStore for Audited {
     async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
         let entry = self.recorder.enter(context, Operation::DeleteToken, Subject::Id(id)).await?;
         let answer = self.inner.delete_token(entry.context(), id).await;
-        let facts = facts(&answer, |is_found, facts| {
-            Facts { ending: found(*is_found), token: is_found.then_some(id), ..facts }
-        });
+        let facts = facts(&answer, |is_found, facts| Facts { ending: found(*is_found), is_token: *is_found, ..facts });
         leave(entry, &facts, &answer).await?;
         answer
     }

@@ -1,0 +1,156 @@
+//! The command that looks through the audit trail: audit.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use crate::audit::keys::Keys;
+use crate::audit::line::Ending;
+use crate::audit::query::{Calls, Filter};
+use crate::audit::read::{self, Line, Piece};
+use crate::audit::utc;
+use crate::cli::args::{AuditArgs, AuditCommand};
+use crate::cli::audit_settings::AuditTarget;
+use crate::cli::audit_verify;
+use crate::cli::report::Done;
+use crate::cli::session::Session;
+use crate::cli::text;
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+
+pub(super) async fn run(session: &mut Session, args: &AuditArgs) -> Done {
+    if let Some(AuditCommand::Verify { from, allow_open }) = &args.command {
+        return audit_verify::verify(session, from, *allow_open).await;
+    }
+    let filter = filter(session, args).await?;
+    let mut calls = Calls::default();
+    read_all(session, &args.from, |piece| calls.take_piece(piece))?;
+    show(session, &calls.that_fit(&filter))
+}
+
+/// Hands over every piece of the trail that is named, or that is set.
+pub(super) fn read_all(session: &Session, from: &[PathBuf], mut take: impl FnMut(Piece<'_>)) -> Result<()> {
+    let set = session.settings.audit.as_ref().map(|audit| &audit.target);
+    let paths: Vec<&Path> = match (from, set) {
+        ([], Some(AuditTarget::File(path))) => vec![path],
+        ([], _) => {
+            return Err(Error::invalid("the audit trail to read is not named")
+                .with_hint("add --from FILE, or --from - and pipe it in; or set TOKENVAULT_AUDIT to file:PATH"));
+        }
+        (paths, _) => paths.iter().map(AsRef::as_ref).collect(),
+    };
+    // A line's number goes on from one file to the next.
+    let mut before = 0;
+    for path in paths {
+        let mut last = 0;
+        let numbered = |piece: Piece<'_>| {
+            last = piece.number;
+            take(Piece { number: piece.number + before, ..piece });
+        };
+        read::pieces(opened(path)?, numbered).map_err(|cause| unreadable(path, cause))?;
+        before += last;
+    }
+    Ok(())
+}
+
+fn opened(path: &Path) -> Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).map_err(|cause| unreadable(path, cause))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+fn unreadable(path: &Path, cause: io::Error) -> Error {
+    let kind = match cause.kind() {
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        _ => ErrorKind::Io,
+    };
+    Error::new(kind, format!("the audit trail {} cannot be read", path.display()))
+        .with_hint("check the path given by --from, and who may read it")
+        .with_source(cause)
+}
+
+async fn filter(session: &Session, args: &AuditArgs) -> Result<Filter> {
+    let mut filter = Filter::default();
+    filter.ending = args.outcome.as_deref().and_then(|name| Ending::ALL.into_iter().find(|one| one.name() == name));
+    filter.since = args.since.as_deref().map(moment).transpose()?;
+    filter.until = args.until.as_deref().map(moment).transpose()?;
+    let keys = if args.user.is_some() || args.token.is_some() { keys(session).await } else { Ok(None) };
+    if let Some(principal) = &args.principal {
+        filter.set_principal(principal);
+    }
+    if let Some(id) = &args.token {
+        // Without the key, what led to a token is found all the same.
+        filter.set_token(id, keys.as_ref().ok().and_then(Option::as_ref));
+    }
+    if let Some(user) = &args.user {
+        filter.set_user(user, keys?.as_ref());
+    }
+    Ok(filter)
+}
+
+/// The vault's; none where there is no vault here: then users can be found only where they are written by name.
+async fn keys(session: &Session) -> Result<Option<Keys>> {
+    match session.open().await {
+        Ok(opened) => opened.audit_keys(&session.context).await.map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            session.out.note("there is no vault here, so a user is found only where the trail has names");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A moment as users write it: in UTC, or how long ago.
+fn moment(text: &str) -> Result<Timestamp> {
+    let ago = || {
+        let ago = text::parse_duration(text).ok()?;
+        let now = SystemClock.now().as_micros();
+        Some(Timestamp::from_micros(now.saturating_sub(u64::try_from(ago.as_micros()).unwrap_or(u64::MAX))))
+    };
+    utc::read(text).or_else(ago).ok_or_else(|| {
+        Error::invalid("a time is a moment in UTC, a date, or how long ago")
+            .with_hint("write for example 2026-11-22T17:20:00Z, 2026-11-22 or 2h")
+    })
+}
+
+fn show(session: &mut Session, calls: &[Line]) -> Done {
+    if session.out.is_json() {
+        return calls.iter().try_for_each(|call| session.out.line(&call.text));
+    }
+    let rows = calls.iter().map(row);
+    session.out.rows(
+        &["TIME", "OPERATION", "OUTCOME", "TOKEN", "USER", "PRINCIPAL", "SOURCE", "TOOK"],
+        rows,
+        "no calls",
+    )
+}
+
+fn row(call: &Line) -> Vec<String> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let hashed = |plain: &Option<String>, hash: &Option<String>| {
+        let hash = hash.as_ref().map(|hash| format!("#{}", hash.get(..12).unwrap_or(hash)));
+        plain.clone().or(hash).unwrap_or_default()
+    };
+    let outcome = match (&call.error, &call.did) {
+        (Some(error), _) => format!("{} ({error})", text(&call.outcome)),
+        (None, Some(did)) => format!("{} ({did})", text(&call.outcome)),
+        (None, None) => text(&call.outcome),
+    };
+    let token = match call.count {
+        Some(count) => text::counted(usize::try_from(count).unwrap_or(usize::MAX), "token"),
+        None => hashed(&call.token, &call.token_hash),
+    };
+    vec![
+        call.time.clone(),
+        text(&call.operation),
+        outcome,
+        token,
+        hashed(&call.user, &call.user_hash),
+        text(&call.principal),
+        text(&call.source),
+        call.micros.map(|micros| format!("{}.{:03} ms", micros / 1000, micros % 1000)).unwrap_or_default(),
+    ]
+}
