@@ -8,9 +8,6 @@ use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::operation::{Operation, Source};
 
-/// No line is longer, its line break included: what `PIPE_BUF` is on Linux, so that a write into a pipe is never mixed
-/// with another's.
-pub(crate) const MAX_LEN: usize = 4096;
 /// The start of every line. A quote inside a text is escaped, so no text holds it.
 pub(crate) const START: &[u8] = b"{\"v\":1,\"";
 /// The longest text of a line, as it is written.
@@ -274,6 +271,9 @@ pub(crate) fn operation(draft: &mut Draft<'_>, operation: Operation) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What `PIPE_BUF` is on Linux: so much a pipe takes at once, or nothing of it.
+    const MAX_LEN: usize = 4096;
 
     fn read(line: &[u8]) -> serde_json::Value {
         serde_json::from_slice(line).unwrap()

@@ -6,10 +6,12 @@
 //!     sink   what takes the lines: a file, a stream       keys   what the chain and the hashes are keyed with
 //!
 //! read       lines as they come back                       verify whether the chains are whole
-//! query      which of them are asked for
+//! query      which of them are asked for                   timeline a picture of them
+//! cloudtrail reads that no line is about
 //! ```
 
 mod chain;
+pub mod cloudtrail;
 pub mod file_sink;
 pub mod keys;
 pub mod line;
@@ -19,5 +21,6 @@ pub mod read;
 pub mod recorder;
 pub mod sink;
 pub mod stream_sink;
+pub mod timeline;
 pub(crate) mod utc;
 pub mod verify;

@@ -68,7 +68,7 @@ pub enum Standing {
     Open,
     /// Something of it is missing, changed, or out of place.
     Broken,
-    /// It says that it is of another vault, whose key it takes to check it.
+    /// It says that it is of another vault, whose key it takes to check it, and no line of it is of this one's.
     Foreign,
 }
 
@@ -188,7 +188,12 @@ impl<'k> Verifier<'k> {
 
     fn judge(&self, place: usize, line: &Line, authenticated: &[u8], mac: &Mac) -> Vec<Trouble> {
         let mut troubles = Vec::new();
-        let Some(state) = self.states.get(place).filter(|state| !state.is_foreign) else { return troubles };
+        let Some(state) = self.states.get(place) else { return troubles };
+        if state.is_foreign {
+            // Unless one of its lines is ours: then only its first line says so.
+            let is_ours = line.seq == state.next && self.keys.is_mac(&state.mac, authenticated, mac);
+            return if is_ours { vec![Trouble::OutOfPlace] } else { troubles };
+        }
         if line.seq < state.next {
             troubles.push(Trouble::OutOfPlace);
         } else if line.seq > state.next {

@@ -363,6 +363,19 @@ pub(super) struct AuditArgs {
     /// Before, in the same forms
     #[arg(long, value_name = "TIME")]
     pub(super) until: Option<String>,
+    /// Draw who called when, instead of listing the calls
+    #[arg(long)]
+    pub(super) timeline: bool,
+    /// Write that picture as SVG into this new file
+    #[arg(long, value_name = "FILE")]
+    pub(super) svg: Option<PathBuf>,
+    /// Hold CloudTrail's events against the trail, and list the reads of the vault's secrets that did not come through the
+    /// vault; the exit code is 1 where there are any. - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["timeline", "svg", "token", "user", "principal", "outcome", "since", "until"])]
+    pub(super) cloudtrail: Option<PathBuf>,
+    /// Where the vault's secrets are [default: the prefix of the store, where that is in AWS]
+    #[arg(long, value_name = "PREFIX", requires = "cloudtrail")]
+    pub(super) prefix: Option<String>,
 }
 
 #[derive(Subcommand)]

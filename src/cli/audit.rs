@@ -4,28 +4,133 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
+use crate::audit::cloudtrail::{Join, Stranger};
 use crate::audit::keys::Keys;
 use crate::audit::line::Ending;
 use crate::audit::query::{Calls, Filter};
 use crate::audit::read::{self, Line, Piece};
+use crate::audit::timeline::Timeline;
 use crate::audit::utc;
 use crate::cli::args::{AuditArgs, AuditCommand};
 use crate::cli::audit_settings::AuditTarget;
 use crate::cli::audit_verify;
+use crate::cli::new_file::write_new;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 
+/// How many stretches of time a picture has.
+const COLUMNS: usize = 60;
+
 pub(super) async fn run(session: &mut Session, args: &AuditArgs) -> Done {
     if let Some(AuditCommand::Verify { from, allow_open }) = &args.command {
         return audit_verify::verify(session, from, *allow_open).await;
     }
+    if let Some(events) = &args.cloudtrail {
+        return strangers(session, args, events);
+    }
     let filter = filter(session, args).await?;
     let mut calls = Calls::default();
     read_all(session, &args.from, |piece| calls.take_piece(piece))?;
-    show(session, &calls.that_fit(&filter))
+    let calls = calls.that_fit(&filter);
+    if args.timeline || args.svg.is_some() {
+        return draw(session, args, &calls);
+    }
+    show(session, &calls)
+}
+
+fn draw(session: &mut Session, args: &AuditArgs, calls: &[Line]) -> Done {
+    let Some(timeline) = Timeline::of(calls, COLUMNS) else {
+        return session.out.remark("no calls");
+    };
+    if args.timeline {
+        timeline.text().lines().try_for_each(|line| session.out.line(&text::printable(line)))?;
+    }
+    if let Some(path) = &args.svg {
+        write_new(path, timeline.svg().as_bytes())?;
+        session.out.remark(&format!("drew {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Reads that no line of the trail is about.
+fn strangers(session: &mut Session, args: &AuditArgs, events: &Path) -> Done {
+    let mut join = Join::new(&prefix(session, args)?);
+    read_all(session, &args.from, |piece| Line::parse(piece.bytes).into_iter().for_each(|line| join.take(line)))?;
+    let mut json = Vec::new();
+    opened(events)?.read_to_end(&mut json).map_err(|cause| unreadable(events, cause))?;
+    let found = join.strangers(&json)?;
+    if session.out.is_json() {
+        session.out.json(&found.iter().map(StrangerView::of).collect::<Vec<_>>())?;
+    } else {
+        let rows = found.iter().map(|one| {
+            let error = one.error.clone().unwrap_or_default();
+            vec![
+                one.time.clone(),
+                one.event.clone(),
+                one.secrets.join(" "),
+                one.who.clone(),
+                one.address.clone(),
+                one.request.clone(),
+                error,
+            ]
+        });
+        let header = ["TIME", "EVENT", "SECRET", "WHO", "FROM", "REQUEST", "ERROR"];
+        session.out.rows(&header, rows, "every read of the vault's secrets came through the vault")?;
+    }
+    match found.len() {
+        0 => Ok(()),
+        count => Err(Error::new(
+            ErrorKind::NotFound,
+            format!("{} not in the audit trail", text::counted(count, "read")),
+        )
+        .with_hint(
+            "see that the trail is of the same time and of every process; else somebody read the secrets directly",
+        )
+        .into()),
+    }
+}
+
+/// [`Stranger`] for programs.
+#[derive(Serialize)]
+struct StrangerView<'a> {
+    time: &'a str,
+    event: &'a str,
+    secrets: &'a [String],
+    who: &'a str,
+    from: &'a str,
+    request: &'a str,
+    error: Option<&'a str>,
+}
+
+impl<'a> StrangerView<'a> {
+    fn of(one: &'a Stranger) -> Self {
+        Self {
+            time: &one.time,
+            event: &one.event,
+            secrets: &one.secrets,
+            who: &one.who,
+            from: &one.address,
+            request: &one.request,
+            error: one.error.as_deref(),
+        }
+    }
+}
+
+fn prefix(session: &Session, args: &AuditArgs) -> Result<String> {
+    #[cfg(feature = "aws")]
+    if let (None, crate::open::StoreLocation::Aws(location)) = (&args.prefix, &session.settings.store) {
+        return Ok(location.prefix().to_string());
+    }
+    let _ = session;
+    args.prefix.clone().ok_or_else(|| {
+        Error::invalid("where the vault's secrets are is not named")
+            .with_hint("add --prefix PREFIX, or name the vault by --store aws:PREFIX")
+    })
 }
 
 /// Hands over every piece of the trail that is named, or that is set.

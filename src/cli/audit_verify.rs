@@ -108,7 +108,14 @@ fn judge(found: &Verification, allow_open: bool) -> Done {
             .with_hint("hold it against another copy; with several files, name all of them in the order of their time")
             .into());
     }
-    let unsure = found.count(Standing::Open) + found.count(Standing::Foreign) + found.findings.len();
+    if found.count(Standing::Foreign) > 0 {
+        return Err(Error::new(ErrorKind::Busy, "nothing is broken, but there are chains of another vault")
+            .with_hint(
+                "check those with --store and the key of the other vault; better, give each vault a trail of its own",
+            )
+            .into());
+    }
+    let unsure = found.count(Standing::Open) + found.findings.len();
     if unsure > 0 && !allow_open {
         return Err(Error::new(ErrorKind::Busy, "nothing is broken, but not every chain was followed to its end")
             .with_hint(

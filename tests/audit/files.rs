@@ -45,7 +45,7 @@ async fn a_file_is_made_for_its_owner_only_and_kept() {
     assert!(told[second].before.is_some(), "the second chain names the last line of the first");
     let from_second: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').skip(second).collect();
     let found = verified(&from_second.concat());
-    assert_eq!(found.findings.iter().map(|one| one.trouble).collect::<Vec<_>>(), [Trouble::BeforeMissing]);
+    assert_eq!(found.findings.iter().map(|one| one.trouble).collect::<Vec<_>>(), [Trouble::BeforeMissing; 2]);
 }
 
 #[tokio::test]
