@@ -14,6 +14,7 @@ use crate::audit::{
     sink::OpenSink,
 };
 use crate::backend::Backend;
+#[cfg(feature = "audit")]
 use crate::backend::audit_key::AuditKeySource;
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::backend::memory::MemoryBackend;
@@ -101,6 +102,7 @@ pub struct Opened {
     /// The vault, without the layers around it.
     pub vault: Arc<Vault>,
     store: Arc<dyn TokenStore>,
+    #[cfg(feature = "audit")]
     audit_key: Option<Arc<dyn AuditKeySource>>,
     #[cfg(feature = "audit")]
     recorder: Option<Arc<Recorder>>,
@@ -112,6 +114,7 @@ pub struct Opened {
 /// A backend, and what it is beyond that.
 #[derive(Default)]
 struct Parts {
+    #[cfg(feature = "audit")]
     audit_key: Option<Arc<dyn AuditKeySource>>,
     file: Option<Arc<FileBackend>>,
     #[cfg(feature = "aws")]
@@ -148,7 +151,9 @@ impl Opened {
     #[cfg(feature = "audit")]
     pub async fn audit_keys(&self, context: &Context) -> Result<Keys> {
         let source = self.audit_key.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "this store keeps no key for an audit trail").with_store(&self.vault)
+            Error::new(ErrorKind::Unsupported, "this store keeps no key for an audit trail")
+                .with_store(&self.vault)
+                .with_hint("unset TOKENVAULT_AUDIT, or keep the vault in a file")
         })?;
         Keys::derive(&source.audit_key(context).await?)
     }
@@ -221,7 +226,12 @@ pub async fn open(
     let (backend, parts): (Arc<dyn Backend>, Parts) = match location {
         StoreLocation::Memory => {
             let memory = Arc::new(MemoryBackend::new());
-            (Arc::clone(&memory) as _, Parts { audit_key: Some(memory), ..Parts::default() })
+            let parts = Parts {
+                #[cfg(feature = "audit")]
+                audit_key: Some(Arc::clone(&memory) as _),
+                ..Parts::default()
+            };
+            (memory as _, parts)
         }
         #[cfg(feature = "aws")]
         StoreLocation::Aws(aws) => {
@@ -238,6 +248,7 @@ pub async fn open(
             let file = Arc::new(FileBackend::open(options).map_err(|error| error.with_store(location))?);
             let parts = Parts {
                 file: Some(Arc::clone(&file)),
+                #[cfg(feature = "audit")]
                 audit_key: Some(Arc::clone(&file) as _),
                 #[cfg(feature = "aws")]
                 aws: None,
@@ -250,6 +261,7 @@ pub async fn open(
     Ok(Opened {
         store: Arc::clone(&vault) as _,
         vault,
+        #[cfg(feature = "audit")]
         audit_key: parts.audit_key,
         #[cfg(feature = "audit")]
         recorder: None,

@@ -1,7 +1,6 @@
 //! The command that looks through the audit trail: audit.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -10,11 +9,11 @@ use crate::audit::cloudtrail::{Join, Stranger};
 use crate::audit::keys::Keys;
 use crate::audit::line::Ending;
 use crate::audit::query::{Calls, Filter};
-use crate::audit::read::{self, Line, Piece};
+use crate::audit::read::Line;
 use crate::audit::timeline::Timeline;
 use crate::audit::utc;
 use crate::cli::args::{AuditArgs, AuditCommand};
-use crate::cli::audit_settings::AuditTarget;
+use crate::cli::audit_trail::{opened, read_all, unreadable};
 use crate::cli::audit_verify;
 use crate::cli::new_file::write_new;
 use crate::cli::report::Done;
@@ -131,50 +130,6 @@ fn prefix(session: &Session, args: &AuditArgs) -> Result<String> {
         Error::invalid("where the vault's secrets are is not named")
             .with_hint("add --prefix PREFIX, or name the vault by --store aws:PREFIX")
     })
-}
-
-/// Hands over every piece of the trail that is named, or that is set.
-pub(super) fn read_all(session: &Session, from: &[PathBuf], mut take: impl FnMut(Piece<'_>)) -> Result<()> {
-    let set = session.settings.audit.as_ref().map(|audit| &audit.target);
-    let paths: Vec<&Path> = match (from, set) {
-        ([], Some(AuditTarget::File(path))) => vec![path],
-        ([], _) => {
-            return Err(Error::invalid("the audit trail to read is not named")
-                .with_hint("add --from FILE, or --from - and pipe it in; or set TOKENVAULT_AUDIT to file:PATH"));
-        }
-        (paths, _) => paths.iter().map(AsRef::as_ref).collect(),
-    };
-    // A line's number goes on from one file to the next.
-    let mut before = 0;
-    for path in paths {
-        let mut last = 0;
-        let numbered = |piece: Piece<'_>| {
-            last = piece.number;
-            take(Piece { number: piece.number + before, ..piece });
-        };
-        read::pieces(opened(path)?, numbered).map_err(|cause| unreadable(path, cause))?;
-        before += last;
-    }
-    Ok(())
-}
-
-fn opened(path: &Path) -> Result<Box<dyn BufRead>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    let file = File::open(path).map_err(|cause| unreadable(path, cause))?;
-    Ok(Box::new(BufReader::new(file)))
-}
-
-fn unreadable(path: &Path, cause: io::Error) -> Error {
-    let kind = match cause.kind() {
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
-        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-        _ => ErrorKind::Io,
-    };
-    Error::new(kind, format!("the audit trail {} cannot be read", path.display()))
-        .with_hint("check the path given by --from, and who may read it")
-        .with_source(cause)
 }
 
 async fn filter(session: &Session, args: &AuditArgs) -> Result<Filter> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::audit::verify::{Standing, Verification, Verifier};
-use crate::cli::audit::read_all;
+use crate::cli::audit_trail::read_all;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;

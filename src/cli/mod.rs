@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 mod args;
 mod audit;
 mod audit_settings;
+mod audit_trail;
 mod audit_verify;
 mod config;
 mod config_file;

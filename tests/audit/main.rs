@@ -17,6 +17,12 @@ mod command;
 #[cfg(feature = "file")]
 mod files;
 mod hostile;
+#[cfg(feature = "cli")]
+mod processes;
+#[cfg(feature = "cli")]
+mod refusals;
+#[cfg(feature = "cli")]
+mod scene;
 mod scripted;
 
 use std::sync::Arc;

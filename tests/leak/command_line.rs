@@ -295,7 +295,6 @@ fn audit(shell: &Shell) {
     }
     shell.refused(&["audit", "--outcome", secret], "");
     shell.refused(&["audit", "--since", secret], "");
-    shell.refused(&["audit", "--from", secret], "");
     for variable in ["TOKENVAULT_AUDIT", "TOKENVAULT_AUDIT_MODE", "TOKENVAULT_AUDIT_USERS"] {
         shell.refused_with(variable, secret, &["list"]);
     }

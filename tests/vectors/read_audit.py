@@ -8,19 +8,21 @@ Ends with 0 where every chain is intact, and where each changed copy of the trai
 import hmac
 import json
 import pathlib
+import re
 import sys
 
 from read import Wrong, hkdf, read_header, require
 
-MAC_LEN = len(',"mac":"') + 64 + len('"}')
+END = re.compile(rb',"mac":"([0-9a-f]{64})"}')
 
 
 def verify(trail, chain_key):
     """Answers the lines, in order, where every chain is whole."""
     known, chains, lines = set(), {}, []
     for text in trail.splitlines():
-        body, mac = text[:-MAC_LEN], text[-66:-2].decode()
-        line = json.loads(text)
+        body, end = text[:-74], END.fullmatch(text[-74:])
+        require(end, "a line does not end with its MAC")
+        mac, line = end[1].decode(), json.loads(text)
         chain = chains.setdefault(line["chain"], {"mac": bytes(32), "next": 0, "ended": False})
         require(not chain["ended"], "a line behind the end of its chain")
         require(line["seq"] == chain["next"], "a line is missing, or out of its place")
