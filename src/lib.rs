@@ -5,6 +5,8 @@
 //! - [`backend::memory`], [`backend::file`]: what records are kept in.
 //! - [`layer`]: what wraps a store and is one, and in which order.
 
+#[cfg(feature = "audit")]
+pub mod audit;
 pub mod backend;
 #[cfg(any(feature = "aws", feature = "file"))]
 mod byte_reader;

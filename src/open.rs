@@ -7,7 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "audit")]
+use crate::audit::{
+    keys::Keys,
+    recorder::{Facts, Recorder, RecorderOptions, Subject},
+    sink::OpenSink,
+};
 use crate::backend::Backend;
+#[cfg(feature = "audit")]
+use crate::backend::audit_key::AuditKeySource;
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::backend::memory::MemoryBackend;
 use crate::backend::recovery::RecoveryWindow;
@@ -16,6 +24,11 @@ use crate::backend::secrets_manager::SecretsManagerBackend;
 use crate::clock::{Clock, SystemClock};
 use crate::crypto::kdf::KdfCost;
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "audit")]
+use crate::layer::audit::Audited;
+#[cfg(feature = "audit")]
+use crate::operation::{Context, Operation};
+use crate::store::TokenStore;
 use crate::vault::Vault;
 
 #[cfg(feature = "aws")]
@@ -86,8 +99,13 @@ impl fmt::Display for StoreLocation {
 /// A vault that is open, and what its backend can do beyond keeping records.
 #[derive(Debug)]
 pub struct Opened {
-    /// The vault.
-    pub vault: Vault,
+    /// The vault, without the layers around it.
+    pub vault: Arc<Vault>,
+    store: Arc<dyn TokenStore>,
+    #[cfg(feature = "audit")]
+    audit_key: Option<Arc<dyn AuditKeySource>>,
+    #[cfg(feature = "audit")]
+    recorder: Option<Arc<Recorder>>,
     file: Option<Arc<FileBackend>>,
     #[cfg(feature = "aws")]
     aws: Option<Arc<SecretsManagerBackend>>,
@@ -96,12 +114,67 @@ pub struct Opened {
 /// A backend, and what it is beyond that.
 #[derive(Default)]
 struct Parts {
+    #[cfg(feature = "audit")]
+    audit_key: Option<Arc<dyn AuditKeySource>>,
     file: Option<Arc<FileBackend>>,
     #[cfg(feature = "aws")]
     aws: Option<Arc<SecretsManagerBackend>>,
 }
 
 impl Opened {
+    /// The vault with its layers: what tokens are read and saved through.
+    pub fn store(&self) -> &dyn TokenStore {
+        &*self.store
+    }
+
+    /// The same, where every call leaves a line in `sink`.
+    ///
+    /// # Errors
+    /// As the backend has them, which keeps the key of the lines; `Unsupported` where it keeps none.
+    #[cfg(feature = "audit")]
+    pub async fn audited(
+        mut self,
+        sink: Arc<dyn OpenSink>,
+        options: RecorderOptions,
+        context: &Context,
+    ) -> Result<Self> {
+        let recorder = Arc::new(Recorder::new(sink, self.audit_keys(context).await?, options));
+        self.store = Arc::new(Audited::new(self.store, Arc::clone(&recorder)));
+        self.recorder = Some(recorder);
+        Ok(self)
+    }
+
+    /// The keys of the vault's audit trail.
+    ///
+    /// # Errors
+    /// As the backend has them; `Unsupported` where it keeps none.
+    #[cfg(feature = "audit")]
+    pub async fn audit_keys(&self, context: &Context) -> Result<Keys> {
+        let source = self.audit_key.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, "this store keeps no key for an audit trail")
+                .with_store(&self.vault)
+                .with_hint("unset TOKENVAULT_AUDIT, or keep the vault in a file")
+        })?;
+        Keys::derive(&source.audit_key(context).await?)
+    }
+
+    /// Does what is no operation of a token store, and leaves a line where lines are kept.
+    ///
+    /// # Errors
+    /// Those of `work`; those of [`Recorder::record`].
+    #[cfg(feature = "audit")]
+    pub async fn recorded<T>(
+        &self,
+        call: (&Context, Operation, Subject<'_>),
+        work: impl AsyncFnOnce(&Context) -> Result<T>,
+        facts: impl FnOnce(&Result<T>) -> Facts<'_>,
+    ) -> Result<T> {
+        match &self.recorder {
+            Some(recorder) => recorder.record(call, work, facts).await,
+            None => work(call.0).await,
+        }
+    }
+
     /// The file under the vault, for what only a file can do: key rotation, backup, verification.
     ///
     /// # Errors
@@ -151,7 +224,15 @@ pub async fn open(
     lock_wait: Duration,
 ) -> Result<Opened> {
     let (backend, parts): (Arc<dyn Backend>, Parts) = match location {
-        StoreLocation::Memory => (Arc::new(MemoryBackend::new()), Parts::default()),
+        StoreLocation::Memory => {
+            let memory = Arc::new(MemoryBackend::new());
+            let parts = Parts {
+                #[cfg(feature = "audit")]
+                audit_key: Some(Arc::clone(&memory) as _),
+                ..Parts::default()
+            };
+            (memory as _, parts)
+        }
         #[cfg(feature = "aws")]
         StoreLocation::Aws(aws) => {
             let aws = Arc::new(aws.backend().await.map_err(|error| error.with_store(location))?);
@@ -167,6 +248,8 @@ pub async fn open(
             let file = Arc::new(FileBackend::open(options).map_err(|error| error.with_store(location))?);
             let parts = Parts {
                 file: Some(Arc::clone(&file)),
+                #[cfg(feature = "audit")]
+                audit_key: Some(Arc::clone(&file) as _),
                 #[cfg(feature = "aws")]
                 aws: None,
             };
@@ -174,8 +257,14 @@ pub async fn open(
         }
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let vault = Arc::new(Vault::with_clock(backend, clock));
     Ok(Opened {
-        vault: Vault::with_clock(backend, clock),
+        store: Arc::clone(&vault) as _,
+        vault,
+        #[cfg(feature = "audit")]
+        audit_key: parts.audit_key,
+        #[cfg(feature = "audit")]
+        recorder: None,
         file: parts.file,
         #[cfg(feature = "aws")]
         aws: parts.aws,

@@ -1,18 +1,26 @@
 //! What an operation carries with it, and what its answer says beside the value.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Timestamp;
 
-/// The operations of a store, by the names that logs and errors use.
+/// What is done to a store, by the names that logs, errors and the audit trail use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
+    /// A copy of the vault as it is, sealed.
+    Backup,
+    /// Another passphrase or key file.
+    ChangeKey,
+    /// All tokens from one vault into another.
+    Copy,
     /// `delete_token`
     DeleteToken,
     /// `delete_tokens`
     DeleteTokens,
+    /// All tokens in the clear.
+    Export,
     /// `find_token`
     FindToken,
     /// `find_token_by_id`
@@ -21,20 +29,120 @@ pub enum Operation {
     GetTokens,
     /// An import of many tokens at once.
     Import,
+    /// A token taken away for good, without a recovery window.
+    Purge,
+    /// Every token taken away for good.
+    PurgeAll,
+    /// The index of a vault built anew.
+    Repair,
+    /// Everything sealed anew under a new key.
+    RotateKey,
     /// `save_token`
     SaveToken,
+    /// A deleted token brought back.
+    Undelete,
+    /// Everything read and checked.
+    Verify,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 17] = [
+        Self::Backup,
+        Self::ChangeKey,
+        Self::Copy,
+        Self::DeleteToken,
+        Self::DeleteTokens,
+        Self::Export,
+        Self::FindToken,
+        Self::FindTokenById,
+        Self::GetTokens,
+        Self::Import,
+        Self::Purge,
+        Self::PurgeAll,
+        Self::Repair,
+        Self::RotateKey,
+        Self::SaveToken,
+        Self::Undelete,
+        Self::Verify,
+    ];
+
+    /// Its name in an audit line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::ChangeKey => "change_key",
+            Self::Copy => "copy",
+            Self::DeleteToken => "delete_token",
+            Self::DeleteTokens => "delete_tokens",
+            Self::Export => "export",
+            Self::FindToken => "find_token",
+            Self::FindTokenById => "find_token_by_id",
+            Self::GetTokens => "get_tokens",
+            Self::Import => "import",
+            Self::Purge => "purge",
+            Self::PurgeAll => "purge_all",
+            Self::Repair => "repair",
+            Self::RotateKey => "rotate_key",
+            Self::SaveToken => "save_token",
+            Self::Undelete => "undelete",
+            Self::Verify => "verify",
+        }
+    }
+
+    /// Whether it may change what is stored.
+    pub const fn is_change(self) -> bool {
+        matches!(
+            self,
+            Self::ChangeKey
+                | Self::Copy
+                | Self::DeleteToken
+                | Self::DeleteTokens
+                | Self::Import
+                | Self::Purge
+                | Self::PurgeAll
+                | Self::Repair
+                | Self::RotateKey
+                | Self::SaveToken
+                | Self::Undelete
+        )
+    }
+
+    /// Whether it is about every token of the store, so that none of them is named.
+    pub const fn is_of_all(self) -> bool {
+        matches!(
+            self,
+            Self::Backup
+                | Self::Copy
+                | Self::DeleteTokens
+                | Self::Export
+                | Self::GetTokens
+                | Self::Import
+                | Self::PurgeAll
+        )
+    }
 }
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Backup => "backup",
+            Self::ChangeKey => "change key",
+            Self::Copy => "copy",
             Self::DeleteToken => "delete token",
             Self::DeleteTokens => "delete all tokens",
+            Self::Export => "export",
             Self::FindToken => "find token",
             Self::FindTokenById => "find token by id",
             Self::GetTokens => "list tokens",
             Self::Import => "import",
+            Self::Purge => "purge",
+            Self::PurgeAll => "purge all tokens",
+            Self::Repair => "repair",
+            Self::RotateKey => "rotate key",
             Self::SaveToken => "save token",
+            Self::Undelete => "undelete",
+            Self::Verify => "verify",
         })
     }
 }
@@ -48,6 +156,23 @@ pub struct Context {
     deadline: Option<Timestamp>,
     is_under_lease: bool,
     is_past_memory: bool,
+    requests: Option<Arc<Requests>>,
+}
+
+/// The requests that an operation made to a service, by the service's identifiers: whether it came to its end or not.
+#[derive(Debug, Default)]
+pub struct Requests(Mutex<Vec<String>>);
+
+impl Requests {
+    /// Adds one.
+    pub fn add(&self, id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_owned());
+    }
+
+    /// Hands over what there is.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Context {
@@ -101,6 +226,18 @@ impl Context {
     /// Whether the store is to be asked, whatever a layer remembers.
     pub fn is_past_memory(&self) -> bool {
         self.is_past_memory
+    }
+
+    /// Has `requests` told of every request to a service: an answer tells of those that led to it, an error of none.
+    #[must_use]
+    pub fn with_requests(mut self, requests: Arc<Requests>) -> Self {
+        self.requests = Some(requests);
+        self
+    }
+
+    /// Whom to tell of requests to a service.
+    pub fn requests(&self) -> Option<&Requests> {
+        self.requests.as_deref()
     }
 
     /// The caller's name.

@@ -66,6 +66,42 @@ async fn coordinated_over_memory() -> Arc<dyn TokenStore> {
     coordinated(memory().await)
 }
 
+#[cfg(feature = "audit")]
+mod audited {
+    use tempfile::TempDir;
+    use tokenvault::audit::file_sink::AuditFile;
+    use tokenvault::audit::keys::Keys;
+    use tokenvault::audit::recorder::{Mode, Recorder, RecorderOptions};
+    use tokenvault::backend::audit_key::AuditKey;
+    use tokenvault::conformance::Fresh;
+    use tokenvault::layer::audit::Audited;
+
+    use super::{Arc, TokenStore, Vault, memory};
+
+    /// The same store, where every call leaves a line in a file.
+    pub(crate) fn store(inner: Arc<dyn TokenStore>, mode: Mode) -> (Arc<dyn TokenStore>, TempDir) {
+        let folder = TempDir::new().unwrap();
+        let mut options = RecorderOptions::default();
+        options.mode = mode;
+        let keys = Keys::derive(&AuditKey::random().unwrap()).unwrap();
+        let sink = Arc::new(AuditFile::new(folder.path().join("audit.jsonl")));
+        (Arc::new(Audited::new(inner, Arc::new(Recorder::new(sink, keys, options)))), folder)
+    }
+
+    async fn required() -> Fresh<Arc<dyn TokenStore>> {
+        let (store, folder) = store(Arc::new(Vault::new(memory().await)), Mode::Required);
+        Fresh::keeping(store, folder)
+    }
+
+    async fn best_effort() -> Fresh<Arc<dyn TokenStore>> {
+        let (store, folder) = store(Arc::new(Vault::new(memory().await)), Mode::BestEffort);
+        Fresh::keeping(store, folder)
+    }
+
+    tokenvault::conformance_tests!(required_on_memory, required);
+    tokenvault::conformance_tests!(best_effort_on_memory, best_effort);
+}
+
 tokenvault::backend_conformance_tests!(memory_backend, memory);
 tokenvault::shared_conformance_tests!(memory_backend_by_two_handles, memory_twice);
 tokenvault::shared_conformance_tests!(unhurried_memory_by_two_handles, unhurried_twice);
@@ -129,6 +165,26 @@ mod file {
         Fresh::keeping(super::coordinated(open(&folder)), folder)
     }
 
+    #[cfg(feature = "audit")]
+    async fn audited_vault() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        let vault = Arc::new(Vault::new(open(&folder)));
+        let (store, trail) = super::audited::store(vault, tokenvault::audit::recorder::Mode::Required);
+        Fresh::keeping(store, (folder, trail))
+    }
+
+    #[cfg(feature = "audit")]
+    async fn loosely_audited_vault() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        let vault = Arc::new(Vault::new(open(&folder)));
+        let (store, trail) = super::audited::store(vault, tokenvault::audit::recorder::Mode::BestEffort);
+        Fresh::keeping(store, (folder, trail))
+    }
+
+    #[cfg(feature = "audit")]
+    tokenvault::conformance_tests!(required_audit_on_file, audited_vault);
+    #[cfg(feature = "audit")]
+    tokenvault::conformance_tests!(best_effort_audit_on_file, loosely_audited_vault);
     tokenvault::backend_conformance_tests!(file_backend, backend);
     tokenvault::shared_conformance_tests!(file_backend_by_two_handles, two_handles);
     tokenvault::conformance_tests!(vault_on_file, vault);

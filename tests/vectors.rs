@@ -219,6 +219,29 @@ async fn a_vault_under_a_key_file_is_left_for_the_python_reader() {
     write(&path.with_extension("key"), &[0x6B; 32]);
     let backend = live(FileOptions::new(&path, KeySource::KeyFile(path.with_extension("key")))).await;
     describe(&backend, "fresh-keyfile", json!({ "key_file": "fresh-keyfile.key" })).await;
+    #[cfg(feature = "audit")]
+    leave_trail(Arc::new(backend), &path.with_extension("audit")).await;
+}
+
+/// The trail of two handles, for read_audit.py.
+#[cfg(feature = "audit")]
+async fn leave_trail(backend: Arc<FileBackend>, path: &Path) {
+    use tokenvault::audit::file_sink::AuditFile;
+    use tokenvault::audit::keys::Keys;
+    use tokenvault::audit::recorder::{Recorder, RecorderOptions};
+    use tokenvault::backend::audit_key::AuditKeySource;
+    use tokenvault::layer::audit::Audited;
+
+    assert!(fs::remove_file(path).is_ok() || !path.exists());
+    let context = Context::new().with_principal("Zoë \u{1b} \"😀\"");
+    let keys = Keys::derive(&backend.audit_key(&context).await.unwrap()).unwrap();
+    for user in ["ada", "nobody"] {
+        let recorder = Recorder::new(Arc::new(AuditFile::new(path)), keys.clone(), RecorderOptions::default());
+        let store = Audited::new(Arc::new(Vault::new(Arc::clone(&backend) as _)), Arc::new(recorder));
+        let mut wanted = OAuthToken::new().with(Field::UserName, user);
+        assert_eq!(store.find_token(&context, &mut wanted).await.unwrap().value, user == "ada");
+        assert!(!store.delete_token(&context, "not there").await.unwrap().value);
+    }
 }
 
 #[tokio::test]

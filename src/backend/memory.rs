@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::backend::audit_key::{AuditKey, AuditKeySource};
 use crate::backend::directory::Directory;
 use crate::backend::{Backend, Candidates, Commit};
 use crate::error::Result;
@@ -15,11 +16,14 @@ use crate::record::Record;
 
 /// A backend without a disk, for tests, demonstrations and processes that need no more.
 #[derive(Debug)]
-pub struct MemoryBackend(Mutex<Directory<Arc<Record>>>);
+pub struct MemoryBackend {
+    directory: Mutex<Directory<Arc<Record>>>,
+    audit_key: Mutex<Option<AuditKey>>,
+}
 
 impl Default for MemoryBackend {
     fn default() -> Self {
-        Self(Mutex::new(Directory::new()))
+        Self { directory: Mutex::new(Directory::new()), audit_key: Mutex::default() }
     }
 }
 
@@ -31,7 +35,7 @@ impl MemoryBackend {
 
     fn directory(&self) -> MutexGuard<'_, Directory<Arc<Record>>> {
         // Whoever panicked inside left the directory as it was before or after one whole call of it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,5 +78,17 @@ impl Backend for MemoryBackend {
     async fn clear(&self, _: &Context) -> Result<Answer<usize>> {
         let old = std::mem::replace(&mut *self.directory(), Directory::new());
         Ok(Answer::of_store(old.len()))
+    }
+}
+
+/// Made at first use, and gone with the records.
+#[async_trait]
+impl AuditKeySource for MemoryBackend {
+    async fn audit_key(&self, _: &Context) -> Result<AuditKey> {
+        let mut held = self.audit_key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &*held {
+            return Ok(key.clone());
+        }
+        Ok(held.insert(AuditKey::random()?).clone())
     }
 }

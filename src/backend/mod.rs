@@ -14,6 +14,7 @@ use crate::lookup::LookupKey;
 use crate::operation::{Answer, Context};
 use crate::record::Record;
 
+pub mod audit_key;
 mod directory;
 #[cfg(feature = "file")]
 pub mod file;

@@ -33,7 +33,8 @@ pub(super) struct GlobalArgs {
     /// [TOKENVAULT_STORE; default: vault.tv in the user's data directory]
     #[arg(long, global = true, value_name = "STORE")]
     pub(super) store: Option<OsString>,
-    /// A configuration file in TOML: store, key-file, passphrase-file, format, lock-wait, quiet, log [TOKENVAULT_CONFIG]
+    /// A configuration file in TOML: store, key-file, passphrase-file, format, lock-wait, quiet, log, audit, audit-mode, audit-users
+    /// [TOKENVAULT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// The file with the 32 bytes that open the vault [TOKENVAULT_KEY_FILE]
@@ -150,6 +151,12 @@ pub(super) enum Command {
     /// In AWS the index is held against the secrets; that needs secretsmanager:ListSecrets. What is wrong is listed, the
     /// worst first; the exit code is 5 where tokens are lost to the vault, or would be.
     Verify(VerifyArgs),
+    /// Who did what to which token: look through the audit trail
+    ///
+    /// The trail is kept where TOKENVAULT_AUDIT names a place for it: stdout, stderr or file:PATH; off unless set.
+    /// TOKENVAULT_AUDIT_MODE says what happens where a line cannot be written: required (there is no answer; the default)
+    /// or best-effort. TOKENVAULT_AUDIT_USERS: hashed (the default) or plain. TOKENVAULT_PRINCIPAL: who runs this.
+    Audit(AuditArgs),
     /// Watch the whole life of a vault, explained line by line, on a temporary one
     Demo,
     /// Print a completion script for a shell
@@ -328,6 +335,64 @@ pub(super) struct VerifyArgs {
     /// lists may be five minutes old. Where it is broken off, run it again.
     #[arg(long)]
     pub(super) repair: bool,
+}
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<AuditCommand>,
+    /// The trail: a file, or - for standard input [default: the file that TOKENVAULT_AUDIT names]
+    #[arg(long, value_name = "FILE")]
+    pub(super) from: Vec<PathBuf>,
+    /// Only calls about this token, and those about all tokens
+    #[arg(long, value_name = "ID")]
+    pub(super) token: Option<String>,
+    /// Only calls about this user's tokens; where users are hashed, the vault's key is needed
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// Only calls of this principal
+    #[arg(long, value_name = "NAME")]
+    pub(super) principal: Option<String>,
+    /// Only calls that ended so
+    #[arg(long, value_name = "OUTCOME", value_parser = ["ok", "not-found", "refused", "failed", "unknown"])]
+    pub(super) outcome: Option<String>,
+    /// Not before: a moment in UTC such as 2026-11-22T17:20:00Z, a date, or how long ago, such as 2h
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Before, in the same forms
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Draw who called when, instead of listing the calls
+    #[arg(long)]
+    pub(super) timeline: bool,
+    /// Write that picture as SVG into this new file
+    #[arg(long, value_name = "FILE")]
+    pub(super) svg: Option<PathBuf>,
+    /// Hold CloudTrail's events against the trail, and list the reads of the vault's secrets that did not come through the
+    /// vault; the exit code is 1 where there are any. - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["timeline", "svg", "token", "user", "principal", "outcome", "since", "until"])]
+    pub(super) cloudtrail: Option<PathBuf>,
+    /// Where the vault's secrets are [default: the prefix of the store, where that is in AWS]
+    #[arg(long, value_name = "PREFIX", requires = "cloudtrail")]
+    pub(super) prefix: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum AuditCommand {
+    /// Check that no line was changed, removed or moved; needs the vault's key
+    ///
+    /// The exit code is 5 where a chain is broken, and 4 where none is but one has no end: its process runs or was killed,
+    /// or its last lines were cut off.
+    Verify {
+        /// The trail: a file, or several in the order in which they were written, or - for standard input
+        /// [default: the file that TOKENVAULT_AUDIT names]
+        #[arg(long, value_name = "FILE")]
+        from: Vec<PathBuf>,
+        /// Chains without an end are no reason to worry
+        #[arg(long)]
+        allow_open: bool,
+    },
 }
 
 #[derive(Args)]

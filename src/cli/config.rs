@@ -9,6 +9,7 @@ use etcetera::BaseStrategy;
 use zeroize::Zeroizing;
 
 use crate::cli::args::{Format, GlobalArgs};
+use crate::cli::audit_settings::{AuditSettings, AuditTexts};
 use crate::cli::config_file::{ConfigFile, KeyChoice};
 use crate::cli::text;
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ pub(super) struct Settings {
     pub(super) lock_wait: Duration,
     pub(super) quiet: bool,
     pub(super) log: Option<String>,
+    pub(super) audit: Option<AuditSettings>,
 }
 
 /// The environment variables that matter. An empty one counts as not set.
@@ -42,6 +44,7 @@ pub(super) struct Environment {
     format: Option<OsString>,
     lock_wait: Option<OsString>,
     log: Option<OsString>,
+    audit: AuditTexts,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -65,6 +68,12 @@ impl Environment {
             format: variable("TOKENVAULT_FORMAT"),
             lock_wait: variable("TOKENVAULT_LOCK_WAIT"),
             log: variable("TOKENVAULT_LOG"),
+            audit: AuditTexts {
+                target: variable("TOKENVAULT_AUDIT"),
+                mode: variable("TOKENVAULT_AUDIT_MODE"),
+                users: variable("TOKENVAULT_AUDIT_USERS"),
+                principal: variable("TOKENVAULT_PRINCIPAL"),
+            },
         })
     }
 }
@@ -91,6 +100,7 @@ impl Settings {
             lock_wait: DEFAULT_LOCK_WAIT,
             quiet: false,
             log: None,
+            audit: None,
         }
     }
 
@@ -126,6 +136,7 @@ impl Settings {
             lock_wait: flags.lock_wait.or(environment_wait).or(file.lock_wait).unwrap_or(DEFAULT_LOCK_WAIT),
             quiet: flags.quiet || file.quiet,
             log: environment.log.map(|text| utf8("TOKENVAULT_LOG", text)).transpose()?.or(file.log),
+            audit: AuditSettings::resolve(environment.audit, file.audit)?,
         })
     }
 }

@@ -12,6 +12,7 @@ use nix::fcntl::OFlag;
 use toml::{Spanned, Value};
 
 use crate::cli::args::Format;
+use crate::cli::audit_settings::{self, AuditOfFile, AuditTarget};
 use crate::cli::text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::StoreLocation;
@@ -19,6 +20,10 @@ use crate::secret::SecretText;
 
 /// The largest configuration that is read.
 const MAX_BYTES: u64 = 64 * 1024;
+
+/// What is said to who misspells one.
+const KEYS: &str = "the keys are store, key-file, passphrase-file, format, lock-wait, quiet, log, audit, audit-mode and \
+                    audit-users";
 
 /// Where the key to the vault comes from.
 pub(super) enum KeyChoice {
@@ -39,6 +44,7 @@ pub(super) struct ConfigFile {
     pub(super) lock_wait: Option<Duration>,
     pub(super) quiet: bool,
     pub(super) log: Option<String>,
+    pub(super) audit: AuditOfFile,
 }
 
 impl ConfigFile {
@@ -64,8 +70,7 @@ impl ConfigFile {
                 let at = place(key.span().start);
                 let key = text::as_name(key.get_ref()).unwrap_or(text::HIDDEN_NAME);
                 match problem {
-                    Problem::UnknownKey => Error::invalid(format!("{at}: unknown key {key}"))
-                        .with_hint("the keys are store, key-file, passphrase-file, format, lock-wait, quiet and log"),
+                    Problem::UnknownKey => Error::invalid(format!("{at}: unknown key {key}")).with_hint(KEYS),
                     Problem::Value(wanted) => {
                         Error::invalid(format!("{at}: {key} has no usable value")).with_hint(wanted)
                     }
@@ -101,6 +106,22 @@ impl ConfigFile {
                 let wait = value.as_str().and_then(|text| text::parse_duration(text).ok());
                 self.lock_wait =
                     Some(wait.ok_or_else(wanted("give a duration in quotes, such as '10s', of at most '36500d'"))?);
+            }
+            "audit" => {
+                let target = value.as_str().and_then(|text| AuditTarget::parse(OsStr::new(text)).ok());
+                self.audit.target =
+                    Some(match target.ok_or_else(wanted("give 'off', 'stdout', 'stderr' or 'file:PATH'"))? {
+                        AuditTarget::File(file) => AuditTarget::File(beside(path, &file)),
+                        other => other,
+                    });
+            }
+            "audit-mode" => {
+                let mode = value.as_str().and_then(audit_settings::mode);
+                self.audit.mode = Some(mode.ok_or_else(wanted("give 'required' or 'best-effort'"))?);
+            }
+            "audit-users" => {
+                let users = value.as_str().and_then(audit_settings::users);
+                self.audit.users = Some(users.ok_or_else(wanted("give 'hashed' or 'plain'"))?);
             }
             "quiet" => self.quiet = value.as_bool().ok_or_else(wanted("give true or false"))?,
             "log" => {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::audit::recorder::{Facts, Subject, facts_of};
 use crate::cli::args::CopyArgs;
 use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
@@ -12,6 +13,7 @@ use crate::cli::text::counted;
 use crate::copy::{self, CopyOptions, CopyReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::StoreLocation;
+use crate::operation::{Context, Operation};
 
 pub(super) async fn copy(session: &mut Session, args: &CopyArgs) -> Done {
     let (from, to) = (StoreLocation::parse(&args.from)?, StoreLocation::parse(&args.to)?);
@@ -24,9 +26,19 @@ pub(super) async fn copy(session: &mut Session, args: &CopyArgs) -> Done {
     let bar = Progress::new(session, "tokens");
     let show = |done, total| bar.show(done, total);
     let options = CopyOptions { dry_run: args.dry_run, progress: Some(&show) };
-    let copied = copy::copy(&**source.vault.backend(), &**target.vault.backend(), &session.context, &options).await;
+    let (from, to) = (&**source.vault.backend(), &**target.vault.backend());
+    // A line for each of the two vaults: for one it is every token that left, for the other what came.
+    let write = async |context: &Context| {
+        let copy = async |context: &Context| copy::copy(from, to, context, &options).await;
+        target.recorded((context, Operation::Copy, Subject::All), copy, facts).await
+    };
+    let copied = source.recorded((&session.context, Operation::Copy, Subject::All), write, facts).await;
     bar.finish();
     tell(session, &copied?, args.dry_run)
+}
+
+fn facts(report: &Result<CopyReport>) -> Facts<'_> {
+    Facts { count: report.as_ref().ok().map(|report| report.in_source), ..facts_of(report) }
 }
 
 /// What the key of the target is named by, where it has one of its own.

@@ -1,5 +1,7 @@
 //! The commands that delete, for a while or for good, and bring back: delete, delete-all, undelete.
 
+use crate::audit::line::Ending;
+use crate::audit::recorder::{Facts, Subject, facts_of};
 use crate::backend::recovery::{Purged, RecoveryWindow};
 use crate::cli::report::Done;
 use crate::cli::session::Session;
@@ -7,19 +9,24 @@ use crate::cli::text::counted;
 use crate::cli::tokens::no_such;
 use crate::error::{Error, Result};
 use crate::open::Opened;
-use crate::store::TokenStore;
+use crate::operation::{Context, Operation};
 use crate::undelete;
 
 pub(super) async fn delete(session: &mut Session, id: &str, purge: bool) -> Done {
     let opened = session.open().await?;
     if purge {
         let window = to_purge(&opened)?;
-        if !undelete::purge(&opened.vault, window, &session.context, id).await? {
+        let call = (&session.context, Operation::Purge, Subject::Id(id));
+        let purge = async |context: &Context| undelete::purge(&opened.vault, window, context, id).await;
+        if !opened.recorded(call, purge, |purged| of_deletion(purged, |is_purged| *is_purged)).await? {
             return Err(no_such(&opened, "no token has this id; nothing was deleted").into());
         }
         return session.out.remark("deleted for good: nothing brings it back");
     }
-    let Some(record) = opened.vault.delete_record(&session.context, id).await?.value else {
+    let call = (&session.context, Operation::DeleteToken, Subject::Id(id));
+    let delete = async |context: &Context| Ok(opened.vault.delete_record(context, id).await?.value);
+    let deleted = opened.recorded(call, delete, |record| of_deletion(record, Option::is_some)).await?;
+    let Some(record) = deleted else {
         return Err(no_such(&opened, "no token has this id; nothing was deleted").into());
     };
     match opened.recovery() {
@@ -31,6 +38,15 @@ pub(super) async fn delete(session: &mut Session, id: &str, purge: bool) -> Done
     }
 }
 
+/// What a line says of the deletion of one token.
+fn of_deletion<T>(result: &Result<T>, was_there: impl Fn(&T) -> bool) -> Facts<'_> {
+    match result {
+        Ok(value) if was_there(value) => Facts { is_token: true, ..Facts::of(Ending::Ok) },
+        Ok(_) => Facts::of(Ending::NotFound),
+        Err(error) => Facts::of_error(error.kind()),
+    }
+}
+
 pub(super) async fn delete_all(session: &mut Session, yes: bool, purge: bool) -> Done {
     if !yes {
         return Err(Error::invalid("this would delete every token; nothing was deleted")
@@ -39,12 +55,15 @@ pub(super) async fn delete_all(session: &mut Session, yes: bool, purge: bool) ->
     }
     let opened = session.open().await?;
     if !purge {
-        let count = opened.vault.delete_tokens(&session.context).await?.value;
+        let count = opened.store().delete_tokens(&session.context).await?.value;
         return session.out.remark(&format!("deleted {}", counted(count, "token")));
     }
     let window = to_purge(&opened)?;
-    let purged = window.clear_for_good(&session.context).await.map_err(|error| error.with_store(&opened.vault))?;
-    let Purged { deleted, purged, has_listed } = purged.value;
+    let call = (&session.context, Operation::PurgeAll, Subject::All);
+    let clear = async |context: &Context| {
+        Ok(window.clear_for_good(context).await.map_err(|error| error.with_store(&opened.vault))?.value)
+    };
+    let Purged { deleted, purged, has_listed } = opened.recorded(call, clear, facts_of).await?;
     if !has_listed {
         session.out.note(
             "what was deleted before was not looked for: secretsmanager:ListSecrets is not allowed; it goes when its \
@@ -74,7 +93,9 @@ pub(super) async fn undelete(session: &mut Session, id: &str) -> Done {
             .with_store(&opened.vault)
             .with_hint("let the user sign in again, or take the token from a backup")
     })?;
-    let id = undelete::undelete(&opened.vault, window, &session.context, id).await?.value;
+    let call = (&session.context, Operation::Undelete, Subject::Id(id));
+    let undelete = async |context: &Context| Ok(undelete::undelete(&opened.vault, window, context, id).await?.value);
+    let id = opened.recorded(call, undelete, |id| Facts { token: id.as_deref().ok(), ..facts_of(id) }).await?;
     session.out.remark("brought back, under the id")?;
     session.out.line(&id)
 }

@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
+use crate::audit::recorder::{Subject, facts_of};
 use crate::backend::secrets_manager::key_report::{KeyReport, KeyUse};
 use crate::cli::progress::Progress;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
 use crate::error::{Error, ErrorKind};
+use crate::operation::{Context, Operation};
 
 pub(super) async fn rotate(session: &mut Session, key: Option<&str>) -> Done {
     let Some(key) = key else {
@@ -17,7 +19,10 @@ pub(super) async fn rotate(session: &mut Session, key: Option<&str>) -> Done {
     };
     let opened = session.open().await?;
     let bar = Progress::new(session, "secrets");
-    let moved = opened.aws()?.rotate_key(&session.context, key, &|done, total| bar.show(done, total)).await;
+    let aws = opened.aws()?;
+    let call = (&session.context, Operation::RotateKey, Subject::All);
+    let rotate = async |context: &Context| aws.rotate_key(context, key, &|done, total| bar.show(done, total)).await;
+    let moved = opened.recorded(call, rotate, facts_of).await;
     bar.finish();
     let report = moved?.value;
     if session.out.is_json() {

@@ -20,6 +20,10 @@ use crate::cli::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 
 mod args;
+mod audit;
+mod audit_settings;
+mod audit_trail;
+mod audit_verify;
 mod config;
 mod config_file;
 mod copy;
@@ -151,6 +155,7 @@ async fn dispatch(command: Command, session: &mut Session) -> Done {
         Command::RotateKey(args) => upkeep::rotate_key(session, &args).await,
         Command::ChangePassphrase(args) => upkeep::change_passphrase(session, &args).await,
         Command::Verify(args) => upkeep::verify(session, args.repair).await,
+        Command::Audit(args) => audit::run(session, &args).await,
         Command::Demo => demo::run(session).await,
         Command::Completions { shell } => manual::completions(session, shell),
         Command::Man { to } => manual::pages(session, to.as_deref()),

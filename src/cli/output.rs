@@ -111,6 +111,19 @@ impl Output {
         self.line(&table.trim_fmt())
     }
 
+    /// A table of these rows, or what is said where there is none.
+    pub(super) fn rows(&mut self, header: &[&str], rows: impl Iterator<Item = Vec<String>>, none: &str) -> Done {
+        let mut table = self.table(header);
+        table.set_content_arrangement(ContentArrangement::Disabled);
+        for row in rows {
+            table.add_row(row.iter().map(|text| shortened(&printable(text), MAX_CELL)));
+        }
+        if table.is_empty() {
+            return self.remark(none);
+        }
+        self.line(&table.trim_fmt())
+    }
+
     /// Whether colours and weights are wanted: on a terminal, unless `NO_COLOR` or the like says otherwise.
     fn has_style(&self) -> bool {
         self.out.is_terminal() && AutoStream::choice(&self.out) != ColorChoice::Never

@@ -1,5 +1,7 @@
 //! What every command works with.
 
+use std::sync::Arc;
+
 use crate::backend::file::KeySource;
 use crate::cli::config::Settings;
 use crate::cli::key;
@@ -19,7 +21,11 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(settings: Settings) -> Done<Self> {
         let out = Output::stdout(&settings)?;
-        Ok(Self { settings, out, context: Context::new().with_principal("tokenvault command line") })
+        let principal = settings.audit.as_ref().and_then(|audit| audit.principal.clone());
+        let principal = principal.unwrap_or_else(|| Arc::from(format!("uid {}", nix::unistd::Uid::current())));
+        let caller = format!("tokenvault command line, process {}", std::process::id());
+        let context = Context::new().with_principal(principal).with_caller(caller);
+        Ok(Self { settings, out, context })
     }
 
     /// Opens the vault that is set, asking for its passphrase where none is named.
@@ -33,6 +39,10 @@ impl Session {
         store: &StoreLocation,
         key: impl FnOnce() -> Result<KeySource>,
     ) -> Result<Opened> {
-        open::open(store, key, self.settings.lock_wait).await
+        let opened = open::open(store, key, self.settings.lock_wait).await?;
+        match &self.settings.audit {
+            Some(audit) => opened.audited(audit.sink(), audit.options(), &self.context).await,
+            None => Ok(opened),
+        }
     }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::audit::recorder::{Subject, facts_of};
 use crate::backend::secrets_manager::repair::Stage;
 use crate::backend::secrets_manager::survey::{Survey, Trouble};
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
 use crate::error::Error;
+use crate::operation::{Context, Operation};
 
 /// More findings of one kind are counted and not named.
 const MAX_NAMED: usize = 20;
@@ -17,12 +19,14 @@ const MAX_NAMED: usize = 20;
 pub(super) async fn verify(session: &mut Session, repair: bool) -> Done {
     let opened = session.open().await?;
     let aws = opened.aws()?;
-    let survey = if repair {
-        let out = &session.out;
-        aws.repair(&session.context, &|stage| told(stage).into_iter().for_each(|text| out.note(&text))).await?.value
-    } else {
-        aws.verify(&session.context).await?.value
+    let out = &session.out;
+    let operation = if repair { Operation::Repair } else { Operation::Verify };
+    let look = async |context: &Context| match repair {
+        true => aws.repair(context, &|stage| told(stage).into_iter().for_each(|text| out.note(&text))).await,
+        false => aws.verify(context).await,
     };
+    let call = (&session.context, operation, Subject::All);
+    let survey = opened.recorded(call, look, facts_of).await?.value;
     tell(session, &survey)
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
 use crate::open::Opened;
 use crate::secret::SecretText;
-use crate::store::{Outcome, Saved, TokenStore};
+use crate::store::{Outcome, Saved};
 use crate::token::OAuthToken;
 
 /// Saves token after token as it is read. Where nobody reads the ids any more, the rest is saved all the same: it was
@@ -50,7 +50,7 @@ async fn save_next<R: io::Read>(session: &mut Session, opened: &Opened, reader: 
     let Some((line, mut token)) = reader.next()? else {
         return Ok(false);
     };
-    let saved = opened.vault.save_token(&session.context, &mut token).await.map_err(|error| at_line(&error, line))?;
+    let saved = opened.store().save_token(&session.context, &mut token).await.map_err(|error| at_line(&error, line))?;
     remark_on(session, line, saved.value);
     match session.out.line(token.id().unwrap_or_default()) {
         Ok(()) | Err(Stop::OutputClosed) => Ok(true),
@@ -89,7 +89,7 @@ pub(super) async fn find(session: &mut Session, args: &FindArgs) -> Done {
         token.set(field, Some(SecretText::new(&text)));
     }
     let opened = session.open().await?;
-    if !opened.vault.find_token(&session.context, &mut token).await?.value {
+    if !opened.store().find_token(&session.context, &mut token).await?.value {
         return Err(not_found("no token matches").into());
     }
     session.out.token(&token, args.reveal.reveal)
@@ -113,7 +113,7 @@ pub(super) fn no_such(opened: &Opened, what: &str) -> Error {
 
 pub(super) async fn get(session: &mut Session, args: &GetArgs) -> Done {
     let opened = session.open().await?;
-    let answer = opened.vault.find_token_by_id(&session.context, &args.id).await?;
+    let answer = opened.store().find_token_by_id(&session.context, &args.id).await?;
     let token = answer.value.ok_or_else(|| no_such(&opened, "no token has this id"))?;
     let Some(name) = &args.field else {
         return session.out.token(&token, args.reveal.reveal);
@@ -126,7 +126,7 @@ pub(super) async fn get(session: &mut Session, args: &GetArgs) -> Done {
 
 pub(super) async fn list(session: &mut Session, args: &ListArgs) -> Done {
     let opened = session.open().await?;
-    let tokens = opened.vault.get_tokens(&session.context).await?.value;
+    let tokens = opened.store().get_tokens(&session.context).await?.value;
     let until = args.expiring.map(|within| SystemClock.now().after(within));
     let is_asked_for = |token: &&OAuthToken| {
         args.user.as_deref().is_none_or(|user| token.user_name() == Some(user))

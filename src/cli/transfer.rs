@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::audit::recorder::{Facts, Subject, facts_of};
 use crate::cli::args::{ExportArgs, Ids, ImportArgs, Sdk};
 use crate::cli::import_view::SummaryView;
 use crate::cli::new_file::write_new;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::export::{self, CsvFormat};
 use crate::import::row::Rows;
 use crate::import::{self, ImportOptions, csv, sqlite};
+use crate::operation::Operation;
 use crate::store::TokenStore;
 
 /// Below this an import is over before a bar could be read.
@@ -36,7 +38,14 @@ pub(super) async fn import(session: &mut Session, args: &ImportArgs) -> Done {
         skip_refused: args.skip_refused,
         progress: Some(&progress),
     };
-    let summary = import::import(&opened.vault, &session.context, &rows, &options).await;
+    let call = (&session.context, Operation::Import, Subject::All);
+    let summary = opened
+        .recorded(
+            call,
+            async |context| import::import(&opened.vault, context, &rows, &options).await,
+            |summary| Facts { count: Some(rows.rows.len()), ..facts_of(summary) },
+        )
+        .await;
     bar.finish();
     let summary = summary?;
     let view = SummaryView(&summary);
@@ -68,7 +77,14 @@ pub(super) async fn export(session: &mut Session, args: &ExportArgs) -> Done {
             .into());
     }
     let opened = session.open().await?;
-    let tokens = opened.vault.get_tokens(&session.context).await?.value;
+    let call = (&session.context, Operation::Export, Subject::All);
+    let tokens = opened
+        .recorded(
+            call,
+            async |context| Ok(opened.vault.get_tokens(context).await?.value),
+            |tokens| Facts { count: tokens.as_ref().ok().map(Vec::len), ..facts_of(tokens) },
+        )
+        .await?;
     let format = match args.format_of {
         Sdk::Python => CsvFormat::Python,
         Sdk::Node => CsvFormat::Node,

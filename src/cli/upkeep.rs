@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::audit::recorder::{Subject, facts_of};
 use crate::backend::file::{KeySource, Verification};
 use crate::cli::args::{ChangeArgs, CostArgs, InitArgs, RotateArgs};
 use crate::cli::config_file::KeyChoice;
@@ -23,6 +24,7 @@ use crate::crypto::kdf::KdfCost;
 use crate::crypto::keys::random_key;
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::{self, StoreLocation};
+use crate::operation::{Context, Operation};
 
 pub(super) async fn init(session: &mut Session, args: &InitArgs) -> Done {
     #[cfg(feature = "aws")]
@@ -126,7 +128,9 @@ fn make_key_file(path: &Path) -> Result<()> {
 
 pub(super) async fn backup(session: &mut Session, to: &Path) -> Done {
     let opened = session.open().await?;
-    let count = opened.file()?.backup(&session.context, to).await?;
+    let file = opened.file()?;
+    let call = (&session.context, Operation::Backup, Subject::All);
+    let count = opened.recorded(call, async |context| file.backup(context, to).await, facts_of).await?;
     session.out.remark(&format!("copied {} to {}; the same key opens it", counted(count, "token"), to.display()))
 }
 
@@ -141,7 +145,9 @@ pub(super) async fn rotate_key(session: &mut Session, args: &RotateArgs) -> Done
             .into());
     }
     let opened = session.open().await?;
-    let generation = opened.file()?.rotate_key(&session.context).await?;
+    let file = opened.file()?;
+    let call = (&session.context, Operation::RotateKey, Subject::All);
+    let generation = opened.recorded(call, async |context| file.rotate_key(context).await, facts_of).await?;
     session.out.remark(&format!("sealed everything anew under a new data key (generation {generation})"))
 }
 
@@ -155,7 +161,9 @@ pub(super) async fn change_passphrase(session: &mut Session, args: &ChangeArgs) 
         KeySource::PassphraseFile(path) => format!("the passphrase in {}", path.display()),
         KeySource::Passphrase(_) => "the new passphrase".to_owned(),
     };
-    let generation = file.change_key(&session.context, new, cost(args.cost)).await?;
+    let call = (&session.context, Operation::ChangeKey, Subject::All);
+    let change = async |context: &Context| file.change_key(context, new, cost(args.cost)).await;
+    let generation = opened.recorded(call, change, facts_of).await?;
     session.out.remark(&format!("the vault opens by {opens_by} from now on (generation {generation})"))
 }
 
@@ -181,8 +189,10 @@ pub(super) async fn verify(session: &mut Session, repair: bool) -> Done {
             .into());
     }
     let opened = session.open().await?;
+    let file = opened.file()?;
+    let call = (&session.context, Operation::Verify, Subject::All);
     let Verification { generation, records, frames, bytes, dead_bytes, torn_bytes } =
-        opened.file()?.verify(&session.context).await?;
+        opened.recorded(call, async |context| file.verify(context).await, facts_of).await?;
     if session.out.is_json() {
         session.out.json(&VerificationView { generation, records, frames, bytes, dead_bytes, torn_bytes })?;
     }

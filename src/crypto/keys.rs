@@ -5,6 +5,7 @@
 //!   wrapping key     = HKDF(key-encryption key, "tokenvault/1/wrap")          wraps root key || data key
 //!   header MAC key   = HKDF(key-encryption key, "tokenvault/1/header-mac")    authenticates the header
 //! root key           = random, once for each vault; outlives every rotation
+//!   audit key        = HKDF(root key, "tokenvault/1/audit")                   for the audit trail: src/audit/keys.rs
 //! data key           = random, new at every rewrite                           seals the frames
 //!
 //! HKDF(key, label)   = HKDF-SHA-256(ikm = key, salt = empty, info = label) -> 32 bytes    (RFC 5869)
@@ -27,6 +28,7 @@ use crate::identity::fill_random;
 
 const LABEL_WRAP: &[u8] = b"tokenvault/1/wrap";
 const LABEL_HEADER_MAC: &[u8] = b"tokenvault/1/header-mac";
+const LABEL_AUDIT: &[u8] = b"tokenvault/1/audit";
 
 /// Bytes of a key: of every key here.
 pub const KEY_LEN: usize = 32;
@@ -132,6 +134,14 @@ impl RootKey {
     pub fn random() -> Result<Self> {
         random_key().map(Self)
     }
+
+    /// HKDF(root key, "tokenvault/1/audit")
+    ///
+    /// # Errors
+    /// None that can be met: the lengths are constants.
+    pub fn audit_key(&self) -> Result<KeyBytes> {
+        hkdf(self.0.as_slice(), LABEL_AUDIT)
+    }
 }
 
 fn copied(key: &[u8; KEY_LEN]) -> KeyBytes {
@@ -183,7 +193,8 @@ mod tests {
 
     #[test]
     fn labels_lead_to_keys_that_have_nothing_in_common() {
-        assert_ne!(hkdf(&[1; 32], LABEL_WRAP).unwrap(), hkdf(&[1; 32], LABEL_HEADER_MAC).unwrap());
+        let keys = [LABEL_WRAP, LABEL_HEADER_MAC, LABEL_AUDIT].map(|label| hkdf(&[1; 32], label).unwrap());
+        assert!(keys[0] != keys[1] && keys[0] != keys[2] && keys[1] != keys[2]);
     }
 
     #[test]

@@ -1,5 +1,17 @@
 //! Layers: each wraps a [`TokenStore`](crate::store::TokenStore) and is one.
+//!
+//! # Order
+//! From the outside: audit, coordination, cache, vault.
+//!
+//! ```text
+//! right:  Audited(Coordinated(Cache(Vault)))
+//! wrong:  Cache(Audited(Vault))        an access that the cache answers leaves no line
+//! wrong:  Cache(Coordinated(Vault))    a token that was handed out to one, to be refreshed, is handed to all
+//! wrong:  Coordinated(Audited(Vault))  who waits, and what was refused in the end, leaves the lines of each look
+//! ```
 
+#[cfg(feature = "audit")]
+pub mod audit;
 pub mod cache;
 pub mod coordinate;
 #[cfg(feature = "provider")]

@@ -57,6 +57,7 @@ impl Shell {
         command.args(args).env_clear().current_dir(self.folder.path());
         command.env("HOME", self.path("home")).env("TMPDIR", self.folder.path()).env("TOKENVAULT_LOG", self.log);
         command.env("TOKENVAULT_STORE", "file:vault.tv").env("TOKENVAULT_PASSPHRASE_FILE", self.path("passphrase-0"));
+        command.env("TOKENVAULT_AUDIT", "file:audit.jsonl");
         command
     }
 
@@ -129,6 +130,7 @@ fn no_command_shows_a_secret_that_was_not_asked_for() {
         misplaced(&shell, id.trim());
         in_and_out(&shell);
         upkeep(&shell);
+        audit(&shell);
         shell.done(&["--store", "file:keyed.tv", "--key-file", "made.key", "init", "--make-key-file"], "");
         shell.assert_files_are_sealed();
         shell.done(&["delete", id.trim()], "");
@@ -272,6 +274,29 @@ fn upkeep(shell: &Shell) {
     write(&shell.path("damaged.tv"), &bytes);
     for command in [&["list"][..], &["verify"], &["rotate-key"]] {
         shell.refused(&[&["--store", "file:damaged.tv"], command].concat(), "");
+    }
+}
+
+/// The trail of all that came before: it is among the files that hold nothing of a token, also not of its user.
+fn audit(shell: &Shell) {
+    let trail = std::fs::read(shell.path("audit.jsonl")).unwrap();
+    assert!(trail.split(|byte| *byte == b'\n').count() > 100, "every command above left lines");
+    let secret = shell.text(Field::AccessToken);
+    for args in [
+        &["audit"][..],
+        &["audit", "--user", shell.text(Field::UserName)],
+        &["audit", "--token", secret],
+        &["audit", "--timeline"],
+        &["audit", "verify"],
+        &["audit", "--outcome", "refused"],
+    ] {
+        shell.done(args, "");
+        shell.done(&[&["--format", "json"], args].concat(), "");
+    }
+    shell.refused(&["audit", "--outcome", secret], "");
+    shell.refused(&["audit", "--since", secret], "");
+    for variable in ["TOKENVAULT_AUDIT", "TOKENVAULT_AUDIT_MODE", "TOKENVAULT_AUDIT_USERS"] {
+        shell.refused_with(variable, secret, &["list"]);
     }
 }
 

@@ -171,7 +171,8 @@ fn format_vectors(checkout: &Checkout) -> Result<(), String> {
     // These tests leave vaults of today's code where the reader finds them.
     checkout::run(&mut checkout.cargo(["test", "--package", "tokenvault", "--all-features", "--test", "vectors"]))?;
     let left = checkout.target.join("tmp/vectors");
-    checkout::run(checkout.command(python).args(["tests/vectors/read.py", "tests/vectors"]).arg(left))
+    checkout::run(checkout.command(&python).args(["tests/vectors/read.py", "tests/vectors"]).arg(&left))?;
+    checkout::run(checkout.command(&python).arg("tests/vectors/read_audit.py").arg(&left))
 }
 
 #[cfg(test)]

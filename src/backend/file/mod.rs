@@ -19,6 +19,7 @@ use crate::backend::file::os_disk::OsDisk;
 use crate::backend::file::queue::Work;
 use crate::backend::file::rewrite::Rewrite;
 
+use crate::backend::audit_key::{AuditKey, AuditKeySource};
 use crate::backend::{Backend, Candidates, Commit};
 use crate::crypto::kdf::KdfCost;
 use crate::error::Result;
@@ -213,6 +214,14 @@ impl Backend for FileBackend {
 
     async fn clear(&self, context: &Context) -> Result<Answer<usize>> {
         self.write(context, Work::Rewrite(Rewrite::without_records())).await.map(Answer::of_store)
+    }
+}
+
+/// Derived from the root key, which outlives rotations and changes of the passphrase.
+#[async_trait]
+impl AuditKeySource for FileBackend {
+    async fn audit_key(&self, _: &Context) -> Result<AuditKey> {
+        Ok(AuditKey::new(&*self.handle()?.core().state().root.audit_key()?))
     }
 }
 

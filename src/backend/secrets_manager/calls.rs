@@ -52,6 +52,9 @@ impl<'a> Asked<'a> {
 
     fn note(&self, id: Option<&str>) {
         if let Some(id) = id {
+            if let Some(requests) = self.context.requests() {
+                requests.add(id);
+            }
             self.request_ids.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_owned());
         }
     }

@@ -1,0 +1,26 @@
+//! The audit trail: a line for every call, chained by MACs. docs/audit.md has the lines' fields and the chain's formula.
+//!
+//! ```text
+//! recorder   a call begins, a call ends: its lines        line   what a line says
+//!   queue    calls that wait together share one write     chain  what binds it to the line before
+//!     sink   what takes the lines: a file, a stream       keys   what the chain and the hashes are keyed with
+//!
+//! read       lines as they come back                       verify whether the chains are whole
+//! query      which of them are asked for                   timeline a picture of them
+//! cloudtrail reads that no line is about
+//! ```
+
+mod chain;
+pub mod cloudtrail;
+pub mod file_sink;
+pub mod keys;
+pub mod line;
+pub mod query;
+mod queue;
+pub mod read;
+pub mod recorder;
+pub mod sink;
+pub mod stream_sink;
+pub mod timeline;
+pub(crate) mod utc;
+pub mod verify;

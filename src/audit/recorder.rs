@@ -1,0 +1,398 @@
+//! Calls, and the lines that they leave.
+//!
+//! ```text
+//! enter   required, and a change: the intent is written, or nothing is done
+//!   ...   the call itself
+//! leave   its line is written; required: or there is no answer
+//! drop    a call that nobody waits for any more: its line is written as far as can be
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::audit::keys::{Hashed, Keys};
+use crate::audit::line::{self, Draft, Ending, Kind, MAX_REQUESTS};
+use crate::audit::queue::{Failure, Fixed, Queue};
+use crate::audit::sink::OpenSink;
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::RecordName;
+use crate::operation::{Context, Operation, Requests, Source};
+
+/// What happens where a line is not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// No line, no answer: nothing leaves the vault, and no change is begun.
+    #[default]
+    Required,
+    /// The call goes on. Lines that are missing are counted, and the next chain's first line says how many.
+    BestEffort,
+}
+
+/// How users are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Users {
+    /// By a keyed hash: whoever has the vault's key can ask for a user, nobody can read who they are.
+    #[default]
+    Hashed,
+    /// By name.
+    Plain,
+}
+
+/// How to record.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecorderOptions {
+    /// What happens where a line is not taken.
+    pub mode: Mode,
+    /// How users are named.
+    pub users: Users,
+    /// Who asks, where a call's context does not say.
+    pub principal: Option<Arc<str>>,
+    /// Tells the time of a line.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for RecorderOptions {
+    fn default() -> Self {
+        Self { mode: Mode::default(), users: Users::default(), principal: None, clock: Arc::new(SystemClock) }
+    }
+}
+
+/// Writes the lines of one vault's calls.
+pub struct Recorder {
+    options: RecorderOptions,
+    keys: Keys,
+    sink: Arc<dyn OpenSink>,
+    queue: ArcSwap<Queue>,
+    lost: AtomicU64,
+    /// The number of the last change.
+    changes: AtomicU64,
+}
+
+/// What a call is about.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Subject<'a> {
+    /// Every token, or none in particular.
+    All,
+    /// The token that this id may name.
+    Id(&'a str),
+    /// A token that is asked for or given: its id and user, as far as they are there.
+    Token {
+        /// Its id.
+        id: Option<&'a str>,
+        /// Its user.
+        user: Option<&'a str>,
+    },
+}
+
+/// What came of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// How it ended.
+    pub ending: Ending,
+    /// Why not otherwise.
+    pub error: Option<ErrorKind>,
+    /// What it did, where the operation does not say: `inserted`, `updated`, `superseded`.
+    pub did: Option<&'static str>,
+    /// The id of the token that there is.
+    pub token: Option<&'a str>,
+    /// The id that was asked for is a token's.
+    pub is_token: bool,
+    /// The user of the token that there is.
+    pub user: Option<&'a str>,
+    /// How many tokens it was about.
+    pub count: Option<usize>,
+    /// Where the answer came from.
+    pub source: Option<Source>,
+}
+
+impl Facts<'_> {
+    /// A call that ended so.
+    pub const fn of(ending: Ending) -> Self {
+        Self { ending, error: None, did: None, token: None, is_token: false, user: None, count: None, source: None }
+    }
+
+    /// A call that ended with an error of this kind.
+    pub const fn of_error(kind: ErrorKind) -> Self {
+        Self { error: Some(kind), ..Self::of(Ending::of(kind)) }
+    }
+}
+
+/// The facts of any answer, but for what it holds.
+pub fn facts_of<T>(result: &Result<T>) -> Facts<'_> {
+    result.as_ref().map_or_else(|error| Facts::of_error(error.kind()), |_| Facts::of(Ending::Ok))
+}
+
+impl Recorder {
+    /// Records to `sink`, under the keys of the vault.
+    pub fn new(sink: Arc<dyn OpenSink>, keys: Keys, options: RecorderOptions) -> Self {
+        let fixed = Fixed { sink: Arc::clone(&sink), keys: keys.clone(), clock: Arc::clone(&options.clock) };
+        let queue = ArcSwap::from_pointee(Queue::new(Arc::new(fixed)));
+        Self { options, keys, sink, queue, lost: AtomicU64::new(0), changes: AtomicU64::new(0) }
+    }
+
+    /// What happens where a line is not taken.
+    pub fn mode(&self) -> Mode {
+        self.options.mode
+    }
+
+    /// How many lines were not taken, of calls that went on without.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Begins a call. Whatever it does must be done under [`Entry::context`].
+    ///
+    /// # Errors
+    /// `Unavailable` where lines are required and the intent to change something was not taken: nothing is done then.
+    pub async fn enter<'a>(
+        &'a self,
+        context: &Context,
+        operation: Operation,
+        subject: Subject<'a>,
+    ) -> Result<Entry<'a>> {
+        let requests = Arc::new(Requests::default());
+        let context = context.clone().with_requests(Arc::clone(&requests));
+        let started = self.options.clock.now();
+        let has_intent = operation.is_change() && self.options.mode == Mode::Required;
+        let change = has_intent.then(|| self.number(started));
+        let mut entry =
+            Entry { recorder: self, context, operation, subject, requests, started, change, is_open: false };
+        if has_intent {
+            let mut drafts = Vec::with_capacity(512);
+            entry.draft_intent(&mut drafts);
+            self.write(&drafts).await.map_err(|failure| self.error(Moment::Before, operation, failure))?;
+        }
+        entry.is_open = true;
+        Ok(entry)
+    }
+
+    /// Records a call that is no operation of a token store.
+    ///
+    /// # Errors
+    /// Those of `work`; `Unavailable` or `Io` where lines are required and one was not taken.
+    pub async fn record<T>(
+        &self,
+        (context, operation, subject): (&Context, Operation, Subject<'_>),
+        work: impl AsyncFnOnce(&Context) -> Result<T>,
+        facts: impl FnOnce(&Result<T>) -> Facts<'_>,
+    ) -> Result<T> {
+        let entry = self.enter(context, operation, subject).await?;
+        let result = work(&entry.context().clone()).await;
+        let facts = facts(&result);
+        entry.leave(&facts, result.as_ref().err().map(Error::kind)).await?;
+        result
+    }
+
+    /// A number for a change: the microseconds of its beginning, and never the same twice.
+    fn number(&self, started: Timestamp) -> u64 {
+        let next = |last: u64| Some(started.as_micros().max(last.saturating_add(1)));
+        let before = self.changes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).unwrap_or_default();
+        next(before).unwrap_or_default()
+    }
+
+    fn queue(&self) -> Arc<Queue> {
+        let queue = self.queue.load_full();
+        if queue.is_ours() {
+            return queue;
+        }
+        // The parent's locks may be held by threads that do not exist here, and its chain is the parent's to go on with.
+        let ours = Arc::new(queue.after_fork());
+        std::mem::forget(self.queue.swap(Arc::clone(&ours)));
+        ours
+    }
+
+    async fn write(&self, drafts: &[u8]) -> Result<(), Failure> {
+        self.queue().write(drafts).await
+    }
+
+    fn count_lost(&self, failure: &Failure) {
+        if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::error!(sink = %self.sink, cause = %failure, "the audit trail has lost a line, and may lose more");
+        }
+    }
+
+    fn error(&self, moment: Moment, operation: Operation, failure: Failure) -> Error {
+        let (kind, what) = match moment {
+            Moment::Before => (ErrorKind::Unavailable, "the audit trail did not take the line, so nothing was done"),
+            Moment::Read => (ErrorKind::Unavailable, "the audit trail did not take the line, so there is no answer"),
+            Moment::Changed => (ErrorKind::Io, "this was done, but the audit trail did not take the line that says so"),
+            Moment::Failed => (ErrorKind::Unavailable, "this failed, and the audit trail did not take the line"),
+        };
+        Error::new(kind, format!("{what} ({})", self.sink)).with_operation(operation).with_source(failure).with_hint(
+            "see that the audit trail can be written; while TOKENVAULT_AUDIT_MODE is required nothing goes on without",
+        )
+    }
+}
+
+/// When a line was not taken.
+#[derive(Clone, Copy)]
+enum Moment {
+    Before,
+    Read,
+    Changed,
+    Failed,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("sink", &self.sink).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.sink, f)
+    }
+}
+
+/// A call that is under way. Dropped before it is left, it leaves a line that says that nobody knows its end.
+pub struct Entry<'a> {
+    recorder: &'a Recorder,
+    context: Context,
+    operation: Operation,
+    subject: Subject<'a>,
+    requests: Arc<Requests>,
+    started: Timestamp,
+    /// Of a change with an intent: what its two lines have in common.
+    change: Option<u64>,
+    is_open: bool,
+}
+
+impl fmt::Debug for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("operation", &self.operation).finish_non_exhaustive()
+    }
+}
+
+impl Entry<'_> {
+    /// What the call is to be made with: it notes the requests to a service.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Ends the call. `error` is what it ended with.
+    ///
+    /// # Errors
+    /// Where lines are required and this one was not taken: `Io` for a change that took effect, else `Unavailable`. What
+    /// the call has answered must not be handed on then.
+    pub async fn leave(mut self, facts: &Facts<'_>, error: Option<ErrorKind>) -> Result<()> {
+        let mut drafts = Vec::with_capacity(512);
+        self.draft_call(&mut drafts, facts);
+        let outcome = self.recorder.write(&drafts).await;
+        self.is_open = false;
+        let Err(failure) = outcome else { return Ok(()) };
+        if self.recorder.options.mode == Mode::BestEffort {
+            self.recorder.count_lost(&failure);
+            return Ok(());
+        }
+        let moment = match (error, self.operation.is_change()) {
+            (Some(_), _) => Moment::Failed,
+            (None, true) => Moment::Changed,
+            (None, false) => Moment::Read,
+        };
+        Err(self.recorder.error(moment, self.operation, failure))
+    }
+
+    fn draft_intent(&self, out: &mut Vec<u8>) {
+        let mut draft = Draft::start(out, self.started, Kind::Intent);
+        line::operation(&mut draft, self.operation);
+        self.draft_number(&mut draft);
+        self.draft_subject(&mut draft, &Facts::of(Ending::Unknown));
+        self.draft_who(&mut draft);
+        draft.finish();
+    }
+
+    fn draft_call(&self, out: &mut Vec<u8>, facts: &Facts<'_>) {
+        let now = self.recorder.options.clock.now();
+        let ids = self.requests.take();
+        let (named, mut more) = ids.split_at(ids.len().min(MAX_REQUESTS));
+        while !more.is_empty() {
+            let (some, rest) = more.split_at(more.len().min(MAX_REQUESTS));
+            let mut draft = Draft::start(out, now, Kind::Requests);
+            line::operation(&mut draft, self.operation);
+            draft.requests(some);
+            draft.finish();
+            more = rest;
+        }
+        let mut draft = Draft::start(out, now, Kind::Call);
+        line::operation(&mut draft, self.operation);
+        self.draft_number(&mut draft);
+        draft.plain("outcome", facts.ending.name());
+        if let Some(kind) = facts.error {
+            draft.plain("error", line::error_name(kind));
+        }
+        if let Some(did) = facts.did {
+            draft.plain("did", did);
+        }
+        self.draft_subject(&mut draft, facts);
+        if let Some(count) = facts.count {
+            draft.number("count", count as u64);
+        }
+        if let Some(source) = facts.source {
+            draft.plain("source", line::source_name(source));
+        }
+        self.draft_who(&mut draft);
+        if !named.is_empty() {
+            draft.requests(named);
+        }
+        draft.number("micros", u64::try_from(now.since(self.started).as_micros()).unwrap_or(u64::MAX));
+        draft.plain("version", env!("CARGO_PKG_VERSION"));
+        draft.finish();
+    }
+
+    fn draft_number(&self, draft: &mut Draft<'_>) {
+        if let Some(change) = self.change {
+            draft.number("change", change);
+        }
+    }
+
+    /// What was only asked for may be anything, a secret too: an id is written as it is where there is a token of it.
+    fn draft_subject(&self, draft: &mut Draft<'_>, facts: &Facts<'_>) {
+        let (token, user) = (facts.token, facts.user);
+        let (asked, asked_user) = match self.subject {
+            Subject::All => (None, None),
+            Subject::Id(id) => (Some(id), None),
+            Subject::Token { id, user } => (id, user),
+        };
+        let keys = &self.recorder.keys;
+        let known = token.or_else(|| asked.filter(|id| facts.is_token || RecordName::parse(id).is_some()));
+        match (known.filter(|id| line::fits(id)), token.or(asked)) {
+            (Some(id), _) => draft.text("token", id),
+            (None, Some(id)) => draft.plain("token_hash", &keys.hash(Hashed::Token, id)),
+            (None, None) => {}
+        }
+        match (user.or(asked_user), self.recorder.options.users) {
+            (Some(name), Users::Hashed) => draft.plain("user_hash", &keys.hash(Hashed::User, name)),
+            (Some(name), Users::Plain) => draft.text("user", name),
+            (None, _) => {}
+        }
+    }
+
+    fn draft_who(&self, draft: &mut Draft<'_>) {
+        if let Some(principal) = self.context.principal().or(self.recorder.options.principal.as_deref()) {
+            draft.text("principal", principal);
+        }
+        if let Some(caller) = self.context.caller() {
+            draft.text("caller", caller);
+        }
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        let mut drafts = Vec::with_capacity(512);
+        self.draft_call(&mut drafts, &Facts::of(Ending::Unknown));
+        if let Some(Err(failure)) = self.recorder.queue().write_now(&drafts) {
+            self.recorder.count_lost(&failure);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Where the audit trail goes, and what happens where it cannot.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::file_sink::AuditFile;
+use crate::audit::recorder::{Mode, RecorderOptions, Users};
+use crate::audit::sink::OpenSink;
+use crate::audit::stream_sink::{AuditStream, Stream};
+use crate::error::{Error, Result};
+
+/// How long a stream that nobody reads may hold up a call that must not go on without its line.
+const STREAM_WAIT: Duration = Duration::from_secs(5);
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum AuditTarget {
+    Off,
+    Stdout,
+    Stderr,
+    File(PathBuf),
+}
+
+impl AuditTarget {
+    /// Reads a target as users write it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for anything but `off`, `stdout`, `stderr` and `file:PATH`.
+    pub(super) fn parse(text: &OsStr) -> Result<Self> {
+        match text.as_bytes() {
+            b"off" => Ok(Self::Off),
+            b"stdout" => Ok(Self::Stdout),
+            b"stderr" => Ok(Self::Stderr),
+            bytes => match bytes.strip_prefix(b"file:") {
+                Some(path) if !path.is_empty() => Ok(Self::File(PathBuf::from(OsStr::from_bytes(path)))),
+                _ => Err(Error::invalid("the audit trail is none of off, stdout, stderr and file:PATH")
+                    .with_hint("set TOKENVAULT_AUDIT for example to file:/var/log/tokenvault/audit.jsonl")),
+            },
+        }
+    }
+}
+
+/// The environment's texts.
+#[derive(Default)]
+pub(super) struct AuditTexts {
+    pub(super) target: Option<OsString>,
+    pub(super) mode: Option<OsString>,
+    pub(super) users: Option<OsString>,
+    pub(super) principal: Option<OsString>,
+}
+
+/// What the configuration file says.
+#[derive(Default)]
+pub(super) struct AuditOfFile {
+    pub(super) target: Option<AuditTarget>,
+    pub(super) mode: Option<Mode>,
+    pub(super) users: Option<Users>,
+}
+
+/// An audit trail that is wanted.
+#[derive(Clone, Debug)]
+pub(super) struct AuditSettings {
+    pub(super) target: AuditTarget,
+    pub(super) mode: Mode,
+    pub(super) users: Users,
+    pub(super) principal: Option<Arc<str>>,
+}
+
+impl AuditSettings {
+    /// Brings together what is set; none where no trail is wanted.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what cannot be understood: a trail that was meant must not be missing because of a misspelling.
+    pub(super) fn resolve(environment: AuditTexts, file: AuditOfFile) -> Result<Option<Self>> {
+        let target = environment.target.as_deref().map(AuditTarget::parse).transpose()?.or(file.target);
+        let mode = word("TOKENVAULT_AUDIT_MODE", "required or best-effort", environment.mode, mode)?.or(file.mode);
+        let users = word("TOKENVAULT_AUDIT_USERS", "hashed or plain", environment.users, users)?.or(file.users);
+        let any = |text: &str| Some(Arc::<str>::from(text));
+        let principal = word("TOKENVAULT_PRINCIPAL", "the name of who runs this", environment.principal, any)?;
+        Ok(target.filter(|target| *target != AuditTarget::Off).map(|target| Self {
+            target,
+            mode: mode.unwrap_or_default(),
+            users: users.unwrap_or_default(),
+            principal,
+        }))
+    }
+
+    /// What takes the lines.
+    pub(super) fn sink(&self) -> Arc<dyn OpenSink> {
+        let wait = match self.mode {
+            Mode::Required => STREAM_WAIT,
+            Mode::BestEffort => Duration::ZERO,
+        };
+        match &self.target {
+            AuditTarget::File(path) => Arc::new(AuditFile::new(path)),
+            AuditTarget::Stderr => Arc::new(AuditStream::new(Stream::Stderr, wait)),
+            AuditTarget::Stdout | AuditTarget::Off => Arc::new(AuditStream::new(Stream::Stdout, wait)),
+        }
+    }
+
+    /// How to record.
+    pub(super) fn options(&self) -> RecorderOptions {
+        RecorderOptions {
+            mode: self.mode,
+            users: self.users,
+            principal: self.principal.clone(),
+            ..RecorderOptions::default()
+        }
+    }
+}
+
+fn word<T>(name: &str, wanted: &str, text: Option<OsString>, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
+    let Some(text) = text else { return Ok(None) };
+    let read = text.to_str().and_then(read);
+    read.map(Some)
+        .ok_or_else(|| Error::invalid(format!("{name} is not usable")).with_hint(format!("set it to {wanted}")))
+}
+
+/// The mode of this name.
+pub(super) fn mode(name: &str) -> Option<Mode> {
+    match name {
+        "required" => Some(Mode::Required),
+        "best-effort" => Some(Mode::BestEffort),
+        _ => None,
+    }
+}
+
+/// How users are named, by this name.
+pub(super) fn users(name: &str) -> Option<Users> {
+    match name {
+        "hashed" => Some(Users::Hashed),
+        "plain" => Some(Users::Plain),
+        _ => None,
+    }
+}

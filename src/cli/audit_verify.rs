@@ -1,0 +1,128 @@
+//! The command that checks the audit trail's chains: audit verify.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::audit::verify::{Standing, Verification, Verifier};
+use crate::cli::audit_trail::read_all;
+use crate::cli::report::Done;
+use crate::cli::session::Session;
+use crate::cli::text::counted;
+use crate::error::{Error, ErrorKind};
+
+/// More findings are counted and not named.
+const MAX_NAMED: usize = 20;
+
+pub(super) async fn verify(session: &mut Session, from: &[PathBuf], allow_open: bool) -> Done {
+    let keys = session.open().await?.audit_keys(&session.context).await?;
+    let mut verifier = Verifier::new(&keys);
+    read_all(session, from, |piece| verifier.take(piece))?;
+    let found = verifier.finish();
+    tell(session, &found)?;
+    judge(&found, allow_open)
+}
+
+/// [`Verification`] for programs.
+#[derive(Serialize)]
+struct VerificationView<'a> {
+    intact: usize,
+    open: usize,
+    broken: usize,
+    foreign: usize,
+    chains: Vec<ChainView<'a>>,
+    findings: Vec<FindingView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ChainView<'a> {
+    chain: &'a str,
+    standing: &'static str,
+    lines: u64,
+    from: &'a str,
+    to: &'a str,
+    lost: u64,
+}
+
+#[derive(Serialize)]
+struct FindingView<'a> {
+    line: u64,
+    chain: Option<&'a str>,
+    what: String,
+}
+
+const fn said(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Intact => "intact",
+        Standing::Open => "open",
+        Standing::Broken => "broken",
+        Standing::Foreign => "of another vault",
+    }
+}
+
+fn tell(session: &mut Session, found: &Verification) -> Done {
+    let (intact, open) = (found.count(Standing::Intact), found.count(Standing::Open));
+    let (broken, foreign) = (found.count(Standing::Broken), found.count(Standing::Foreign));
+    if session.out.is_json() {
+        let chains = found.chains.iter().map(|chain| ChainView {
+            chain: &chain.id,
+            standing: said(chain.standing),
+            lines: chain.lines,
+            from: &chain.from,
+            to: &chain.to,
+            lost: chain.lost,
+        });
+        let findings = found.findings.iter().map(|one| FindingView {
+            line: one.number,
+            chain: one.chain.as_deref(),
+            what: one.trouble.said(),
+        });
+        let (chains, findings) = (chains.collect(), findings.collect());
+        return session.out.json(&VerificationView { intact, open, broken, foreign, chains, findings });
+    }
+    for one in found.findings.iter().take(MAX_NAMED) {
+        session.out.remark(&format!("line {}: {}", one.number, one.trouble.said()))?;
+    }
+    if let Some(more) = found.findings.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+        session.out.remark(&format!("{more} more"))?;
+    }
+    for chain in found.chains.iter().filter(|chain| chain.standing != Standing::Intact || chain.lost > 0) {
+        let standing = said(chain.standing);
+        let lines = counted(usize::try_from(chain.lines).unwrap_or(usize::MAX), "line");
+        session.out.remark(&format!("chain {}: {standing}, {lines}, {} to {}", chain.id, chain.from, chain.to))?;
+        if chain.lost > 0 {
+            session
+                .out
+                .remark(&format!("chain {}: says that {} before it could not be written", chain.id, chain.lost))?;
+        }
+    }
+    session.out.remark(&format!(
+        "{}: {intact} intact, {open} open, {broken} broken, {foreign} of another vault",
+        counted(found.chains.len(), "chain")
+    ))
+}
+
+fn judge(found: &Verification, allow_open: bool) -> Done {
+    if found.is_broken() {
+        return Err(Error::damaged("the audit trail was changed, or a part of it is missing")
+            .with_hint("hold it against another copy; with several files, name all of them in the order of their time")
+            .into());
+    }
+    if found.count(Standing::Foreign) > 0 {
+        return Err(Error::new(ErrorKind::Busy, "nothing is broken, but there are chains of another vault")
+            .with_hint(
+                "check those with --store and the key of the other vault; better, give each vault a trail of its own",
+            )
+            .into());
+    }
+    let unsure = found.count(Standing::Open) + found.findings.len();
+    if unsure > 0 && !allow_open {
+        return Err(Error::new(ErrorKind::Busy, "nothing is broken, but not every chain was followed to its end")
+            .with_hint(
+                "if its process still runs, look again when it has ended; if it was killed, add --allow-open; else its \
+                 last lines are missing",
+            )
+            .into());
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! A trail in a file: what may be one, what is torn, who shares it.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokenvault::audit::file_sink::AuditFile;
+use tokenvault::audit::recorder::{Mode, Recorder};
+use tokenvault::audit::verify::{Standing, Trouble};
+use tokenvault::error::ErrorKind;
+use tokenvault::layer::audit::Audited;
+use tokenvault::store::TokenStore;
+
+use crate::{clock, context, every_call, keys, kinds, lines, options, vault, verified};
+
+fn file() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    (folder, path)
+}
+
+fn audited(path: &Path) -> Audited {
+    let recorder = Recorder::new(Arc::new(AuditFile::new(path)), keys(), options(Mode::Required, clock()));
+    vault(Arc::new(recorder)).1
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_is_made_for_its_owner_only_and_kept() {
+    let (_folder, path) = file();
+    assert_eq!(every_call(&audited(&path), &context()).await, [true; 6]);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    assert_eq!(every_call(&audited(&path), &context()).await, [true; 6]);
+    let bytes = fs::read(&path).unwrap();
+    let found = verified(&bytes);
+    assert_eq!((found.count(Standing::Intact), found.findings.len()), (2, 0));
+    let told = lines(&bytes);
+    let second = told.iter().rposition(|line| line.kind == "begin").unwrap();
+    assert!(told[second].before.is_some(), "the second chain names the last line of the first");
+    let from_second: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').skip(second).collect();
+    let found = verified(&from_second.concat());
+    assert_eq!(found.findings.iter().map(|one| one.trouble).collect::<Vec<_>>(), [Trouble::BeforeMissing; 2]);
+}
+
+#[tokio::test]
+async fn what_is_no_file_of_ours_is_refused() {
+    let (folder, path) = file();
+    let refused = async |path: &Path| {
+        let before = fs::read(path).unwrap_or_default();
+        let error = audited(path).get_tokens(&context()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(fs::read(path).unwrap_or_default(), before);
+    };
+    fs::write(&path, "").unwrap();
+    for mode in [0o620, 0o602, 0o604, 0o666] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        refused(&path).await;
+    }
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    audited(&path).get_tokens(&context()).await.unwrap();
+
+    let link = folder.path().join("link");
+    symlink(&path, &link).unwrap();
+    refused(&link).await;
+    symlink(folder.path().join("nowhere"), folder.path().join("dangling")).unwrap();
+    refused(&folder.path().join("dangling")).await;
+    assert!(!folder.path().join("nowhere").exists());
+    let other = folder.path().join("other");
+    fs::write(&other, "the only copy of something else\n").unwrap();
+    fs::set_permissions(&other, Permissions::from_mode(0o600)).unwrap();
+    refused(&other).await;
+    let hard = folder.path().join("hard");
+    fs::hard_link(&other, &hard).unwrap();
+    refused(&hard).await;
+    refused(folder.path()).await;
+    refused(&folder.path().join("no/folder")).await;
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    // Nobody may read it here: that would wait for a writer.
+    let error = audited(&pipe).get_tokens(&context()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+}
+
+/// A piece of a line at the end, as a power loss leaves it: the next chain begins on a line of its own.
+#[tokio::test]
+async fn what_is_torn_is_left_behind_and_told() {
+    let (_folder, path) = file();
+    every_call(&audited(&path), &context()).await;
+    let whole = fs::read(&path).unwrap();
+    append(&path, &whole[..150]);
+    every_call(&audited(&path), &context()).await;
+    let found = verified(&fs::read(&path).unwrap());
+    assert_eq!(found.findings.iter().map(|one| one.trouble).collect::<Vec<_>>(), [Trouble::Torn]);
+    assert_eq!(found.count(Standing::Intact), 2);
+    assert!(!found.is_broken());
+}
+
+/// A file that is removed is made anew; required, that is an answer with its line in the new file.
+#[tokio::test]
+async fn a_file_that_was_removed_is_made_anew_and_names_what_was() {
+    let (folder, path) = file();
+    let store = audited(&path);
+    store.get_tokens(&context()).await.unwrap();
+    let old = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    store.get_tokens(&context()).await.unwrap();
+    let new = fs::read(&path).unwrap();
+    assert_eq!(kinds(&new), ["begin", "call"]);
+    let found = verified(&new);
+    assert_eq!(found.findings.iter().map(|one| one.trouble).collect::<Vec<_>>(), [Trouble::BeforeMissing]);
+    // What the removed file took in the meantime counts as lost, so it is not what is named: its last line that counted is.
+    assert!(!verified(&[old, new].concat()).is_broken());
+    drop(folder);
+    assert!(store.get_tokens(&context()).await.is_err(), "and where it cannot be made, there is no answer");
+}
+
+/// As who rotates logs does it: the old file goes on under another name until the process ends.
+#[tokio::test]
+async fn a_file_that_was_renamed_keeps_its_chain() {
+    let (folder, path) = file();
+    let store = audited(&path);
+    store.get_tokens(&context()).await.unwrap();
+    let rotated = folder.path().join("audit.jsonl.1");
+    fs::rename(&path, &rotated).unwrap();
+    store.get_tokens(&context()).await.unwrap();
+    drop(store);
+    assert_eq!(kinds(&fs::read(&rotated).unwrap()), ["begin", "call", "call", "end"]);
+}
