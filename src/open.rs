@@ -17,6 +17,9 @@ use crate::backend::Backend;
 #[cfg(feature = "audit")]
 use crate::backend::audit_key::AuditKeySource;
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
+use crate::backend::leases::Granter;
+#[cfg(feature = "aws")]
+use crate::backend::leases::StateAge;
 use crate::backend::memory::MemoryBackend;
 use crate::backend::recovery::RecoveryWindow;
 #[cfg(feature = "aws")]
@@ -26,6 +29,7 @@ use crate::crypto::kdf::KdfCost;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "audit")]
 use crate::layer::audit::Audited;
+use crate::layer::coordinate::{CoordinateOptions, Coordinated};
 #[cfg(feature = "audit")]
 use crate::operation::{Context, Operation};
 use crate::store::TokenStore;
@@ -125,6 +129,25 @@ impl Opened {
     /// The vault with its layers: what tokens are read and saved through.
     pub fn store(&self) -> &dyn TokenStore {
         &*self.store
+    }
+
+    /// The same, to be shared.
+    pub fn shared_store(&self) -> Arc<dyn TokenStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// The same, whose readers refresh one at a time. `holder` names this process to people. To be put around the vault
+    /// before the lines of [`audited`](Self::audited), which tell what came of all that.
+    #[must_use]
+    pub fn coordinated(mut self, holder: &str, options: CoordinateOptions) -> Self {
+        let backend = Arc::clone(self.vault.backend());
+        #[cfg(feature = "aws")]
+        let age = self.aws.clone().map(|aws| aws as Arc<dyn StateAge>);
+        #[cfg(not(feature = "aws"))]
+        let age = None;
+        let granter = Granter::new(backend, age, Arc::clone(&options.clock));
+        self.store = Arc::new(Coordinated::new(self.store, granter, holder, options));
+        self
     }
 
     /// The same, where every call leaves a line in `sink`.

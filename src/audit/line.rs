@@ -218,6 +218,7 @@ impl Ending {
             | ErrorKind::Gone
             | ErrorKind::InvalidInput
             | ErrorKind::PermissionDenied
+            | ErrorKind::Revoked
             | ErrorKind::WrongKey => Self::Refused,
             ErrorKind::Busy
             | ErrorKind::Conflict
@@ -256,6 +257,7 @@ pub(crate) const fn error_name(kind: ErrorKind) -> &'static str {
         ErrorKind::NotFound => "not-found",
         ErrorKind::PermissionDenied => "permission-denied",
         ErrorKind::QuotaReached => "quota-reached",
+        ErrorKind::Revoked => "revoked",
         ErrorKind::StorageFull => "storage-full",
         ErrorKind::Unavailable => "unavailable",
         ErrorKind::Unsupported => "unsupported",

@@ -33,7 +33,7 @@ pub(super) struct GlobalArgs {
     /// [TOKENVAULT_STORE; default: vault.tv in the user's data directory]
     #[arg(long, global = true, value_name = "STORE")]
     pub(super) store: Option<OsString>,
-    /// A configuration file in TOML: store, key-file, passphrase-file, format, lock-wait, quiet, log, audit, audit-mode, audit-users
+    /// A configuration file in TOML: store, key-file, passphrase-file, format, lock-wait, quiet, log, provider, audit, audit-mode, audit-users
     /// [TOKENVAULT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
@@ -98,6 +98,11 @@ pub(super) enum Command {
         /// At once and for good, without a recovery window; also what was deleted before (AWS only)
         #[arg(long)]
         purge: bool,
+        /// Revoke it at the OAuth provider first; where that fails, nothing is deleted
+        #[arg(long)]
+        revoke: bool,
+        #[command(flatten)]
+        provider: ProviderArgs,
     },
     /// Delete every token: log everybody out
     DeleteAll {
@@ -107,7 +112,21 @@ pub(super) enum Command {
         /// At once and for good, without a recovery window; also what was deleted before (AWS only)
         #[arg(long)]
         purge: bool,
+        /// Revoke them at the OAuth provider first; where that fails, nothing is deleted
+        #[arg(long)]
+        revoke: bool,
+        #[command(flatten)]
+        provider: ProviderArgs,
     },
+    /// Print an access token that lives, and nothing else: for scripts
+    ///
+    /// Where it has ended, or is about to, it is refreshed at the OAuth provider first and saved. Of many that ask at once,
+    /// also on other machines, one does that, and the others wait for it.
+    Token(TokenArgs),
+    /// Sign a user in: exchange a grant code from standard input, and store the tokens
+    ///
+    /// Prints the id of the stored token.
+    Login(LoginArgs),
     /// Bring back a token that was deleted, within its recovery window (AWS only)
     ///
     /// Under its id, with all its texts. Refused where its user has signed in again. What a program was handed before the
@@ -305,6 +324,49 @@ pub(super) enum Sdk {
     Node,
     /// TypeScript.
     Typescript,
+}
+
+/// Where the OAuth provider is asked.
+#[derive(Args)]
+pub(super) struct ProviderArgs {
+    /// The OAuth provider: a data centre of Zoho (us, eu, in, au, jp, cn, ca, sa, uk), or https://HOST of another accounts
+    /// server [TOKENVAULT_PROVIDER; default: the data centre that the token tells]
+    #[arg(long, value_name = "PROVIDER")]
+    pub(super) provider: Option<String>,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("which").required(true))]
+pub(super) struct TokenArgs {
+    /// The token's id
+    #[arg(group = "which")]
+    pub(super) id: Option<String>,
+    /// The user
+    #[arg(long, value_name = "NAME", group = "which")]
+    pub(super) user: Option<String>,
+    /// The OAuth client, where a user has several
+    #[arg(long, value_name = "ID", conflicts_with = "id")]
+    pub(super) client_id: Option<String>,
+    #[command(flatten)]
+    pub(super) provider: ProviderArgs,
+}
+
+#[derive(Args)]
+pub(super) struct LoginArgs {
+    /// Who signs in
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: String,
+    /// The OAuth client
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: String,
+    /// A file with the client's secret, readable by you only [default: the one that is stored for this user and client]
+    #[arg(long, value_name = "FILE")]
+    pub(super) client_secret_file: Option<PathBuf>,
+    /// The redirect URL that the grant code came by, where it was one
+    #[arg(long, value_name = "URL")]
+    pub(super) redirect_url: Option<String>,
+    #[command(flatten)]
+    pub(super) provider: ProviderArgs,
 }
 
 #[derive(Args)]

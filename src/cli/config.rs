@@ -14,6 +14,7 @@ use crate::cli::config_file::{ConfigFile, KeyChoice};
 use crate::cli::text;
 use crate::error::{Error, Result};
 use crate::open::StoreLocation;
+use crate::provider::endpoint::Endpoint;
 use crate::secret::SecretText;
 
 const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -29,6 +30,7 @@ pub(super) struct Settings {
     pub(super) lock_wait: Duration,
     pub(super) quiet: bool,
     pub(super) log: Option<String>,
+    pub(super) provider: Option<Endpoint>,
     pub(super) audit: Option<AuditSettings>,
 }
 
@@ -44,6 +46,7 @@ pub(super) struct Environment {
     format: Option<OsString>,
     lock_wait: Option<OsString>,
     log: Option<OsString>,
+    provider: Option<OsString>,
     audit: AuditTexts,
 }
 
@@ -68,6 +71,7 @@ impl Environment {
             format: variable("TOKENVAULT_FORMAT"),
             lock_wait: variable("TOKENVAULT_LOCK_WAIT"),
             log: variable("TOKENVAULT_LOG"),
+            provider: variable("TOKENVAULT_PROVIDER"),
             audit: AuditTexts {
                 target: variable("TOKENVAULT_AUDIT"),
                 mode: variable("TOKENVAULT_AUDIT_MODE"),
@@ -100,6 +104,7 @@ impl Settings {
             lock_wait: DEFAULT_LOCK_WAIT,
             quiet: false,
             log: None,
+            provider: None,
             audit: None,
         }
     }
@@ -136,6 +141,7 @@ impl Settings {
             lock_wait: flags.lock_wait.or(environment_wait).or(file.lock_wait).unwrap_or(DEFAULT_LOCK_WAIT),
             quiet: flags.quiet || file.quiet,
             log: environment.log.map(|text| utf8("TOKENVAULT_LOG", text)).transpose()?.or(file.log),
+            provider: environment.provider.map(|text| provider(&text)).transpose()?.or(file.provider),
             audit: AuditSettings::resolve(environment.audit, file.audit)?,
         })
     }
@@ -171,6 +177,13 @@ fn duration(name: &str, value: &OsString) -> Result<Duration> {
     text::parse_duration(value.to_str().unwrap_or_default()).map_err(|_| {
         Error::invalid(format!("{name} is not a duration"))
             .with_hint("set it for example to 500ms, 10s or 2m, and to no more than 36500d")
+    })
+}
+
+fn provider(value: &OsString) -> Result<Endpoint> {
+    Endpoint::parse(value.to_str().unwrap_or_default()).map_err(|error| {
+        Error::invalid("TOKENVAULT_PROVIDER is neither a data centre nor the URL of an accounts server")
+            .with_hint(error.hint().unwrap_or_default())
     })
 }
 

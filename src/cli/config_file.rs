@@ -16,13 +16,14 @@ use crate::cli::audit_settings::{self, AuditOfFile, AuditTarget};
 use crate::cli::text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::StoreLocation;
+use crate::provider::endpoint::Endpoint;
 use crate::secret::SecretText;
 
 /// The largest configuration that is read.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// What is said to who misspells one.
-const KEYS: &str = "the keys are store, key-file, passphrase-file, format, lock-wait, quiet, log, audit, audit-mode and \
+const KEYS: &str = "the keys are store, key-file, passphrase-file, format, lock-wait, quiet, log, provider, audit, audit-mode and \
                     audit-users";
 
 /// Where the key to the vault comes from.
@@ -44,6 +45,7 @@ pub(super) struct ConfigFile {
     pub(super) lock_wait: Option<Duration>,
     pub(super) quiet: bool,
     pub(super) log: Option<String>,
+    pub(super) provider: Option<Endpoint>,
     pub(super) audit: AuditOfFile,
 }
 
@@ -122,6 +124,11 @@ impl ConfigFile {
             "audit-users" => {
                 let users = value.as_str().and_then(audit_settings::users);
                 self.audit.users = Some(users.ok_or_else(wanted("give 'hashed' or 'plain'"))?);
+            }
+            "provider" => {
+                let endpoint = value.as_str().and_then(|text| Endpoint::parse(text).ok());
+                self.provider =
+                    Some(endpoint.ok_or_else(wanted("give a data centre such as 'eu', or 'https://HOST'"))?);
             }
             "quiet" => self.quiet = value.as_bool().ok_or_else(wanted("give true or false"))?,
             "log" => {

@@ -3,6 +3,8 @@
 use crate::audit::line::Ending;
 use crate::audit::recorder::{Facts, Subject, facts_of};
 use crate::backend::recovery::{Purged, RecoveryWindow};
+use crate::cli::args::ProviderArgs;
+use crate::cli::grant;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
@@ -12,8 +14,12 @@ use crate::open::Opened;
 use crate::operation::{Context, Operation};
 use crate::undelete;
 
-pub(super) async fn delete(session: &mut Session, id: &str, purge: bool) -> Done {
+/// `revoke`: where the provider is asked, if what is deleted is to be revoked there first.
+pub(super) async fn delete(session: &mut Session, id: &str, purge: bool, revoke: Option<&ProviderArgs>) -> Done {
     let opened = session.open().await?;
+    if let Some(provider) = revoke {
+        grant::revoke_one(session, &opened, provider, id).await?;
+    }
     if purge {
         let window = to_purge(&opened)?;
         let call = (&session.context, Operation::Purge, Subject::Id(id));
@@ -47,13 +53,21 @@ fn of_deletion<T>(result: &Result<T>, was_there: impl Fn(&T) -> bool) -> Facts<'
     }
 }
 
-pub(super) async fn delete_all(session: &mut Session, yes: bool, purge: bool) -> Done {
+pub(super) async fn delete_all(
+    session: &mut Session,
+    (yes, purge): (bool, bool),
+    revoke: Option<&ProviderArgs>,
+) -> Done {
     if !yes {
         return Err(Error::invalid("this would delete every token; nothing was deleted")
             .with_hint("say --yes if you mean it; `tokenvault backup` or `tokenvault copy` makes a copy first")
             .into());
     }
     let opened = session.open().await?;
+    if let Some(provider) = revoke {
+        let revoked = grant::revoke_all(session, &opened, provider).await?;
+        session.out.remark(&revoked)?;
+    }
     if !purge {
         let count = opened.store().delete_tokens(&session.context).await?.value;
         return session.out.remark(&format!("deleted {}", counted(count, "token")));

@@ -31,6 +31,7 @@ mod deletion;
 mod demo;
 #[cfg(all(fuzzing, feature = "import"))]
 pub(crate) mod fuzzing;
+mod grant;
 #[cfg(feature = "import")]
 mod import_view;
 mod input;
@@ -143,8 +144,14 @@ async fn dispatch(command: Command, session: &mut Session) -> Done {
         Command::Find(args) => tokens::find(session, &args).await,
         Command::Get(args) => tokens::get(session, &args).await,
         Command::List(args) => tokens::list(session, &args).await,
-        Command::Delete { id, purge } => deletion::delete(session, &id, purge).await,
-        Command::DeleteAll { yes, purge } => deletion::delete_all(session, yes, purge).await,
+        Command::Delete { id, purge, revoke, provider } => {
+            deletion::delete(session, &id, purge, revoke.then_some(&provider)).await
+        }
+        Command::DeleteAll { yes, purge, revoke, provider } => {
+            deletion::delete_all(session, (yes, purge), revoke.then_some(&provider)).await
+        }
+        Command::Token(args) => grant::token(session, &args).await,
+        Command::Login(args) => grant::login(session, &args).await,
         Command::Undelete { id } => deletion::undelete(session, &id).await,
         Command::Copy(args) => copy::copy(session, &args).await,
         #[cfg(feature = "import")]

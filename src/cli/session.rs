@@ -8,6 +8,7 @@ use crate::cli::key;
 use crate::cli::output::Output;
 use crate::cli::report::Done;
 use crate::error::Result;
+use crate::layer::coordinate::CoordinateOptions;
 use crate::open::{self, Opened, StoreLocation};
 use crate::operation::Context;
 
@@ -40,6 +41,18 @@ impl Session {
         key: impl FnOnce() -> Result<KeySource>,
     ) -> Result<Opened> {
         let opened = open::open(store, key, self.settings.lock_wait).await?;
+        self.audited(opened).await
+    }
+
+    /// Opens the vault that is set, with readers that refresh one at a time.
+    pub(super) async fn open_coordinated(&self) -> Result<Opened> {
+        let key = || key::of_vault(&self.settings.key);
+        let opened = open::open(&self.settings.store, key, self.settings.lock_wait).await?;
+        let holder = format!("tokenvault token, process {}", std::process::id());
+        self.audited(opened.coordinated(&holder, CoordinateOptions::default())).await
+    }
+
+    async fn audited(&self, opened: Opened) -> Result<Opened> {
         match &self.settings.audit {
             Some(audit) => opened.audited(audit.sink(), audit.options(), &self.context).await,
             None => Ok(opened),

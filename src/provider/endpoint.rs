@@ -46,6 +46,19 @@ impl Endpoint {
         }
     }
 
+    /// The one of the data centre that a token's API domain is in, as Zoho tells it with each token.
+    pub fn of_api_domain(domain: &str) -> Option<Self> {
+        let host = domain.strip_prefix("https://")?.trim_end_matches('/');
+        let end = host.strip_prefix("www.zohoapis.")?;
+        let name = match end {
+            "com" => "us",
+            "com.au" => "au",
+            "com.cn" => "cn",
+            other => other,
+        };
+        DATA_CENTRES.iter().find(|(centre, _)| *centre == name).map(|(_, url)| Self((*url).to_owned()))
+    }
+
     pub(super) fn token(&self) -> String {
         format!("{}/oauth/v2/token", self.0)
     }
@@ -77,6 +90,17 @@ mod tests {
         assert_eq!(token("https://login.example.com:8443/"), "https://login.example.com:8443/oauth/v2/token");
         assert_eq!(token("http://127.0.0.1:8080"), "http://127.0.0.1:8080/oauth/v2/token");
         assert_eq!(Endpoint::parse("us").unwrap().revoke(), "https://accounts.zoho.com/oauth/v2/token/revoke");
+    }
+
+    #[test]
+    fn a_token_tells_its_data_centre() {
+        let of = |domain: &str| Endpoint::of_api_domain(domain).map(|endpoint| endpoint.to_string());
+        assert_eq!(of("https://www.zohoapis.eu").as_deref(), Some("https://accounts.zoho.eu"));
+        assert_eq!(of("https://www.zohoapis.com.au/").as_deref(), Some("https://accounts.zoho.com.au"));
+        assert_eq!(of("https://www.zohoapis.com").as_deref(), Some("https://accounts.zoho.com"));
+        for other in ["https://www.zohoapis.example", "http://www.zohoapis.eu", "https://example.com", ""] {
+            assert_eq!(of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 )]
 
 mod case;
+mod grants;
 mod pipes;
 mod scene;
 #[cfg(target_os = "linux")]

@@ -121,7 +121,7 @@ fn wrong_length(path: &Path) -> Error {
 }
 
 /// The file's bytes, or its first `limit` + 1 where it is longer, read at once into memory that is wiped.
-fn read_secret(path: &Path, what: &str, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read_secret(path: &Path, what: &str, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
     // Not blocking, lest a named pipe that nobody writes to holds us up before its kind is known.
     let mut file = OpenOptions::new()
         .read(true)

@@ -145,7 +145,7 @@ async fn tamper(stage: &mut Stage, opened: &Opened, bob: &OAuthToken) -> Done {
 
 async fn log_out(stage: &mut Stage, opened: &Opened, alice: &OAuthToken) -> Done {
     stage.step("Everybody is logged out", "delete-all --yes")?;
-    deletion::delete_all(&mut stage.session, true, false).await?;
+    deletion::delete_all(&mut stage.session, (true, false), None).await?;
     let mut late = alice.clone();
     late.set(Field::AccessToken, Some(SecretText::new("1000.alice.access.3")));
     let refused = opened.vault.save_token(&stage.session.context, &mut late).await.err();

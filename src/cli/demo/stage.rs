@@ -37,6 +37,7 @@ impl Stage {
             lock_wait: of_user.settings.lock_wait,
             quiet: false,
             log: None,
+            provider: None,
             audit: None,
         };
         Ok(Self { session: Session::new(settings)?, folder, steps: 0 })

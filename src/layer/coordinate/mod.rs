@@ -149,7 +149,7 @@ impl Coordinated {
         match self.take(context, asking, end, Need::Early).await {
             Ok(Taken::Granted(token)) => Ok(answer.map(|_| Some(token))),
             Ok(Taken::Held { .. }) => Ok(answer),
-            Ok(Taken::Overtaken) => self.ask(context, asking).await,
+            Ok(Taken::Overtaken) => self.ask(&context.clone().past_memory(), asking).await,
             Err(error) => {
                 tracing::warn!(record = %end.name, %error, "no lease to refresh a token early");
                 let now = self.clock.now();
@@ -161,6 +161,8 @@ impl Coordinated {
 
     /// Of a token that has ended: the lease, or the token that its holder saves.
     async fn lease_or_wait(&self, context: &Context, asking: Asking<'_>, end: End) -> Result<Found> {
+        // Somebody else's save shows in the store first.
+        let context = &context.clone().past_memory();
         let until = self.clock.now().after(self.wait);
         let until = context.deadline().map_or(until, |deadline| until.min(deadline));
         let left = || until.since(self.clock.now());

@@ -1,0 +1,196 @@
+//! The commands that ask the OAuth provider: token, login, and deletions that revoke. The provider is one of the test's own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::scene::{Scene, Vault};
+
+/// Answers what it is told to, one request after another, on a free port of this machine. It ends with the test's process.
+struct Provider {
+    url: String,
+    answer: Arc<Mutex<(u16, &'static str)>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Provider {
+    fn start(answer: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (answer, asked) = (Arc::new(Mutex::new((200, answer))), Arc::new(Mutex::new(Vec::new())));
+        let shared = (Arc::clone(&answer), Arc::clone(&asked));
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                serve(&mut connection.unwrap(), &shared.0, &shared.1);
+            }
+        });
+        Self { url, answer, asked }
+    }
+
+    fn answers(&self, status: u16, body: &'static str) {
+        *self.answer.lock().unwrap() = (status, body);
+    }
+
+    /// The requests so far, each as path, blank, body.
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+fn serve(connection: &mut TcpStream, answer: &Mutex<(u16, &'static str)>, asked: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(connection.try_clone().unwrap());
+    let (mut line, mut length) = (String::new(), 0);
+    reader.read_line(&mut line).unwrap();
+    let path = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).unwrap();
+        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if header.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    asked.lock().unwrap().push(format!("{path} {}", String::from_utf8(body).unwrap()));
+    let (status, body) = *answer.lock().unwrap();
+    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
+}
+
+const GRANTED: &str = r#"{"access_token":"canary-new","expires_in":3600,"api_domain":"https://www.zohoapis.eu"}"#;
+
+fn in_seconds(seconds: i64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    (i64::try_from(now).unwrap() + seconds * 1000).to_string()
+}
+
+fn saved(scene: &Scene, user: &str, left: i64) -> String {
+    let token = format!(
+        r#"{{"user_name":"{user}","client_id":"app","client_secret":"canary-secret","refresh_token":"canary-refresh of {user}",
+            "access_token":"canary-old","expires_in":"{}"}}"#,
+        in_seconds(left)
+    );
+    out(&scene.run(&["save"], token.as_bytes()))
+}
+
+fn out(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap().trim_end().to_owned()
+}
+
+/// The exit code, and what was said; none of it a secret.
+fn refused(output: &Output) -> (i32, String) {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(!text.contains("canary"), "{text}");
+    assert!(output.stdout.is_empty());
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn a_token_that_lives_is_printed_and_one_that_has_ended_is_refreshed_once() {
+    let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(GRANTED));
+    let id = saved(&scene, "ada", 3000);
+    let token = |which: &[&str]| scene.run(&[&["token", "--provider", &provider.url][..], which].concat(), b"");
+    assert_eq!(out(&token(&[&id])), "canary-old");
+    assert_eq!(provider.asked().len(), 0);
+    saved(&scene, "ada", -1);
+    assert_eq!(out(&token(&["--user", "ada"])), "canary-new");
+    let form = "/oauth/v2/token client_id=app&client_secret=canary-secret&refresh_token=canary-refresh%20of%20ada\
+                &grant_type=refresh_token";
+    assert_eq!(provider.asked(), [form]);
+    assert_eq!(out(&token(&[&id])), "canary-new");
+    assert_eq!(provider.asked().len(), 0, "it was saved");
+    assert_eq!(out(&scene.run(&["get", &id, "--field", "refresh_token"], b"")), "canary-refresh of ada");
+}
+
+#[test]
+fn many_that_ask_at_once_make_one_refresh() {
+    let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(GRANTED));
+    let id = saved(&scene, "ada", -1);
+    let started: Vec<_> = (0..8)
+        .map(|_| {
+            let mut command = scene.command();
+            command.args(["token", "--provider", &provider.url, &id]);
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for child in started {
+        assert_eq!(out(&child.wait_with_output().unwrap()), "canary-new");
+    }
+    assert_eq!(provider.asked().len(), 1);
+}
+
+#[test]
+fn a_provider_that_refuses_or_is_away_is_told_apart_and_nothing_is_lost() {
+    let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(GRANTED));
+    for (user, status, body, code) in [
+        ("ada", 200, r#"{"error":"invalid_code"}"#, 3),
+        ("bob", 400, r#"{"error":"invalid_client","error_description":"canary"}"#, 3),
+        ("cyd", 200, r#"{"error":"Access Denied"}"#, 4),
+        ("dan", 502, "<html>canary</html>", 4),
+    ] {
+        provider.answers(status, body);
+        let id = saved(&scene, user, -1);
+        let (exit, said) = refused(&scene.run(&["token", "--provider", &provider.url, &id], b""));
+        assert_eq!(exit, code, "{said}");
+        let kept = out(&scene.run(&["get", &id, "--field", "refresh_token"], b""));
+        assert_eq!(kept, format!("canary-refresh of {user}"));
+    }
+}
+
+#[test]
+fn without_a_provider_the_data_centre_of_the_token_is_asked_or_it_is_said() {
+    let scene = Scene::new(Vault::KeyFile);
+    let id = saved(&scene, "ada", -1);
+    let (code, said) = refused(&scene.run(&["token", &id], b""));
+    assert!(code == 2 && said.contains("TOKENVAULT_PROVIDER"), "{said}");
+    assert_eq!(refused(&scene.run(&["token", "--provider", "http://example.com", &id], b"")).0, 2);
+    assert_eq!(refused(&scene.run(&["token", "--provider", "eu", "nobody"], b"")).0, 1);
+}
+
+#[test]
+fn a_login_exchanges_the_code_and_stores_what_comes_of_it() {
+    let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(GRANTED));
+    provider.answers(200, r#"{"access_token":"canary-a","refresh_token":"canary-r","expires_in":3600}"#);
+    scene.write("secret", b"canary-secret\n", 0o600);
+    let login = ["login", "--provider", &provider.url, "--user", "ada", "--client-id", "app"];
+    let (code, said) = refused(&scene.run(&login, b"1000.canary-code\n"));
+    assert!(code == 2 && said.contains("--client-secret-file"), "{said}");
+    let with_secret = [&login[..], &["--client-secret-file", "secret", "--redirect-url", "https://a/b"]].concat();
+    assert_eq!(refused(&scene.run(&with_secret, b"")).0, 2, "no code");
+    assert_eq!(provider.asked().len(), 0);
+    let id = out(&scene.run(&with_secret, b"1000.canary-code\n"));
+    let form = "/oauth/v2/token client_id=app&client_secret=canary-secret&code=1000.canary-code\
+                &grant_type=authorization_code&redirect_uri=https%3A%2F%2Fa%2Fb";
+    assert_eq!(provider.asked(), [form]);
+    assert_eq!(out(&scene.run(&["get", &id, "--field", "refresh_token"], b"")), "canary-r");
+    let again = out(&scene.run(&login, b"1000.canary-other\n"));
+    assert_eq!(again, id, "the stored secret serves, and the same token is meant");
+    scene.write("secret", b"canary-secret\n", 0o644);
+    assert_eq!(refused(&scene.run(&with_secret, b"1000.canary-code\n")).0, 3, "others may read it");
+}
+
+#[test]
+fn what_is_revoked_is_revoked_before_it_is_deleted() {
+    let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(r#"{"error":"Access Denied"}"#));
+    let id = saved(&scene, "ada", 3000);
+    let delete = ["delete", &id, "--revoke", "--provider", &provider.url];
+    assert_eq!(refused(&scene.run(&delete, b"")).0, 4);
+    out(&scene.run(&["get", &id], b""));
+    provider.asked();
+    provider.answers(200, r#"{"status":"success"}"#);
+    out(&scene.run(&delete, b""));
+    assert_eq!(provider.asked(), ["/oauth/v2/token/revoke token=canary-refresh%20of%20ada"]);
+    assert_eq!(refused(&scene.run(&["get", &id], b"")).0, 1);
+    for user in ["bob", "cyd"] {
+        saved(&scene, user, 3000);
+    }
+    let all = ["delete-all", "--yes", "--revoke", "--provider", &provider.url];
+    assert!(out(&scene.run(&all, b"")).contains("deleted 2 tokens"));
+    assert_eq!(provider.asked().len(), 2);
+}
