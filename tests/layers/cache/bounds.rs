@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokenvault::backend::{Change, Commit};
 use tokenvault::clock::Clock;
+use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field;
 use tokenvault::identity::{Lineage, RecordName, Version};
 use tokenvault::operation::{Context, Source};
@@ -215,6 +216,13 @@ fn each_id_is_handed_out_as_it_was_asked_for_and_a_write_by_one_is_seen_by_all()
     scene.read("2");
     assert!(now(scene.cache.delete_token(&Context::new(), "1")).unwrap().value);
     assert!(["2", &name].iter().all(|id| scene.read(id).0.is_none()), "by an id that was not asked for before");
+
+    let name = with_two_ids(&scene).to_string();
+    scene.time.advance(LIVES);
+    scene.read("2");
+    scene.store.next([Step::Lost(ErrorKind::Unavailable)]);
+    now(scene.cache.delete_token(&Context::new(), &name)).unwrap_err();
+    assert!(scene.read("2").0.is_none(), "by its name, although nobody knows whether it was done");
 }
 
 #[test]

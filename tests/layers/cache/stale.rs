@@ -187,6 +187,14 @@ fn that_there_was_none_is_not_answered_for_a_failing_store() {
     assert_eq!(scene.failed("1").kind(), Unavailable);
 }
 
+#[test]
+fn an_answer_that_is_not_kept_takes_the_old_one_with_it() {
+    let (scene, [id, _]) = grown_old();
+    scene.store.next([Step::From(Source::Fallback), Step::Fails(Unavailable)]);
+    assert_eq!(scene.ask(&id).unwrap().source, Source::Fallback);
+    assert_eq!(scene.failed(&id).kind(), Unavailable, "something newer was answered since");
+}
+
 fn forgotten(kind: ErrorKind) -> Scene {
     let (scene, [id, _]) = grown_old();
     scene.store.next([Step::Fails(kind)]);

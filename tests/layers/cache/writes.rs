@@ -21,6 +21,7 @@ fn warm() -> (Scene, String) {
     scene.read(&id);
     scene.find(&user("alice"));
     scene.find(&by_refresh("refresh of alice"));
+    scene.find(&OAuthToken::new().with_id(&id));
     scene.store.count();
     (scene, id)
 }
@@ -60,10 +61,12 @@ fn a_save_that_was_overtaken_answers_what_is_stored() {
 #[test]
 fn a_new_token_is_found_where_there_was_none_or_another() {
     let (scene, _) = warm();
-    assert!(scene.find(&user("bob")).0.is_none() && scene.read("7").0.is_none());
+    let seven = OAuthToken::new().with_id("7");
+    assert!(scene.find(&user("bob")).0.is_none() && scene.read("7").0.is_none() && scene.find(&seven).0.is_none());
     scene.save(&of("bob", "b1").with_id("7"));
     assert_eq!(found_access(&scene, &user("bob")).as_deref(), Some("b1"));
     assert_eq!(scene.access("7").0.as_deref(), Some("b1"));
+    assert_eq!(found_access(&scene, &seven).as_deref(), Some("b1"));
 
     // The one saved last, of two clients of one user.
     assert_eq!(scene.find(&user("alice")).1, Source::Cache, "nothing of hers was written");
