@@ -1,7 +1,6 @@
 //! The command that looks through the audit trail: audit.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 

@@ -24,8 +24,6 @@ mod interleavings;
 mod kms_key;
 mod ledger;
 mod operator;
-#[cfg(feature = "audit")]
-mod past_the_vault;
 mod quotas;
 mod races;
 mod recovery;
