@@ -190,3 +190,28 @@ async fn a_sink_that_went_away_is_opened_again_within_the_call() {
     assert_eq!(kinds(&sink.bytes()), ["begin", "call", "begin", "call"]);
     assert!(lines(&sink.bytes())[2].before.is_some(), "the new chain names the last line of the old one");
 }
+
+/// Requests to a service are named, however many there were and however the call ended.
+#[tokio::test]
+async fn the_requests_of_a_call_that_failed_are_named_too() {
+    use tokenvault::audit::recorder::{Subject, facts_of};
+    use tokenvault::error::Error;
+    use tokenvault::operation::Operation;
+
+    let sink = Scripted::default();
+    let recorder = recorder(Arc::new(sink.clone()), Mode::Required);
+    let cx = context();
+    let work = async |cx: &Context| {
+        (0..70).for_each(|number| cx.requests().unwrap().add(&format!("request {number}")));
+        Err::<(), _>(Error::new(ErrorKind::Busy, "not now"))
+    };
+    recorder.record((&cx, Operation::Verify, Subject::All), work, facts_of).await.unwrap_err();
+    let told = lines(&sink.bytes());
+    let counts: Vec<_> = told.iter().map(|line| (line.kind.as_str(), line.requests.len())).collect();
+    assert_eq!(counts, [("begin", 0), ("requests", 32), ("requests", 6), ("call", 32)]);
+    let mut named: Vec<_> = told.iter().flat_map(|line| line.requests.clone()).collect();
+    named.sort();
+    named.dedup();
+    assert_eq!(named.len(), 70);
+    assert_eq!((told[3].outcome.as_deref(), told[3].error.as_deref()), (Some("failed"), Some("busy")));
+}

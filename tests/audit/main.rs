@@ -42,8 +42,6 @@ use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 
-const MODES: [Mode; 2] = [Mode::Required, Mode::BestEffort];
-
 fn keys() -> Keys {
     Keys::derive(&AuditKey::new(&[7; 32])).unwrap()
 }

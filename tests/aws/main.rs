@@ -28,8 +28,6 @@ mod kms_key;
 mod ledger;
 mod operator;
 mod orders;
-#[cfg(feature = "audit")]
-mod past_the_vault;
 mod quotas;
 mod races;
 mod recovery;
