@@ -116,13 +116,51 @@ pub struct Opened {
 }
 
 /// A backend, and what it is beyond that.
-#[derive(Default)]
 struct Parts {
+    backend: Arc<dyn Backend>,
     #[cfg(feature = "audit")]
     audit_key: Option<Arc<dyn AuditKeySource>>,
     file: Option<Arc<FileBackend>>,
     #[cfg(feature = "aws")]
     aws: Option<Arc<SecretsManagerBackend>>,
+}
+
+impl Parts {
+    fn of(backend: Arc<dyn Backend>) -> Self {
+        Self {
+            backend,
+            #[cfg(feature = "audit")]
+            audit_key: None,
+            file: None,
+            #[cfg(feature = "aws")]
+            aws: None,
+        }
+    }
+
+    fn of_memory() -> Self {
+        let memory = Arc::new(MemoryBackend::new());
+        Self {
+            #[cfg(feature = "audit")]
+            audit_key: Some(Arc::clone(&memory) as _),
+            ..Self::of(memory)
+        }
+    }
+
+    fn of_file(file: FileBackend) -> Self {
+        let file = Arc::new(file);
+        Self {
+            file: Some(Arc::clone(&file)),
+            #[cfg(feature = "audit")]
+            audit_key: Some(Arc::clone(&file) as _),
+            ..Self::of(file)
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    fn of_aws(aws: SecretsManagerBackend) -> Self {
+        let aws = Arc::new(aws);
+        Self { aws: Some(Arc::clone(&aws)), ..Self::of(aws) }
+    }
 }
 
 impl Opened {
@@ -246,21 +284,10 @@ pub async fn open(
     key: impl FnOnce() -> Result<KeySource>,
     lock_wait: Duration,
 ) -> Result<Opened> {
-    let (backend, parts): (Arc<dyn Backend>, Parts) = match location {
-        StoreLocation::Memory => {
-            let memory = Arc::new(MemoryBackend::new());
-            let parts = Parts {
-                #[cfg(feature = "audit")]
-                audit_key: Some(Arc::clone(&memory) as _),
-                ..Parts::default()
-            };
-            (memory as _, parts)
-        }
+    let parts = match location {
+        StoreLocation::Memory => Parts::of_memory(),
         #[cfg(feature = "aws")]
-        StoreLocation::Aws(aws) => {
-            let aws = Arc::new(aws.backend().await.map_err(|error| error.with_store(location))?);
-            (Arc::clone(&aws) as _, Parts { aws: Some(aws), ..Parts::default() })
-        }
+        StoreLocation::Aws(aws) => Parts::of_aws(aws.backend().await.map_err(|error| error.with_store(location))?),
         StoreLocation::File(path) => {
             if is_free(path) {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault")
@@ -268,19 +295,11 @@ pub async fn open(
                     .with_hint("make one with `tokenvault init`, or check the path"));
             }
             let options = FileOptions { lock_wait, ..FileOptions::new(path, key()?) };
-            let file = Arc::new(FileBackend::open(options).map_err(|error| error.with_store(location))?);
-            let parts = Parts {
-                file: Some(Arc::clone(&file)),
-                #[cfg(feature = "audit")]
-                audit_key: Some(Arc::clone(&file) as _),
-                #[cfg(feature = "aws")]
-                aws: None,
-            };
-            (file, parts)
+            Parts::of_file(FileBackend::open(options).map_err(|error| error.with_store(location))?)
         }
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let vault = Arc::new(Vault::with_clock(backend, clock));
+    let vault = Arc::new(Vault::with_clock(parts.backend, clock));
     Ok(Opened {
         store: Arc::clone(&vault) as _,
         vault,

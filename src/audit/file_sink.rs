@@ -108,7 +108,7 @@ impl Sink for FileSink {
         if length > 0 && lines.peek().is_none() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "what is in the file is no audit trail"));
         }
-        let mac = lines.filter(|(line, _)| !is_own(line)).last().map(|(_, mac)| mac);
+        let mac = lines.rfind(|(line, _)| !is_own(line)).map(|(_, mac)| mac);
         Ok(End { mac, is_torn: end.last().is_some_and(|byte| *byte != b'\n') })
     }
 }

@@ -265,7 +265,7 @@ mod tests {
         let text = Timeline::of(&calls(), 11).unwrap().text();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "billing │█    R    a│ 4");
-        assert_eq!(lines[1].replace('\u{1b}', "?"), "<eve>&? │          F│ 1".replace("<eve>&? ", "<eve>&? "));
+        assert_eq!(lines[1].replace('\u{1b}', "?"), "<eve>&? │          F│ 1");
         assert!(Timeline::of(&[], 11).is_none());
     }
 

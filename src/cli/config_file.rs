@@ -109,6 +109,24 @@ impl ConfigFile {
                 self.lock_wait =
                     Some(wait.ok_or_else(wanted("give a duration in quotes, such as '10s', of at most '36500d'"))?);
             }
+            "provider" => {
+                let endpoint = value.as_str().and_then(|text| Endpoint::parse(text).ok());
+                self.provider =
+                    Some(endpoint.ok_or_else(wanted("give a data centre such as 'eu', or 'https://HOST'"))?);
+            }
+            "quiet" => self.quiet = value.as_bool().ok_or_else(wanted("give true or false"))?,
+            "log" => {
+                self.log =
+                    Some(value.as_str().ok_or_else(wanted("give a filter in quotes, such as 'info'"))?.to_owned());
+            }
+            _ => return self.set_audit(path, key, value),
+        }
+        Ok(())
+    }
+
+    fn set_audit(&mut self, path: &Path, key: &str, value: &Value) -> Result<(), Problem> {
+        let wanted = |wanted| move || Problem::Value(wanted);
+        match key {
             "audit" => {
                 let target = value.as_str().and_then(|text| AuditTarget::parse(OsStr::new(text)).ok());
                 self.audit.target =
@@ -124,16 +142,6 @@ impl ConfigFile {
             "audit-users" => {
                 let users = value.as_str().and_then(audit_settings::users);
                 self.audit.users = Some(users.ok_or_else(wanted("give 'hashed' or 'plain'"))?);
-            }
-            "provider" => {
-                let endpoint = value.as_str().and_then(|text| Endpoint::parse(text).ok());
-                self.provider =
-                    Some(endpoint.ok_or_else(wanted("give a data centre such as 'eu', or 'https://HOST'"))?);
-            }
-            "quiet" => self.quiet = value.as_bool().ok_or_else(wanted("give true or false"))?,
-            "log" => {
-                self.log =
-                    Some(value.as_str().ok_or_else(wanted("give a filter in quotes, such as 'info'"))?.to_owned());
             }
             _ => return Err(Problem::UnknownKey),
         }

@@ -154,7 +154,7 @@ async fn two_ids_on_either_side_of_their_user_make_one_token() {
 /// One id for two users: whoever comes second is told that it is another's.
 async fn one_id_of_two_users(of: u8, users: [u8; 2]) {
     let id = id(of);
-    let tokens = users.map(|digit| token(&user(digit), digit).with_id(&*id));
+    let tokens = users.map(|digit| token(&user(digit), digit).with_id(&id));
     let name = format!("{id} of two users, on pages {users:?}");
     save_both(&split().await, (&name, tokens), |ended, records| is_exactly_one_ok(ended) && records.len() == 1).await;
 }
@@ -177,7 +177,7 @@ async fn one_id_of_two_users_on_either_side_is_of_one() {
 /// A sign-in without an id beside one with an id: the first is the second's token, or the second is told.
 async fn with_and_without_an_id(of: u8, user_on: u8) {
     let user = user(user_on);
-    let tokens = [token(&user, user_on).with_id(&*id(of)), token(&user, user_on)];
+    let tokens = [token(&user, user_on).with_id(&id(of)), token(&user, user_on)];
     let name = format!("with and without an id on page {of}, of {user}");
     save_both(&split().await, (&name, tokens), |ended, records| {
         ended[1].is_ok() && one_is_told(ended) && records.len() == 1
@@ -200,7 +200,7 @@ async fn one_becomes_known(of: u8, user_on: u8) {
     let (world, user) = (split().await, user(user_on));
     let mut nameless = OAuthToken::new().with(ClientId, "app").with(GrantToken, "grant").with(AccessToken, "first");
     world.vault("before").save_token(&Context::new(), &mut nameless).await.unwrap();
-    let tokens = [nameless.with(UserName, &user), token(&user, user_on).with_id(&*id(of))];
+    let tokens = [nameless.with(UserName, &user), token(&user, user_on).with_id(&id(of))];
     let name = format!("one becomes {user}, the other comes with an id on page {of}");
     save_both(&world, (&name, tokens), |ended, records| {
         is_exactly_one_ok(ended) && records.len() == if ended[0].is_ok() { 1 } else { 2 }
@@ -247,6 +247,7 @@ fn record(user: &str) -> Record {
         created_at: Timestamp::from_micros(1),
         saved_at: Timestamp::from_micros(1),
         writer: Writer::Save,
+        lease: None,
     }
 }
 

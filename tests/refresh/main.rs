@@ -1,11 +1,7 @@
 //! One refresh per expiry: who refreshes, who waits and for how long, and what becomes of a holder that does not come back.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has to stop")]
-#![allow(
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "as above; what was measured is printed"
-)]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "as above")]
+#![allow(clippy::disallowed_methods, reason = "the files are a test's own")]
 
 #[path = "../support/fleet.rs"]
 mod fleet;

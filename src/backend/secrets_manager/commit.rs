@@ -173,7 +173,7 @@ impl Committer<'_> {
                         }
                     }
                     State::Vacant if cannot_take || self.is_overdue(&entry) => {
-                        self.tokens.bar(asked, entry.name).await?
+                        self.tokens.bar(asked, entry.name).await?;
                     }
                     State::Live(_) | State::Dead | State::Vacant => {}
                 }

@@ -278,10 +278,9 @@ impl TokenStore for Coordinated {
             None => Cow::Borrowed(context),
         };
         let saved = self.inner.save_token(&context, token).await?;
-        if let Some(base) = token.base() {
-            if self.due.need(base.record, token.fields(), self.clock.now()) == Need::None {
-                self.held.settle(base.record);
-            }
+        let need = |name| self.due.need(name, token.fields(), self.clock.now());
+        if let Some(name) = token.base().map(|base| base.record).filter(|name| need(*name) == Need::None) {
+            self.held.settle(name);
         }
         Ok(saved)
     }
