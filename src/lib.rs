@@ -48,4 +48,6 @@ pub mod token;
 mod turns;
 pub mod undelete;
 pub mod vault;
-mod wiped;
+mod wipe;
+#[cfg(any(feature = "file", feature = "import"))]
+mod wiped_bytes;

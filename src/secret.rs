@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretBox};
 use subtle::ConstantTimeEq;
 use zeroize::ZeroizeOnDrop;
 
-use crate::wiped::wipe;
+use crate::wipe::wipe;
 
 /// Text that must not be seen: tokens, client secrets, passphrases.
 ///

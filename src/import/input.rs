@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::wiped::WipedBytes;
+use crate::wiped_bytes::WipedBytes;
 
 /// The largest file that is read into memory: some half a million tokens.
 const MAX_FILE: usize = 256 * 1024 * 1024;

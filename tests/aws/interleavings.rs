@@ -7,7 +7,7 @@ use secrets_manager_simulator::settings::Settings;
 use secrets_manager_simulator::switches::Switches;
 use tokenvault::backend::Backend;
 use tokenvault::backend::secrets_manager::SecretsManagerBackend;
-use tokenvault::error::{ErrorKind, Result};
+use tokenvault::error::{Error, ErrorKind, Result};
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, GrantToken, RefreshToken, UserName};
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
@@ -195,7 +195,7 @@ async fn who_comes_back_beside_a_log_out_is_there_or_logged_out() {
 async fn a_user_who_becomes_known_beside_a_sign_in_is_one_user() {
     in_many_orders(Past::Nameless, [Does::BecomesAda, Does::SignIn("ada", "new")], |ended, found| {
         // Whoever comes second is told, or is the same token; there are never two of one user and client.
-        let told = |error: &tokenvault::error::Error| error.kind() == ErrorKind::InvalidInput;
+        let told = |error: &Error| error.kind() == ErrorKind::InvalidInput;
         ended[1].is_ok() && ended[0].as_ref().map_or_else(told, |()| true) && found.contains_key("ada")
     })
     .await;
@@ -223,4 +223,24 @@ async fn two_writers_split_a_page_once() {
         both_fine(ended) && holds(found, &[&[("ada", "first"), ("bob", "1"), ("cleo", "2")]])
     })
     .await;
+}
+
+/// Also in the same microsecond: the clock stands still while they write.
+#[tokio::test]
+async fn of_two_who_delete_a_token_one_is_told_that_it_did() {
+    let before = World::new(Settings::new().seed(1)).await;
+    let held = begin(&before, Past::Ada).await.unwrap();
+    let both = |world: &World| {
+        ACTORS.map(|actor| {
+            let (vault, id) = (world.vault(actor), held.id().unwrap().to_owned());
+            Box::pin(async move {
+                let has_deleted = vault.delete_token(&Context::new(), &id).await?.value;
+                if has_deleted { Ok(()) } else { Err(Error::new(ErrorKind::Gone, "somebody else did")) }
+            }) as Act
+        })
+    };
+    let judge = async |_: &World, ended: [Result<()>; 2], what: &str| {
+        assert_eq!(ended.iter().filter(|ended| ended.is_ok()).count(), 1, "{what}: {ended:?}");
+    };
+    in_orders(&before, ("two deletes", usize::MAX), both, judge).await;
 }

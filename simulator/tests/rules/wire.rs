@@ -43,7 +43,7 @@ fn r67_times_are_seconds_with_milliseconds() {
 }
 
 #[test]
-fn r69_a_reply_tells_the_services_time() {
+fn r70_a_reply_tells_the_services_time() {
     let account = Account::new();
     account.pass(std::time::Duration::from_millis(61_007));
     let reply = account.simulator.handle(&Request::new("ListSecrets", &json!({}))).unwrap();

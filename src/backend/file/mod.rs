@@ -56,6 +56,7 @@ mod verify;
 mod writer;
 
 pub use crate::backend::file::key_source::KeySource;
+#[cfg(feature = "cli")]
 pub(crate) use crate::backend::file::key_source::read_secret;
 pub use crate::backend::file::options::FileOptions;
 pub use crate::backend::file::verify::Verification;

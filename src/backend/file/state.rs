@@ -16,7 +16,7 @@ use crate::identity::{RecordName, Version};
 use crate::lookup::LookupKey;
 use crate::record::Record;
 use crate::record_codec;
-use crate::wiped::WipedBytes;
+use crate::wiped_bytes::WipedBytes;
 
 /// What a frame takes beside its changes: head, count, tag.
 pub(super) const FRAME_OVERHEAD: u64 = (HEAD_LEN + 2 + TAG_LEN) as u64;

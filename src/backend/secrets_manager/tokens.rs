@@ -11,7 +11,7 @@ use crate::backend::secrets_manager::value::{self, Body, Head, Writes};
 use crate::backend::secrets_manager::value::{MAX_WRITES, MAX_WRITES_BEFORE_LEASE, MAX_WRITES_UNDER_LEASE};
 use crate::backend::secrets_manager::version::VersionId;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::{RecordName, Version};
+use crate::identity::{RecordName, Version, random_bytes};
 use crate::lookup::LookupKey;
 use crate::record::Record;
 
@@ -165,7 +165,7 @@ impl Tokens {
     /// `Conflict` where somebody has made one meanwhile.
     pub(super) async fn bar(&self, asked: &Asked<'_>, name: RecordName) -> Result<()> {
         let head = Head { id: VersionId::of_taken(name), ..self.first_head()? };
-        let bytes = value::encode_tombstone(&head, name, self.calls.pace.now());
+        let bytes = value::encode_tombstone(&head, name, self.calls.pace.now(), random_bytes()?);
         let key = self.calls.key.of_root();
         self.create_with(asked, name, First { id: &head.id, bytes: &bytes, kms_key_id: key.as_deref() }).await?;
         self.note(name, head, None);
@@ -215,8 +215,8 @@ impl Tokens {
     /// # Errors
     /// `Conflict` where it is not the current one any more.
     pub(super) async fn bury(&self, asked: &Asked<'_>, name: RecordName, held: &Seen) -> Result<()> {
-        let now = self.calls.pace.now();
-        self.swap(asked, name, held, None, |head| value::encode_tombstone(head, name, now)).await?;
+        let (now, nonce) = (self.calls.pace.now(), random_bytes()?);
+        self.swap(asked, name, held, None, |head| value::encode_tombstone(head, name, now, nonce)).await?;
         self.calls.delete(asked, &self.prefix.record(name)).await
     }
 

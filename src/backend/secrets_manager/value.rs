@@ -4,7 +4,7 @@
 //! magic 4 "tvsm" | format u8 = 1 | kind u8 | sequence u64 | version id: length u8, bytes
 //! | writes of the last 24 hours: count u8, then seconds since 1970 u32 each
 //! kind 1, record:    name 16 | the record codec's bytes
-//! kind 2, tombstone: name 16 | deleted at u64 (microseconds)
+//! kind 2, tombstone: name 16 | deleted at u64 (microseconds) | nonce 16
 //! kind 3, leaf:      page | KMS key id: length u16, bytes | count u32 | entries: key 16, name 16, sequence u64, asserted at u32
 //! kind 4, signpost:  page | KMS key id
 //! page: epoch u64 | digits: count u8, one byte each
@@ -113,11 +113,14 @@ pub(super) fn check_size(record: &Record) -> Result<()> {
     if HEAD_MAX + record_codec::encoded_len(record) <= MAX_VALUE { Ok(()) } else { Err(too_large()) }
 }
 
-pub(super) fn encode_tombstone(head: &Head, name: RecordName, at: Timestamp) -> Bytes {
+/// Random bytes tell the tombstones of two who delete at the same moment apart: the service takes the same bytes twice, and
+/// both would say that they deleted the token. Records have the nonce of their version; of pages, two equal ones do the same.
+pub(super) fn encode_tombstone(head: &Head, name: RecordName, at: Timestamp, nonce: [u8; 16]) -> Bytes {
     let mut out = Zeroizing::new(Vec::with_capacity(HEAD_MAX));
     put_head(&mut out, KIND_TOMBSTONE, head);
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(&at.as_micros().to_be_bytes());
+    out.extend_from_slice(&nonce);
     out
 }
 
@@ -143,8 +146,8 @@ pub(super) fn encode_page(head: &Head, place: &PagePlace, page: &Page) -> Bytes 
     out
 }
 
-/// Head and room for a name and a time.
-const HEAD_MAX: usize = 4 + 1 + 1 + 8 + 1 + 64 + 1 + 4 * u8::MAX as usize + 24;
+/// Head and room for a name, a time and a nonce.
+const HEAD_MAX: usize = 4 + 1 + 1 + 8 + 1 + 64 + 1 + 4 * u8::MAX as usize + 40;
 
 fn put_head(out: &mut Vec<u8>, kind: u8, head: &Head) {
     out.extend_from_slice(&MAGIC);
@@ -169,7 +172,7 @@ pub(super) fn decode_record(name: RecordName, bytes: &[u8]) -> Result<(Head, Bod
     }
     let body = match kind {
         KIND_RECORD => Body::Record(record_codec::decode(name, rest.0)?),
-        KIND_TOMBSTONE if rest.0.len() == size_of::<u64>() => {
+        KIND_TOMBSTONE if rest.0.len() == size_of::<u64>() + 16 => {
             Body::Tombstone(Timestamp::from_micros(rest.u64().ok_or_else(malformed)?))
         }
         _ => return Err(malformed()),

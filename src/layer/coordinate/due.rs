@@ -70,12 +70,17 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
+    /// Of a token that ends `left` seconds after [`NOW`].
     fn need(due: &Due, fields: &[Field], left: Option<u64>) -> Need {
+        need_at(due, fields, left, NOW)
+    }
+
+    fn need_at(due: &Due, fields: &[Field], left: Option<u64>, now: Timestamp) -> Need {
         let mut held = Fields::new();
         fields.iter().for_each(|field| held.set(*field, Some(SecretText::new("x"))));
         let expiry = left.map(|seconds| NOW.after(Duration::from_secs(seconds)).as_millis().to_string());
         held.set(Field::ExpiresIn, expiry.map(|text| SecretText::new(&text)));
-        due.need(RecordName::from_bytes([1; 16]), &held, NOW)
+        due.need(RecordName::from_bytes([1; 16]), &held, now)
     }
 
     #[test]
@@ -95,8 +100,9 @@ mod tests {
     #[test]
     fn processes_come_at_different_moments_and_each_at_its_own() {
         let begins = |due: &Due| {
-            let is_due = |left: &u64| need(due, &[Field::AccessToken, Field::RefreshToken], Some(*left)) == Need::Early;
-            (11..130).rev().find(is_due).unwrap()
+            let whole = [Field::AccessToken, Field::RefreshToken];
+            let is_due = |at: &u64| need_at(due, &whole, Some(3600), NOW.after(Duration::from_secs(*at))) == Need::Early;
+            (3400..3600).find(is_due).unwrap()
         };
         let dues: Vec<Due> = (0..64).map(|_| Due::new(true, true)).collect();
         let moments: std::collections::HashSet<u64> = dues.iter().map(begins).collect();
