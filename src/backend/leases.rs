@@ -42,6 +42,8 @@ pub enum Asked {
     },
     /// There is nothing to refresh: the token is new, or gone.
     Overtaken,
+    /// Somebody wrote the record at the same moment. Of [`Granter::ask_once`] only.
+    Lost,
 }
 
 /// Grants leases.
@@ -73,33 +75,50 @@ impl Granter {
         is_due: impl Fn(&Record) -> bool + Send + Sync,
     ) -> Result<Asked> {
         for _ in 0..MAX_ROUNDS {
-            let Some(record) = self.backend.read(context, name).await?.value.filter(|record| is_due(record)) else {
-                return Ok(Asked::Overtaken);
-            };
-            let attempt = match &record.lease {
-                None => 1,
-                Some(lease) => {
-                    let Some(age) = self.age(context, &record, lease).await? else { continue };
-                    if age < lease.distance() {
-                        return Ok(Asked::Held {
-                            ends_in: HELD_FOR.saturating_sub(age),
-                            next_in: lease.distance().saturating_sub(age),
-                        });
-                    }
-                    lease.attempt.saturating_add(1)
-                }
-            };
-            let lease = Lease::grant(attempt, self.clock.now(), holder)?;
-            let (version, expected) = (record.version.next()?, Some(record.version));
-            let granted = Arc::new(Record { version, lease: Some(lease.clone()), ..Record::clone(&record) });
-            let change = Change { name, expected, value: Some(Arc::clone(&granted)) };
-            match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
-                Ok(_) => return Ok(Asked::Granted(granted, lease)),
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                Err(error) => return Err(error),
+            match self.ask_once(context, name, holder, &is_due).await? {
+                Asked::Lost => {}
+                asked => return Ok(asked),
             }
         }
         Err(Error::new(ErrorKind::Busy, "others kept changing the token").with_hint("try again in a moment"))
+    }
+
+    /// The same, in one attempt: who does not need the lease does not wait to see what another has written.
+    ///
+    /// # Errors
+    /// As the backend has them.
+    pub async fn ask_once(
+        &self,
+        context: &Context,
+        name: RecordName,
+        holder: &str,
+        is_due: impl Fn(&Record) -> bool + Send + Sync,
+    ) -> Result<Asked> {
+        let Some(record) = self.backend.read(context, name).await?.value.filter(|record| is_due(record)) else {
+            return Ok(Asked::Overtaken);
+        };
+        let attempt = match &record.lease {
+            None => 1,
+            Some(lease) => {
+                let Some(age) = self.age(context, &record, lease).await? else { return Ok(Asked::Lost) };
+                if age < lease.distance() {
+                    return Ok(Asked::Held {
+                        ends_in: HELD_FOR.saturating_sub(age),
+                        next_in: lease.distance().saturating_sub(age),
+                    });
+                }
+                lease.attempt.saturating_add(1)
+            }
+        };
+        let lease = Lease::grant(attempt, self.clock.now(), holder)?;
+        let (version, expected) = (record.version.next()?, Some(record.version));
+        let granted = Arc::new(Record { version, lease: Some(lease.clone()), ..Record::clone(&record) });
+        let change = Change { name, expected, value: Some(Arc::clone(&granted)) };
+        match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
+            Ok(_) => Ok(Asked::Granted(granted, lease)),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(Asked::Lost),
+            Err(error) => Err(error),
+        }
     }
 
     /// How long ago the lease was granted; `None` where the record has moved on.

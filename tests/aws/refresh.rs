@@ -9,45 +9,19 @@ use secrets_manager_simulator::switches::{Staleness, Switches};
 use tokenvault::backend::Backend;
 use tokenvault::backend::leases::StateAge;
 use tokenvault::backend::secrets_manager::SecretsManagerBackend;
-use tokenvault::clock::{Clock, Timestamp};
+use tokenvault::clock::Clock;
 use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ExpiresIn};
 use tokenvault::layer::coordinate::CoordinateOptions;
 use tokenvault::operation::Context;
-use tokenvault::pause::{Pause, Paused};
 use tokenvault::token::OAuthToken;
 use tokio::time::{Instant, sleep};
 
 use crate::fleet::{Ahead, Called, Fleet, LIFETIME, Process, kinds};
 use crate::simulated::{World, backend_by};
+use crate::together::Together;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Tokio's virtual time, which the service's clock follows.
-#[derive(Debug)]
-struct Together {
-    simulator: secrets_manager_simulator::simulator::Simulator,
-    began: Instant,
-    start: u64,
-}
-
-impl Clock for Together {
-    fn now(&self) -> Timestamp {
-        let now = Timestamp::from_millis(self.start).after(self.began.elapsed());
-        let behind = now.as_millis().saturating_sub(self.simulator.clock().now().as_millis());
-        self.simulator.clock().advance(Duration::from_millis(behind));
-        now
-    }
-}
-
-impl Pause for Together {
-    fn pause(&self, duration: Duration) -> Paused<'_> {
-        Box::pin(async move {
-            sleep(duration).await;
-            self.now();
-        })
-    }
-}
 
 /// A service, a fleet on it, and the time of both.
 struct Scene {
@@ -61,8 +35,7 @@ impl Scene {
         let world = World::new(settings).await;
         // Until every read shows the vault that was made just now.
         world.simulator.clock().advance(60 * SECOND);
-        let start = world.simulator.clock().now().as_millis();
-        let time = Arc::new(Together { simulator: world.simulator.clone(), began: Instant::now(), start });
+        let time = Arc::new(Together::new(world.simulator.clone()));
         let first = backend_by(&world.simulator, "first", Arc::clone(&time) as _, Arc::clone(&time) as _);
         let fleet = Fleet::by(Arc::clone(&time) as _, Arc::new(first), left).await;
         Self { world, fleet, time }
@@ -117,6 +90,8 @@ async fn so_they_do_where_reads_are_stale() {
     for _ in 0..8 {
         let switches = Switches { staleness: Staleness::Adversarial, ..Switches::default() };
         let scene = Scene::new(settings().switches(switches), Duration::ZERO).await;
+        // Until every read shows the token.
+        sleep(10 * SECOND).await;
         let processes: Vec<Process> = (0..8).map(|_| scene.process()).collect();
         let called = scene.fleet.all_call(&processes, 8).await;
         assert_eq!(scene.fleet.asked(), 1, "{:?}", kinds(&called));
@@ -125,6 +100,28 @@ async fn so_they_do_where_reads_are_stale() {
         let late = called.iter().filter(|called| **called == Called::Refused(ErrorKind::Busy)).count();
         assert_eq!(served + late, 64, "{:?}", kinds(&called));
     }
+}
+
+/// Of a token that lives nobody waits: not for reads to show what another process has written, either.
+#[tokio::test(start_paused = true)]
+async fn who_loses_an_early_lease_goes_on_at_once() {
+    let switches = Switches { staleness: Staleness::Stalest, ..Switches::default() };
+    let scene = Scene::new(settings().switches(switches), 55 * SECOND).await;
+    let [winner, loser] = [scene.process(), scene.process()];
+    sleep(10 * SECOND).await;
+    let read = async |process: &Process, caller: &str| {
+        let began = Instant::now();
+        let context = Context::new().with_caller(caller);
+        let token = process.store.find_token_by_id(&context, &scene.fleet.id).await.unwrap().value.unwrap();
+        (token.lease().is_some(), began.elapsed())
+    };
+    assert_eq!(read(&winner, "one").await, (true, Duration::ZERO));
+    let before = scene.puts();
+    assert_eq!(read(&loser, "another").await, (false, Duration::ZERO));
+    assert_eq!(scene.puts(), before + 1, "it has asked");
+    // That there is something newer it knows from then on, so it reads until that shows.
+    assert!(!read(&loser, "another").await.0);
+    assert_eq!(scene.puts(), before + 1, "and does not ask again at once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -82,10 +82,10 @@ impl Pace {
         self.pause.pause(duration).await;
     }
 
-    /// Waits for a read to show what another has shown before: half of it at the least, so that a few attempts are sure to
-    /// outlast any lag.
+    /// Waits for a read to show what another has shown before: half of it at the least, so that the attempts together are
+    /// sure to outlast any lag. Never long at once: somebody may be waiting for a token.
     pub(super) async fn catch_up(&self, attempt: u32) {
-        let ceiling = FIRST_WAIT.saturating_mul(1 << attempt.min(10)).min(LONGEST_WAIT);
+        let ceiling = FIRST_WAIT.saturating_mul(1 << attempt.min(10)).min(LONGEST_CATCH_UP);
         self.pause.pause(ceiling.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
     }
 
@@ -95,10 +95,11 @@ impl Pace {
 }
 
 /// How often a read is repeated that is older than what was seen: 11 seconds and more, by [`Pace::catch_up`].
-pub(super) const MAX_STALE: u32 = 8;
+pub(super) const MAX_STALE: u32 = 15;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_CATCH_UP: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

@@ -98,6 +98,7 @@ enum Taken {
     Granted(Arc<OAuthToken>),
     Held { ends_in: Duration, next_in: Duration },
     Overtaken,
+    Lost,
 }
 
 type Found = Answer<Option<Arc<OAuthToken>>>;
@@ -149,6 +150,11 @@ impl Coordinated {
         match self.take(context, asking, end, Need::Early).await {
             Ok(Taken::Granted(token)) => Ok(answer.map(|_| Some(token))),
             Ok(Taken::Held { .. }) => Ok(answer),
+            Ok(Taken::Lost) => {
+                let now = self.clock.now();
+                self.held.be_quiet(end, now, now.after(LEFT_ALONE));
+                Ok(answer)
+            }
             Ok(Taken::Overtaken) => self.ask(&context.clone().past_memory(), asking).await,
             Err(error) => {
                 tracing::warn!(record = %end.name, %error, "no lease to refresh a token early");
@@ -182,7 +188,7 @@ impl Coordinated {
             match self.take(context, asking, end, Need::Ended).await? {
                 Taken::Granted(token) => return Ok(answer.map(|_| Some(token))),
                 Taken::Held { ends_in, next_in } if ends_in.is_zero() => return Err(nobody_does(next_in)),
-                Taken::Held { .. } | Taken::Overtaken => {}
+                Taken::Held { .. } | Taken::Overtaken | Taken::Lost => {}
             }
             let pause = FIRST_LOOK.saturating_mul(1 << look.min(8)).min(LATER_LOOKS).min(left());
             if pause.is_zero() {
@@ -203,7 +209,11 @@ impl Coordinated {
             Some(caller) => Cow::Owned(format!("{}, {caller}", self.holder)),
             None => Cow::Borrowed(self.holder.as_str()),
         };
-        match self.granter.ask(context, end.name, &holder, is_due).await? {
+        let asked = match need {
+            Need::Ended => self.granter.ask(context, end.name, &holder, is_due).await?,
+            Need::Early | Need::None => self.granter.ask_once(context, end.name, &holder, is_due).await?,
+        };
+        match asked {
             Asked::Granted(record, lease) => {
                 let times = Times { now, ends_in: HELD_FOR, next_in: lease.distance() };
                 // It may have been written since it was read.
@@ -216,6 +226,7 @@ impl Coordinated {
                 Ok(Taken::Held { ends_in, next_in })
             }
             Asked::Overtaken => Ok(Taken::Overtaken),
+            Asked::Lost => Ok(Taken::Lost),
         }
     }
 }

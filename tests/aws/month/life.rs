@@ -1,0 +1,168 @@
+//! What users and their workers do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokenvault::clock::Clock;
+use tokenvault::error::ErrorKind;
+use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
+use tokenvault::operation::Context;
+use tokenvault::store::{Outcome, TokenStore};
+use tokenvault::token::OAuthToken;
+use tokio::time::{Instant, sleep};
+
+use crate::ledger::HOUR;
+use crate::month::provider::Given;
+use crate::month::worker::Worker;
+use crate::month::{MINUTE, Month};
+
+/// A refreshed token that is not saved yet.
+struct Unsaved<'a>(&'a Month);
+
+impl Drop for Unsaved<'_> {
+    fn drop(&mut self) {
+        self.0.count(|counts| counts.unsaved += 1);
+        self.0.note(|| "a refreshed token was not saved".to_owned());
+    }
+}
+
+fn with(token: OAuthToken, given: &Given) -> OAuthToken {
+    let expiry = given.expiry.as_millis().to_string();
+    let token = token.with(AccessToken, &given.access_token).with(RefreshToken, &given.refresh_token);
+    token.with(ExpiresIn, &expiry)
+}
+
+impl Month {
+    async fn save(
+        &self,
+        store: &dyn TokenStore,
+        context: &Context,
+        token: &mut OAuthToken,
+    ) -> Result<Outcome, ErrorKind> {
+        self.count(|counts| counts.operations += 1);
+        let saved = store.save_token(context, token).await;
+        saved.map(|answer| answer.value.outcome).map_err(|error| error.kind())
+    }
+
+    /// What an SDK does for each of its calls.
+    async fn call(&self, (number, worker): (usize, Arc<Worker>), caller: String, user: usize, id: Option<String>) {
+        let (context, began) = (Context::new().with_caller(caller), Instant::now());
+        self.count(|counts| (counts.reads, counts.operations) = (counts.reads + 1, counts.operations + 1));
+        let found = match &id {
+            Some(id) => worker.store.find_token_by_id(&context, id).await.map(|answer| answer.value),
+            None => {
+                let mut token = OAuthToken::new().with(UserName, &format!("user {user}"));
+                let found = worker.store.find_token(&context, &mut token).await;
+                found.map(|answer| answer.value.then(|| Arc::new(token)))
+            }
+        };
+        if self.is_calm() && began.elapsed() >= Duration::from_millis(100) {
+            self.count(|counts| counts.waited += 1);
+        }
+        let token = match found {
+            Ok(found) => OAuthToken::clone(&found.expect("the user is signed in")),
+            Err(error) => {
+                self.note(|| format!("user {user}, worker {number}, read: {error} ({:?})", error.hint()));
+                return self.refuse(error.kind());
+            }
+        };
+        let left = token.expires_at().unwrap().since(self.time.now());
+        if left >= Duration::from_secs(5) {
+            return;
+        }
+        // Some workers die at this.
+        if self.draw(|random| random.usize(..200)) == 0 {
+            let delay = Duration::from_millis(self.draw(|random| random.u64(..1500)));
+            self.kill_after(number, delay);
+        }
+        sleep(Duration::from_millis(self.draw(|random| random.u64(100..800)))).await;
+        let spent = token.get(RefreshToken).unwrap().expose().to_owned();
+        let given = {
+            let mut provider = self.provider.lock().unwrap();
+            let before = provider.needless;
+            let given = provider.refresh(user, &spent, self.time.now());
+            if provider.needless > before {
+                self.note(|| format!("user {user}, worker {number}: refreshed again"));
+            }
+            given
+        };
+        let given = given.unwrap_or_else(|| panic!("a dead grant was used: {user}, {spent}"));
+        let unsaved = Unsaved(self);
+        let mut new = with(token, &given);
+        match self.save(&*worker.store, &context, &mut new).await {
+            Ok(_) => {
+                std::mem::forget(unsaved);
+                self.acknowledge(user, &given);
+                self.count(|counts| counts.saves += 1);
+            }
+            Err(kind) => {
+                self.note(|| format!("user {user}, worker {number}, save: {kind:?}"));
+                self.refuse(kind);
+            }
+        }
+    }
+
+    /// A user of the fleet, from one sign-in to the next log-out and so on.
+    pub(super) async fn life(self: &Arc<Self>, user: usize, users: usize, length: Duration) {
+        let end = Instant::now() + length;
+        sleep(self.between(Duration::ZERO, HOUR)).await;
+        let mut id = self.sign_in(user).await;
+        while Instant::now() < end {
+            sleep(self.between(Duration::ZERO, 10 * MINUTE)).await;
+            if self.draw(|random| random.usize(..800)) == 0 && user < users / 2 {
+                self.log_out(user, &id).await;
+                sleep(self.between(MINUTE, HOUR)).await;
+                id = self.sign_in(user).await;
+                continue;
+            }
+            // Some begin at the same moment, as what runs by the clock does.
+            let callers = self.draw(|random| if random.usize(..20) == 0 { random.usize(2..=3) } else { 1 });
+            let mut called = Vec::new();
+            for caller in 0..callers {
+                let (month, at) = (Arc::clone(self), self.worker());
+                let by = self.draw(fastrand::Rng::bool).then(|| id.clone());
+                let worker = Arc::clone(&at.1);
+                called.push(worker.run(async move { month.call(at, format!("task {caller}"), user, by).await }));
+            }
+            for call in called {
+                // One that was killed has ended, too.
+                if let Err(error) = call.await
+                    && error.is_panic()
+                {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            }
+        }
+    }
+
+    fn between(&self, least: Duration, most: Duration) -> Duration {
+        least + (most - least).mul_f64(self.draw(fastrand::Rng::f64))
+    }
+
+    /// Answers the token's id.
+    async fn sign_in(&self, user: usize) -> String {
+        let given = self.provider.lock().unwrap().sign_in(user, self.time.now());
+        let token = OAuthToken::new().with(UserName, &format!("user {user}")).with(ClientId, "app");
+        let mut token = with(token, &given);
+        while let Err(kind) = self.save(&*self.worker().1.store, &Context::new(), &mut token).await {
+            self.refuse(kind);
+            sleep(MINUTE).await;
+        }
+        self.acknowledge(user, &given);
+        token.id().unwrap().to_owned()
+    }
+
+    async fn log_out(&self, user: usize, id: &str) {
+        loop {
+            self.count(|counts| counts.operations += 1);
+            let store = Arc::clone(&self.worker().1.store);
+            match store.delete_token(&Context::new(), id).await {
+                Ok(_) => break,
+                Err(error) => self.refuse(error.kind()),
+            }
+            sleep(MINUTE).await;
+        }
+        self.ledger.lock().unwrap().remove(&user);
+        self.provider.lock().unwrap().revoke(user);
+    }
+}

@@ -1,0 +1,239 @@
+//! A month of a fleet in virtual time: workers without shared memory, hourly expiry, sign-ups and log-outs, outages of AWS,
+//! a KMS rotation, workers that are killed, a provider that gives some of them a new refresh token each time.
+//!
+//! Shortened, since a month is millions of calls; docs/testing.md says how to run it at its full length.
+
+mod life;
+mod provider;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fastrand::Rng;
+use secrets_manager_simulator::faults::Fault;
+use secrets_manager_simulator::gate::Failure;
+use tokenvault::clock::{Clock, Timestamp};
+use tokenvault::error::ErrorKind;
+use tokenvault::fields::Field::{AccessToken, RefreshToken, UserName};
+use tokenvault::operation::Context;
+use tokenvault::store::TokenStore;
+use tokio::time::sleep;
+
+use crate::ledger::{Account, DAY, assert_within_quotas, is_full, strict};
+use crate::month::provider::{Given, Provider};
+use crate::month::worker::{Lines, Worker};
+use crate::simulated::{World, backend_by};
+use crate::together::Together;
+
+const WORKERS: usize = 50;
+const MINUTE: Duration = Duration::from_secs(60);
+const OUTAGE: Duration = Duration::from_secs(600);
+
+/// How long after an outage it is still felt.
+const FELT: Duration = Duration::from_secs(240);
+
+/// What was counted.
+#[derive(Debug, Default)]
+struct Counts {
+    reads: usize,
+    /// Reads that took as long as a waiter waits at least, outside of outages.
+    waited: usize,
+    operations: usize,
+    saves: usize,
+    /// Refreshes whose save was cut off or refused: the next one has to be made anew.
+    unsaved: usize,
+    kills: usize,
+    refused: BTreeMap<String, usize>,
+    in_outage: usize,
+}
+
+struct Month {
+    world: World,
+    time: Arc<Together>,
+    lines: Lines,
+    workers: Mutex<Vec<Arc<Worker>>>,
+    provider: Mutex<Provider>,
+    random: Mutex<Rng>,
+    counts: Mutex<Counts>,
+    /// The newest access token of each user whose save was acknowledged.
+    ledger: Mutex<BTreeMap<usize, Given>>,
+    /// Until when an outage is felt: what was under way tries on for a while, and memories are old.
+    felt_until: Mutex<Timestamp>,
+}
+
+impl Month {
+    fn draw<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
+        draw(&mut self.random.lock().unwrap())
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Counts)) {
+        count(&mut self.counts.lock().unwrap());
+    }
+
+    fn worker(&self) -> (usize, Arc<Worker>) {
+        let number = self.draw(|random| random.usize(..WORKERS));
+        (number, Arc::clone(&self.workers.lock().unwrap()[number]))
+    }
+
+    /// Says what happened, so that a failure can be understood.
+    fn note(&self, what: impl FnOnce() -> String) {
+        let is_calm = if self.is_calm() { "" } else { ", outage" };
+        println!("{} s{is_calm}: {}", self.time.now().as_millis() as f64 / 1000.0 % 10_000_000.0, what());
+    }
+
+    fn is_calm(&self) -> bool {
+        self.time.now() > *self.felt_until.lock().unwrap()
+    }
+
+    fn acknowledge(&self, user: usize, given: &Given) {
+        let mut ledger = self.ledger.lock().unwrap();
+        let held = ledger.entry(user).or_insert_with(|| given.clone());
+        if given.expiry >= held.expiry {
+            *held = given.clone();
+        }
+    }
+
+    fn refuse(&self, kind: ErrorKind) {
+        let is_calm = self.is_calm();
+        self.count(|counts| {
+            if is_calm {
+                *counts.refused.entry(format!("{kind:?}")).or_default() += 1;
+            } else {
+                counts.in_outage += 1;
+            }
+        });
+    }
+
+    fn kill_after(&self, number: usize, delay: Duration) {
+        self.note(|| format!("worker {number} is killed"));
+        let (simulator, time, lines) = (self.world.simulator.clone(), Arc::clone(&self.time), self.lines.clone());
+        let worker = Arc::clone(&self.workers.lock().unwrap()[number]);
+        let fresh = Worker::start(&simulator, &time, number, &lines);
+        self.workers.lock().unwrap()[number] = fresh;
+        self.count(|counts| counts.kills += 1);
+        tokio::spawn(async move {
+            sleep(delay).await;
+            worker.kill();
+        });
+    }
+}
+
+impl Month {
+    /// Breaks every connection for ten minutes.
+    async fn outage(&self) {
+        *self.felt_until.lock().unwrap() = self.time.now().after(OUTAGE + FELT);
+        self.world.simulator.inject(Fault::new(Failure::ConnectionLost));
+        sleep(OUTAGE).await;
+        self.world.simulator.clear_faults();
+    }
+
+    async fn rotate(&self) {
+        let (clock, pause) = (Arc::clone(&self.time) as _, Arc::clone(&self.time) as _);
+        let operator = backend_by(&self.world.simulator, "operator", clock, pause);
+        operator.rotate_key(&Context::new(), "new", &|_, _| ()).await.unwrap();
+    }
+
+    async fn new(seed: u64) -> Arc<Self> {
+        let world = World::under(strict(seed), "old").await;
+        // Until every read shows the vault that was made just now.
+        world.simulator.clock().advance(MINUTE);
+        let (time, lines) = (Arc::new(Together::new(world.simulator.clone())), Lines::default());
+        let workers = (0..WORKERS).map(|number| Worker::start(&world.simulator, &time, number, &lines)).collect();
+        Arc::new(Self {
+            world,
+            time,
+            lines,
+            workers: Mutex::new(workers),
+            provider: Mutex::default(),
+            random: Mutex::new(Rng::with_seed(seed)),
+            counts: Mutex::default(),
+            ledger: Mutex::default(),
+            felt_until: Mutex::default(),
+        })
+    }
+
+    /// Lets `users` live for so long, with what happens meanwhile.
+    async fn pass(self: &Arc<Self>, users: usize, length: Duration) {
+        let mut lives = tokio::task::JoinSet::new();
+        for user in 0..users {
+            let month = Arc::clone(self);
+            lives.spawn(async move { month.life(user, users, length).await });
+        }
+        let events = async {
+            for event in 0..4 {
+                sleep(length / 5).await;
+                match event {
+                    1 => self.rotate().await,
+                    _ => self.outage().await,
+                }
+            }
+        };
+        events.await;
+        while let Some(life) = lives.join_next().await {
+            life.unwrap();
+        }
+    }
+
+    /// Reads everything back by another process: each user's newest token, and nothing beside them.
+    async fn assert_nothing_is_lost_or_doubled(&self) {
+        sleep(MINUTE).await;
+        self.time.now();
+        let reader = self.world.vault("reader");
+        let tokens = reader.get_tokens(&Context::new()).await.unwrap().value;
+        let text = |token: &tokenvault::token::OAuthToken, field| token.get(field).unwrap().expose().to_owned();
+        let found: BTreeMap<String, _> = tokens.iter().map(|token| (text(token, UserName), token)).collect();
+        assert_eq!(found.len(), tokens.len(), "a token is doubled");
+        let ledger = self.ledger.lock().unwrap();
+        assert_eq!(found.len(), ledger.len(), "as many as are signed in");
+        for (user, given) in &*ledger {
+            let token = found.get(&format!("user {user}")).unwrap_or_else(|| panic!("user {user} is lost"));
+            assert_eq!(text(token, AccessToken), given.access_token, "the newest token of user {user} is lost");
+            assert_eq!(text(token, RefreshToken), given.refresh_token);
+        }
+    }
+}
+
+/// What the service charges (docs/costs.md): for 10,000 calls, and for a secret and month.
+const CALLS: f64 = 0.05 / 10_000.0;
+const SECRET: f64 = 0.40;
+
+async fn month(users: usize, length: Duration) {
+    let seed = fastrand::u64(..);
+    println!("{users} users, {} h, seed {seed}", length.as_secs() / 3600);
+    let month = Month::new(seed).await;
+    month.pass(users, length).await;
+    let calls = month.world.simulator.counters().total();
+    month.assert_nothing_is_lost_or_doubled().await;
+    month.world.assert_under("new", "after the rotation");
+    assert_within_quotas(&month.world);
+
+    let (counts, provider) = (month.counts.lock().unwrap(), month.provider.lock().unwrap());
+    let account = Account::of(&month.world);
+    let share = length.as_secs_f64() / (30.0 * DAY.as_secs_f64());
+    let dollars = calls as f64 * CALLS + (account.tokens + account.pages) as f64 * SECRET * share;
+    println!("{counts:?}\n{account}");
+    println!(
+        "{} refreshes, {} of them again for want of a save; {calls} calls, {dollars:.2} dollars",
+        provider.refreshes, provider.needless
+    );
+    let busy = counts.refused.get("Busy").copied().unwrap_or_default();
+    assert_eq!(counts.refused.len(), usize::from(busy > 0), "{:?}", counts.refused);
+    assert!(
+        busy * 1000 < counts.reads + 2000 * counts.unsaved,
+        "who waits for a worker that was killed is told so: {busy}"
+    );
+    assert!(provider.needless <= counts.unsaved, "one refresh per expiry, and one more where a save was cut off");
+    assert!(counts.unsaved <= counts.kills + counts.in_outage, "a save is cut off by a kill or an outage");
+    assert_eq!(month.lines.0.load(Ordering::SeqCst), counts.operations, "a line for each operation");
+    assert!(counts.waited * 100 < counts.reads, "{} of {} reads waited", counts.waited, counts.reads);
+    assert!(counts.saves > users * 10 && counts.kills > 0 && counts.in_outage > 0, "something has happened");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_loses_and_doubles_nothing_and_refreshes_once() {
+    let (users, length) = if is_full() { (1000, DAY * 30) } else { (30, DAY * 2) };
+    month(users, length).await;
+}
