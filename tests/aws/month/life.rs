@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenvault::clock::Clock;
-use tokenvault::error::ErrorKind;
+use tokenvault::error::{Error, ErrorKind};
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
 use tokenvault::operation::Context;
-use tokenvault::store::{Outcome, TokenStore};
+use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokio::time::{Instant, sleep};
 
@@ -33,48 +33,57 @@ fn with(token: OAuthToken, given: &Given) -> OAuthToken {
 }
 
 impl Month {
-    async fn save(
-        &self,
-        store: &dyn TokenStore,
-        context: &Context,
-        token: &mut OAuthToken,
-    ) -> Result<Outcome, ErrorKind> {
-        self.count(|counts| counts.operations += 1);
-        let saved = store.save_token(context, token).await;
-        saved.map(|answer| answer.value.outcome).map_err(|error| error.kind())
-    }
-
     /// What an SDK does for each of its calls.
-    async fn call(&self, (number, worker): (usize, Arc<Worker>), caller: String, user: usize, id: Option<String>) {
-        let (context, began) = (Context::new().with_caller(caller), Instant::now());
-        self.count(|counts| (counts.reads, counts.operations) = (counts.reads + 1, counts.operations + 1));
-        let found = match &id {
-            Some(id) => worker.store.find_token_by_id(&context, id).await.map(|answer| answer.value),
-            None => {
-                let mut token = OAuthToken::new().with(UserName, &format!("user {user}"));
-                let found = worker.store.find_token(&context, &mut token).await;
-                found.map(|answer| answer.value.then(|| Arc::new(token)))
-            }
-        };
-        if self.is_calm() && began.elapsed() >= Duration::from_millis(100) {
-            self.count(|counts| counts.waited += 1);
-        }
-        let token = match found {
-            Ok(found) => OAuthToken::clone(&found.expect("the user is signed in")),
+    pub(super) async fn call(
+        &self,
+        (number, worker): (usize, Arc<Worker>),
+        caller: String,
+        user: usize,
+        id: Option<String>,
+    ) {
+        let context = Context::new().with_caller(caller);
+        let token = match self.read(&*worker.store, &context, user, id).await {
+            Ok(token) => token,
             Err(error) => {
                 self.note(|| format!("user {user}, worker {number}, read: {error} ({:?})", error.hint()));
                 return self.refuse(error.kind());
             }
         };
         let left = token.expires_at().unwrap().since(self.time.now());
-        if left >= Duration::from_secs(5) {
-            return;
+        if left < Duration::from_secs(5) {
+            // Some workers die at this.
+            if self.draw(|random| random.usize(..200)) == 0 {
+                let delay = Duration::from_millis(self.draw(|random| random.u64(..1500)));
+                self.kill_after(number, delay);
+            }
+            self.refresh(&*worker.store, &context, user, token).await;
         }
-        // Some workers die at this.
-        if self.draw(|random| random.usize(..200)) == 0 {
-            let delay = Duration::from_millis(self.draw(|random| random.u64(..1500)));
-            self.kill_after(number, delay);
+    }
+
+    async fn read(
+        &self,
+        store: &dyn TokenStore,
+        context: &Context,
+        user: usize,
+        id: Option<String>,
+    ) -> Result<OAuthToken, Error> {
+        let began = Instant::now();
+        self.count(|counts| (counts.reads, counts.operations) = (counts.reads + 1, counts.operations + 1));
+        let found = match &id {
+            Some(id) => store.find_token_by_id(context, id).await.map(|answer| answer.value),
+            None => {
+                let mut token = OAuthToken::new().with(UserName, &format!("user {user}"));
+                let found = store.find_token(context, &mut token).await;
+                found.map(|answer| answer.value.then(|| Arc::new(token)))
+            }
+        };
+        if self.is_calm() && began.elapsed() >= Duration::from_millis(100) {
+            self.count(|counts| counts.waited += 1);
         }
+        Ok(OAuthToken::clone(&found?.expect("the user is signed in")))
+    }
+
+    async fn refresh(&self, store: &dyn TokenStore, context: &Context, user: usize, token: OAuthToken) {
         sleep(Duration::from_millis(self.draw(|random| random.u64(100..800)))).await;
         let spent = token.get(RefreshToken).unwrap().expose().to_owned();
         let given = {
@@ -82,24 +91,29 @@ impl Month {
             let before = provider.needless;
             let given = provider.refresh(user, &spent, self.time.now());
             if provider.needless > before {
-                self.note(|| format!("user {user}, worker {number}: refreshed again"));
+                self.note(|| format!("user {user}: refreshed again"));
             }
             given
         };
         let given = given.unwrap_or_else(|| panic!("a dead grant was used: {user}, {spent}"));
         let unsaved = Unsaved(self);
         let mut new = with(token, &given);
-        match self.save(&*worker.store, &context, &mut new).await {
+        match self.save(store, context, &mut new).await {
             Ok(_) => {
                 std::mem::forget(unsaved);
                 self.acknowledge(user, &given);
                 self.count(|counts| counts.saves += 1);
             }
             Err(kind) => {
-                self.note(|| format!("user {user}, worker {number}, save: {kind:?}"));
+                self.note(|| format!("user {user}, save: {kind:?}"));
                 self.refuse(kind);
             }
         }
+    }
+
+    async fn save(&self, store: &dyn TokenStore, context: &Context, token: &mut OAuthToken) -> Result<(), ErrorKind> {
+        self.count(|counts| counts.operations += 1);
+        store.save_token(context, token).await.map(drop).map_err(|error| error.kind())
     }
 
     /// A user of the fleet, from one sign-in to the next log-out and so on.
