@@ -16,6 +16,8 @@ use crate::audit::{
 use crate::backend::Backend;
 #[cfg(feature = "audit")]
 use crate::backend::audit_key::AuditKeySource;
+#[cfg(feature = "aws")]
+use crate::backend::fallback::{FallbackBackend, recovery::WindowOfBoth};
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::backend::leases::Granter;
 #[cfg(feature = "aws")]
@@ -30,6 +32,10 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "audit")]
 use crate::layer::audit::Audited;
 use crate::layer::coordinate::{CoordinateOptions, Coordinated};
+#[cfg(feature = "aws")]
+use crate::layer::unsaved::Unsaved;
+#[cfg(feature = "aws")]
+use crate::open::fallback::{CopyFile, with_copy};
 #[cfg(feature = "audit")]
 use crate::operation::{Context, Operation};
 use crate::store::TokenStore;
@@ -37,6 +43,8 @@ use crate::vault::Vault;
 
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
+mod fallback;
 
 /// Where a vault keeps its tokens: `file:PATH`, `aws:PREFIX`, or `memory:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +121,7 @@ pub struct Opened {
     file: Option<Arc<FileBackend>>,
     #[cfg(feature = "aws")]
     aws: Option<Arc<SecretsManagerBackend>>,
+    recovery: Option<Arc<dyn RecoveryWindow>>,
 }
 
 /// A backend, and what it is beyond that.
@@ -123,6 +132,9 @@ struct Parts {
     file: Option<Arc<FileBackend>>,
     #[cfg(feature = "aws")]
     aws: Option<Arc<SecretsManagerBackend>>,
+    #[cfg(feature = "aws")]
+    fallback: Option<Arc<FallbackBackend>>,
+    recovery: Option<Arc<dyn RecoveryWindow>>,
 }
 
 impl Parts {
@@ -134,6 +146,9 @@ impl Parts {
             file: None,
             #[cfg(feature = "aws")]
             aws: None,
+            #[cfg(feature = "aws")]
+            fallback: None,
+            recovery: None,
         }
     }
 
@@ -159,7 +174,14 @@ impl Parts {
     #[cfg(feature = "aws")]
     fn of_aws(aws: SecretsManagerBackend) -> Self {
         let aws = Arc::new(aws);
-        Self { aws: Some(Arc::clone(&aws)), ..Self::of(aws) }
+        Self { aws: Some(Arc::clone(&aws)), recovery: Some(Arc::clone(&aws) as _), ..Self::of(aws) }
+    }
+
+    /// The same store, read through one with a copy.
+    #[cfg(feature = "aws")]
+    fn with_fallback(self, fallback: Arc<FallbackBackend>) -> Self {
+        let recovery = self.recovery.map(|window| Arc::new(WindowOfBoth::new(window, Arc::clone(&fallback))) as _);
+        Self { backend: Arc::clone(&fallback) as _, fallback: Some(fallback), recovery, ..self }
     }
 }
 
@@ -250,11 +272,7 @@ impl Opened {
 
     /// What brings deleted tokens back, or takes them away for good, where the store keeps them for a while.
     pub fn recovery(&self) -> Option<&dyn RecoveryWindow> {
-        #[cfg(feature = "aws")]
-        if let Some(aws) = &self.aws {
-            return Some(&**aws);
-        }
-        None
+        self.recovery.as_deref()
     }
 
     /// The vault in AWS, for what only that can do: another KMS key, verification and repair of its index.
@@ -287,7 +305,18 @@ pub async fn open(
     let parts = match location {
         StoreLocation::Memory => Parts::of_memory(),
         #[cfg(feature = "aws")]
-        StoreLocation::Aws(aws) => Parts::of_aws(aws.backend().await.map_err(|error| error.with_store(location))?),
+        StoreLocation::Aws(aws) => {
+            let reached = aws.reach().await.map_err(|error| error.with_store(location))?;
+            let parts = Parts::of_aws(reached.backend);
+            match aws.fallback() {
+                None => parts,
+                Some(path) => {
+                    let copy = CopyFile { path, longest_age: aws.fallback_age(), key: key()?, lock_wait };
+                    let fallback = with_copy(Arc::clone(&parts.backend), &reached.address, copy).await?;
+                    parts.with_fallback(fallback)
+                }
+            }
+        }
         StoreLocation::File(path) => {
             if is_free(path) {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault")
@@ -300,8 +329,14 @@ pub async fn open(
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let vault = Arc::new(Vault::with_clock(parts.backend, clock));
+    let store: Arc<dyn TokenStore> = Arc::clone(&vault) as _;
+    #[cfg(feature = "aws")]
+    let store = match parts.fallback {
+        Some(fallback) => Arc::new(Unsaved::new(Arc::clone(&vault), fallback)),
+        None => store,
+    };
     Ok(Opened {
-        store: Arc::clone(&vault) as _,
+        store,
         vault,
         #[cfg(feature = "audit")]
         audit_key: parts.audit_key,
@@ -310,6 +345,7 @@ pub async fn open(
         file: parts.file,
         #[cfg(feature = "aws")]
         aws: parts.aws,
+        recovery: parts.recovery,
     })
 }
 

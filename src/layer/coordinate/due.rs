@@ -101,7 +101,8 @@ mod tests {
     fn processes_come_at_different_moments_and_each_at_its_own() {
         let begins = |due: &Due| {
             let whole = [Field::AccessToken, Field::RefreshToken];
-            let is_due = |at: &u64| need_at(due, &whole, Some(3600), NOW.after(Duration::from_secs(*at))) == Need::Early;
+            let is_due =
+                |at: &u64| need_at(due, &whole, Some(3600), NOW.after(Duration::from_secs(*at))) == Need::Early;
             (3400..3600).find(is_due).unwrap()
         };
         let dues: Vec<Due> = (0..64).map(|_| Due::new(true, true)).collect();

@@ -1,0 +1,122 @@
+//! A copy that does not take what was written.
+
+use tokenvault::backend::Backend;
+use tokenvault::error::ErrorKind;
+use tokenvault::operation::{Context, Source};
+
+use crate::going::now;
+use crate::scene::{Scene, next_of, record};
+use crate::scripted::Fate;
+
+/// What a copy does that fails: before or after the effect.
+const FAILURES: [Fate; 4] = [
+    Fate::Fails(ErrorKind::Io),
+    Fate::Lost(ErrorKind::Io),
+    Fate::Fails(ErrorKind::StorageFull),
+    Fate::Lost(ErrorKind::Unavailable),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    Update,
+    Delete,
+    Clear,
+}
+
+const WRITES: [Write; 3] = [Write::Update, Write::Delete, Write::Clear];
+
+/// A copy fails from its call `at` on, for `count` calls. Whatever the write answers: an older state is never served after.
+fn broken(write: Write, at: usize, count: usize, failure: Fate) -> bool {
+    let alice = record("alice");
+    let scene = Scene::with(&alice);
+    let newer = next_of(&alice, "alice");
+    scene.copy.calls();
+    scene.copy.next(std::iter::repeat_n(Fate::Done, at).chain(std::iter::repeat_n(failure, count)));
+    let done = match write {
+        Write::Update => scene.write(Some(&alice), Some(&newer)),
+        Write::Delete => scene.write(Some(&alice), None),
+        Write::Clear => now(scene.fallback.clear(&Context::new())).map(drop),
+    };
+    let said = format!("{write:?}, from call {at} for {count}, {failure:?}: {done:?}");
+    if let Err(error) = &done {
+        assert_eq!(error.kind(), ErrorKind::Io, "{said}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("scripted")), "{said}");
+    }
+    let was_touched = scene.copy.calls().len() > at;
+    scene.is_away();
+    // In this process, whatever became of the write; in another, if it was acknowledged.
+    let another = done.is_ok().then(|| {
+        scene.copy.next([]);
+        scene.another()
+    });
+    for scene in [Some(&scene), another.as_ref()].into_iter().flatten() {
+        match scene.read(alice.name) {
+            Ok((version, source)) => {
+                assert_eq!((version, source), (Some(newer.version), Source::Fallback), "{said}");
+                assert_eq!(write, Write::Update, "{said}");
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{said}"),
+        }
+    }
+    // Once it can be written again, it is a copy again.
+    scene.copy.next([]);
+    scene.is_back();
+    scene.time.advance(crate::scene::LONGEST);
+    let bob = record("bob");
+    scene.write(None, Some(&bob)).unwrap();
+    scene.read(bob.name).unwrap();
+    scene.is_away();
+    assert_eq!(scene.read(bob.name).unwrap().1, Source::Fallback, "{said}");
+    let expected = (write == Write::Update).then_some(newer.version);
+    assert_eq!(scene.read(alice.name).ok().and_then(|answer| answer.0), expected, "{said}");
+    was_touched
+}
+
+#[test]
+fn an_older_state_is_never_served_after_the_write_is_answered() {
+    for write in WRITES {
+        for failure in FAILURES {
+            for count in [1, 2, 3, 100] {
+                let mut at = 0;
+                while broken(write, at, count, failure) {
+                    at += 1;
+                }
+                let least = if write == Write::Clear { 1 } else { 3 };
+                assert!(at >= least, "{write:?}: the copy is looked at and written, {at} calls");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_could_not_even_be_emptied_is_said_at_each_write_and_no_read_is_refused() {
+    let alice = record("alice");
+    let scene = Scene::with(&alice);
+    scene.copy.otherwise(Fate::Fails(ErrorKind::StorageFull));
+    let mut held = alice;
+    for _ in 0..3 {
+        let newer = next_of(&held, "alice");
+        assert_eq!(scene.write(Some(&held), Some(&newer)).unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(scene.read(held.name).unwrap(), (Some(newer.version), Source::Store), "the store has it");
+        held = newer;
+    }
+}
+
+#[test]
+fn a_read_that_the_copy_does_not_take_is_answered_and_nothing_older_after_it() {
+    let alice = record("alice");
+    for failure in FAILURES {
+        for at in 0..8 {
+            let scene = Scene::with(&alice);
+            let newer = next_of(&alice, "alice");
+            scene.written_elsewhere(Some(&alice), Some(&newer));
+            scene.copy.next(std::iter::repeat_n(Fate::Done, at).chain(std::iter::repeat_n(failure, 100)));
+            assert_eq!(scene.read(alice.name).unwrap(), (Some(newer.version), Source::Store));
+            scene.is_away();
+            match scene.read(alice.name) {
+                Ok(answer) => assert_eq!(answer, (Some(newer.version), Source::Fallback)),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable),
+            }
+        }
+    }
+}
