@@ -2,8 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +12,12 @@ use crate::audit::{
     recorder::{Facts, Recorder, RecorderOptions, Subject},
     sink::OpenSink,
 };
-use crate::backend::Backend;
 #[cfg(feature = "audit")]
 use crate::backend::audit_key::AuditKeySource;
-#[cfg(feature = "aws")]
-use crate::backend::fallback::{FallbackBackend, recovery::WindowOfBoth};
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::backend::leases::Granter;
 #[cfg(feature = "aws")]
 use crate::backend::leases::StateAge;
-use crate::backend::memory::MemoryBackend;
 use crate::backend::recovery::RecoveryWindow;
 #[cfg(feature = "aws")]
 use crate::backend::secrets_manager::SecretsManagerBackend;
@@ -32,10 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "audit")]
 use crate::layer::audit::Audited;
 use crate::layer::coordinate::{CoordinateOptions, Coordinated};
-#[cfg(feature = "aws")]
-use crate::layer::unsaved::Unsaved;
-#[cfg(feature = "aws")]
-use crate::open::fallback::{CopyFile, with_copy};
+use crate::open::parts::{Parts, is_free};
 #[cfg(feature = "audit")]
 use crate::operation::{Context, Operation};
 use crate::store::TokenStore;
@@ -45,6 +37,7 @@ use crate::vault::Vault;
 pub mod aws;
 #[cfg(feature = "aws")]
 mod fallback;
+mod parts;
 
 /// Where a vault keeps its tokens: `file:PATH`, `aws:PREFIX`, or `memory:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,67 +115,6 @@ pub struct Opened {
     #[cfg(feature = "aws")]
     aws: Option<Arc<SecretsManagerBackend>>,
     recovery: Option<Arc<dyn RecoveryWindow>>,
-}
-
-/// A backend, and what it is beyond that.
-struct Parts {
-    backend: Arc<dyn Backend>,
-    #[cfg(feature = "audit")]
-    audit_key: Option<Arc<dyn AuditKeySource>>,
-    file: Option<Arc<FileBackend>>,
-    #[cfg(feature = "aws")]
-    aws: Option<Arc<SecretsManagerBackend>>,
-    #[cfg(feature = "aws")]
-    fallback: Option<Arc<FallbackBackend>>,
-    recovery: Option<Arc<dyn RecoveryWindow>>,
-}
-
-impl Parts {
-    fn of(backend: Arc<dyn Backend>) -> Self {
-        Self {
-            backend,
-            #[cfg(feature = "audit")]
-            audit_key: None,
-            file: None,
-            #[cfg(feature = "aws")]
-            aws: None,
-            #[cfg(feature = "aws")]
-            fallback: None,
-            recovery: None,
-        }
-    }
-
-    fn of_memory() -> Self {
-        let memory = Arc::new(MemoryBackend::new());
-        Self {
-            #[cfg(feature = "audit")]
-            audit_key: Some(Arc::clone(&memory) as _),
-            ..Self::of(memory)
-        }
-    }
-
-    fn of_file(file: FileBackend) -> Self {
-        let file = Arc::new(file);
-        Self {
-            file: Some(Arc::clone(&file)),
-            #[cfg(feature = "audit")]
-            audit_key: Some(Arc::clone(&file) as _),
-            ..Self::of(file)
-        }
-    }
-
-    #[cfg(feature = "aws")]
-    fn of_aws(aws: SecretsManagerBackend) -> Self {
-        let aws = Arc::new(aws);
-        Self { aws: Some(Arc::clone(&aws)), recovery: Some(Arc::clone(&aws) as _), ..Self::of(aws) }
-    }
-
-    /// The same store, read through one with a copy.
-    #[cfg(feature = "aws")]
-    fn with_fallback(self, fallback: Arc<FallbackBackend>) -> Self {
-        let recovery = self.recovery.map(|window| Arc::new(WindowOfBoth::new(window, Arc::clone(&fallback))) as _);
-        Self { backend: Arc::clone(&fallback) as _, fallback: Some(fallback), recovery, ..self }
-    }
 }
 
 impl Opened {
@@ -306,16 +238,7 @@ pub async fn open(
         StoreLocation::Memory => Parts::of_memory(),
         #[cfg(feature = "aws")]
         StoreLocation::Aws(aws) => {
-            let reached = aws.reach().await.map_err(|error| error.with_store(location))?;
-            let parts = Parts::of_aws(reached.backend);
-            match aws.fallback() {
-                None => parts,
-                Some(path) => {
-                    let copy = CopyFile { path, longest_age: aws.fallback_age(), key: key()?, lock_wait };
-                    let fallback = with_copy(Arc::clone(&parts.backend), &reached.address, copy).await?;
-                    parts.with_fallback(fallback)
-                }
-            }
+            fallback::in_aws(aws, key, lock_wait).await.map_err(|error| error.with_store(location))?
         }
         StoreLocation::File(path) => {
             if is_free(path) {
@@ -329,14 +252,8 @@ pub async fn open(
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let vault = Arc::new(Vault::with_clock(parts.backend, clock));
-    let store: Arc<dyn TokenStore> = Arc::clone(&vault) as _;
-    #[cfg(feature = "aws")]
-    let store = match parts.fallback {
-        Some(fallback) => Arc::new(Unsaved::new(Arc::clone(&vault), fallback)),
-        None => store,
-    };
     Ok(Opened {
-        store,
+        store: parts.layers.map_or_else(|| Arc::clone(&vault) as _, |layers| layers(Arc::clone(&vault))),
         vault,
         #[cfg(feature = "audit")]
         audit_key: parts.audit_key,
@@ -367,10 +284,6 @@ pub async fn create(location: &StoreLocation, key: impl FnOnce() -> Result<KeySo
         StoreLocation::Memory => Err(Error::invalid("a vault in memory is there without being made")),
     };
     made.map_err(|error| error.with_store(location))
-}
-
-fn is_free(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]

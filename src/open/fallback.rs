@@ -10,14 +10,32 @@ use crate::backend::fallback::options::FallbackOptions;
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::crypto::kdf::KdfCost;
 use crate::error::{Error, Result};
-use crate::open::is_free;
+use crate::open::aws::Location;
+use crate::open::parts::{Parts, is_free};
+
+/// A vault in AWS, with a copy where its location names one. `key` is asked for only then: it is the copy's.
+///
+/// # Errors
+/// Those of the location, of `key`, and of the copy's file.
+pub(super) async fn in_aws(
+    location: &Location,
+    key: impl FnOnce() -> Result<KeySource>,
+    lock_wait: Duration,
+) -> Result<Parts> {
+    let reached = location.reach().await?;
+    let parts = Parts::of_aws(reached.backend);
+    let Some(path) = location.fallback() else { return Ok(parts) };
+    let copy = CopyFile { path, longest_age: location.fallback_age(), key: key()?, lock_wait };
+    let fallback = with_copy(Arc::clone(&parts.backend), &reached.address, copy).await?;
+    Ok(parts.with_fallback(fallback))
+}
 
 /// The copy, and how old it may be.
-pub(super) struct CopyFile<'a> {
-    pub(super) path: &'a Path,
-    pub(super) longest_age: Option<Duration>,
-    pub(super) key: KeySource,
-    pub(super) lock_wait: Duration,
+struct CopyFile<'a> {
+    path: &'a Path,
+    longest_age: Option<Duration>,
+    key: KeySource,
+    lock_wait: Duration,
 }
 
 /// `primary`, which has this address, with a copy. The copy's file is made where there is none: it holds nothing that is not
@@ -25,11 +43,7 @@ pub(super) struct CopyFile<'a> {
 ///
 /// # Errors
 /// `InvalidInput` where the file holds tokens of its own; else as the file has them.
-pub(super) async fn with_copy(
-    primary: Arc<dyn Backend>,
-    address: &str,
-    copy: CopyFile<'_>,
-) -> Result<Arc<FallbackBackend>> {
+async fn with_copy(primary: Arc<dyn Backend>, address: &str, copy: CopyFile<'_>) -> Result<Arc<FallbackBackend>> {
     let CopyFile { path, longest_age, key, lock_wait } = copy;
     let of_copy = |error: Error| error.with_store(&format_args!("file:{}", path.display()));
     let options = FileOptions { lock_wait, ..FileOptions::new(path, key) };

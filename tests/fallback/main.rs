@@ -9,8 +9,10 @@ mod going;
 #[path = "../layers/hourglass.rs"]
 #[allow(dead_code, reason = "of the layers' tests; not all of it is used here")]
 mod hourglass;
+mod kept;
 mod late;
 mod outdated;
+mod process;
 mod random;
 mod reads;
 mod scene;

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokenvault::backend::Backend;
 use tokenvault::clock::{Clock, Timestamp};
 use tokenvault::error::ErrorKind;
 use tokenvault::identity::{RecordName, Version};
@@ -14,6 +15,9 @@ use tokenvault::record::Record;
 use crate::going::now;
 use crate::scene::{LONGEST, SECOND, Scene, next_of, record};
 use crate::scripted::{Fate, Scripted};
+
+const KINDS: [ErrorKind; 4] =
+    [ErrorKind::Unavailable, ErrorKind::Unavailable, ErrorKind::Busy, ErrorKind::PermissionDenied];
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
@@ -34,7 +38,7 @@ impl World {
     /// What has happened in the store since it was last looked at.
     fn look(&mut self, scene: &Scene) {
         let at = scene.time.now();
-        let there: HashMap<_, _> = now(tokenvault::backend::Backend::list(&*scene.store.inner, &Context::new()))
+        let there: HashMap<_, _> = now(scene.store.inner.list(&Context::new()))
             .unwrap()
             .value
             .into_iter()
@@ -73,6 +77,11 @@ impl World {
         assert!(index >= life.floor[process], "state {index} after {}", life.floor[process]);
     }
 
+    fn name_of(&self, version: Version) -> RecordName {
+        let mut states = self.0.values().flat_map(|life| life.states.iter().filter_map(|state| state.1.as_ref()));
+        states.find(|record| record.version == version).unwrap().name
+    }
+
     /// The records of this user, or all, that were there all the time that the copy may be from.
     fn lasting(&self, user: Option<&str>, at: Timestamp) -> Vec<RecordName> {
         let is_lasting = |life: &&Life| {
@@ -106,103 +115,121 @@ fn script(store: &Scripted, random: &mut fastrand::Rng, kinds: &[ErrorKind], one
     store.next(fates.collect::<Vec<_>>());
 }
 
-fn life(seed: u64) -> usize {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let scene = Scene::new();
-    let mut processes = [scene.another(), scene.another()];
-    let (mut world, mut held, mut served) = (World::default(), Vec::<Arc<Record>>::new(), 0);
-    let store_kinds = [ErrorKind::Unavailable, ErrorKind::Unavailable, ErrorKind::Busy, ErrorKind::PermissionDenied];
-    for _ in 0..400 {
-        scene.time.advance(random.u32(..120) * SECOND);
-        if random.u8(..20) == 0 {
-            if random.bool() { scene.is_away() } else { scene.is_back() }
-        }
-        if random.u8(..40) == 0 {
-            // A process ends, and another begins.
-            scene.copy.next([]);
-            let which = random.usize(..2);
-            // It knows only of what was acknowledged.
-            world.0.values_mut().for_each(|life| life.floor[which] = life.acknowledged);
-            processes[which] = scene.another();
-        }
-        script(&scene.store, &mut random, &store_kinds, 12);
-        script(&scene.copy, &mut random, &[ErrorKind::Io], 40);
-        let which = random.usize(..2);
-        let process = &processes[which];
-        let old = (!held.is_empty() && random.u8(..4) > 0).then(|| held[random.usize(..held.len())].clone());
-        let user = USERS[random.usize(..USERS.len())];
-        let at = |scene: &Scene| scene.time.now();
-        match random.u8(..12) {
-            0..=2 => {
-                let new = old.as_ref().map_or_else(|| record(user), |old| next_of(old, user));
-                let done = process.write(old.as_deref(), Some(&new));
-                world.look(&scene);
-                if done.is_ok() {
-                    world.floor(new.name, &[0, 1]);
-                }
-            }
-            3 => {
-                if let Some(old) = &old {
-                    let done = process.write(Some(old), None);
-                    world.look(&scene);
-                    if done.is_ok() {
-                        world.floor(old.name, &[0, 1]);
-                    }
-                }
-            }
-            4 if random.u8(..8) == 0 => {
-                let done = now(tokenvault::backend::Backend::clear(&*process.fallback, &Context::new()));
-                world.look(&scene);
-                if done.is_ok() {
-                    let names: Vec<_> = world.0.keys().copied().collect();
-                    names.into_iter().for_each(|name| world.floor(name, &[0, 1]));
-                }
-            }
-            4 | 5 => {
-                let new = old.as_ref().map_or_else(|| record(user), |old| next_of(old, user));
-                let value = (old.is_none() || random.bool()).then_some(&new);
-                let commit = crate::scene::commit(old.as_deref(), value);
-                _ = now(tokenvault::backend::Backend::commit(&*scene.store.inner, &Context::new(), commit));
-                world.look(&scene);
-            }
-            6 | 7 => {
-                let Some(old) = old else { continue };
-                match process.read(old.name) {
-                    Ok((Some(version), Source::Fallback)) => {
-                        world.check(old.name, version, which, at(&scene));
-                        served += 1;
-                    }
-                    Ok((None, source)) => {
-                        assert_eq!(source, Source::Store);
-                        world.floor(old.name, &[which]);
-                    }
-                    Ok(_) => world.floor(old.name, &[which]),
-                    Err(_) => {}
-                }
-            }
-            _ => {
-                let is_find = random.bool();
-                let answer = if is_find { process.find(user) } else { process.list() };
-                let Ok((versions, Source::Fallback)) = answer else { continue };
-                served += 1;
-                let name_of = |version: &Version| {
-                    let states = |life: &Life| life.states.iter().filter_map(|s| s.1.clone()).collect::<Vec<_>>();
-                    let mut all = world.0.values().flat_map(states);
-                    all.find(|record| record.version == *version).unwrap().name
-                };
-                let names: Vec<RecordName> = versions.iter().map(name_of).collect();
-                for (name, version) in names.iter().zip(&versions) {
-                    world.check(*name, *version, which, at(&scene));
-                }
-                for name in world.lasting(is_find.then_some(user), at(&scene)) {
-                    assert!(names.contains(&name), "{name} was there all the time");
-                }
-            }
-        }
-        held = world.0.values().filter_map(|life| life.states.last()?.1.clone()).collect();
-        held.sort_unstable_by_key(|record| record.name);
+struct Lives {
+    random: fastrand::Rng,
+    scene: Scene,
+    processes: [Scene; 2],
+    world: World,
+    served: usize,
+}
+
+impl Lives {
+    fn new(seed: u64) -> Self {
+        let scene = Scene::new();
+        let processes = [scene.another(), scene.another()];
+        Self { random: fastrand::Rng::with_seed(seed), scene, processes, world: World::default(), served: 0 }
     }
-    served
+
+    fn step(&mut self) {
+        self.scene.time.advance(self.random.u32(..120) * SECOND);
+        if self.random.u8(..20) == 0 {
+            if self.random.bool() { self.scene.is_away() } else { self.scene.is_back() }
+        }
+        if self.random.u8(..40) == 0 {
+            // A process ends, and another begins, which knows only of what was acknowledged.
+            self.scene.copy.next([]);
+            let which = self.random.usize(..2);
+            self.world.0.values_mut().for_each(|life| life.floor[which] = life.acknowledged);
+            self.processes[which] = self.scene.another();
+        }
+        script(&self.scene.store, &mut self.random, &KINDS, 12);
+        script(&self.scene.copy, &mut self.random, &[ErrorKind::Io], 40);
+        let which = self.random.usize(..2);
+        match self.random.u8(..12) {
+            0..=3 => self.write(which),
+            4 if self.random.u8(..8) == 0 => self.clear(which),
+            4 | 5 => self.write_elsewhere(),
+            6 | 7 => self.read(which),
+            _ => self.find_or_list(which),
+        }
+    }
+
+    /// One of the records that there are, or none.
+    fn any(&mut self) -> Option<Arc<Record>> {
+        let mut held: Vec<_> = self.world.0.values().filter_map(|life| life.states.last()?.1.clone()).collect();
+        held.sort_unstable_by_key(|record| record.name);
+        (!held.is_empty() && self.random.u8(..4) > 0).then(|| held.swap_remove(self.random.usize(..held.len())))
+    }
+
+    fn any_user(&mut self) -> &'static str {
+        USERS[self.random.usize(..USERS.len())]
+    }
+
+    /// What becomes of `old`: another state, or nothing.
+    fn any_next(&mut self, old: Option<&Record>) -> Option<Arc<Record>> {
+        let user = self.any_user();
+        match old {
+            None => Some(record(user)),
+            Some(old) => (self.random.u8(..4) > 0).then(|| next_of(old, user)),
+        }
+    }
+
+    fn write(&mut self, which: usize) {
+        let old = self.any();
+        let new = self.any_next(old.as_deref());
+        let done = self.processes[which].write(old.as_deref(), new.as_ref());
+        self.world.look(&self.scene);
+        if done.is_ok() {
+            self.world.floor(old.map_or_else(|| new.unwrap().name, |old| old.name), &[0, 1]);
+        }
+    }
+
+    fn clear(&mut self, which: usize) {
+        let done = now(self.processes[which].fallback.clear(&Context::new()));
+        self.world.look(&self.scene);
+        if done.is_ok() {
+            let names: Vec<_> = self.world.0.keys().copied().collect();
+            names.into_iter().for_each(|name| self.world.floor(name, &[0, 1]));
+        }
+    }
+
+    fn write_elsewhere(&mut self) {
+        let old = self.any();
+        let new = self.any_next(old.as_deref());
+        self.scene.written_elsewhere(old.as_deref(), new.as_ref());
+        self.world.look(&self.scene);
+    }
+
+    fn read(&mut self, which: usize) {
+        let Some(old) = self.any() else { return };
+        match self.processes[which].read(old.name) {
+            Ok((Some(version), Source::Fallback)) => {
+                self.world.check(old.name, version, which, self.scene.time.now());
+                self.served += 1;
+            }
+            Ok((_, source)) => {
+                assert_eq!(source, Source::Store);
+                self.world.floor(old.name, &[which]);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn find_or_list(&mut self, which: usize) {
+        let user = self.random.bool().then(|| self.any_user());
+        let process = &self.processes[which];
+        let answer = user.map_or_else(|| process.list(), |user| process.find(user));
+        let Ok((versions, Source::Fallback)) = answer else { return };
+        self.served += 1;
+        let at = self.scene.time.now();
+        let names: Vec<RecordName> = versions.iter().map(|version| self.world.name_of(*version)).collect();
+        for (name, version) in names.iter().zip(&versions) {
+            self.world.check(*name, *version, which, at);
+        }
+        for name in self.world.lasting(user, at) {
+            assert!(names.contains(&name), "{name} was there all the time");
+        }
+    }
 }
 
 #[test]
@@ -211,7 +238,9 @@ fn what_the_copy_answers_was_true_within_the_age() {
     for _ in 0..300 {
         let seed = fastrand::u64(..);
         println!("seed {seed}");
-        served += life(seed);
+        let mut lives = Lives::new(seed);
+        (0..400).for_each(|_| lives.step());
+        served += lives.served;
     }
     assert!(served > 1000, "the copy answered {served} times only");
 }
