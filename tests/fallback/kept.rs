@@ -160,3 +160,31 @@ fn no_lease_is_granted_while_the_store_is_out_of_reach() {
     process.scene.is_back();
     now(granter.ask(&Context::new(), name, "somebody", |_| true)).unwrap();
 }
+
+#[test]
+fn a_save_does_not_overtake_what_is_kept() {
+    let (process, first) = Process::with_alice();
+    process.scene.is_away();
+    process.save_in_vain(&refreshed(&first, "second", 120));
+    process.scene.is_back();
+    // Within the time that the failure is remembered for.
+    process.save_in_vain(&of("bob", "bob's", 60));
+    assert_eq!(process.stored(), ["first"]);
+    process.scene.time.advance(WHILE);
+    process.by_id(first.id().unwrap()).unwrap();
+    assert_eq!(process.stored(), ["bob's", "second"]);
+}
+
+#[test]
+fn what_is_kept_for_another_reason_is_forgotten_when_it_is_deleted() {
+    let process = Process::new();
+    process.scene.store.otherwise(Fate::Fails(ErrorKind::Busy));
+    let mut given = of("bob", "bob's", 60).with_id("17");
+    assert_eq!(process.save(&mut given).unwrap_err().kind(), ErrorKind::Busy);
+    process.scene.is_back();
+    // It is tried first, in vain, and does not hold up the delete.
+    process.scene.store.next([Fate::Fails(ErrorKind::Busy)]);
+    assert!(!now(process.layer.delete_token(&Context::new(), "17")).unwrap().value);
+    assert!(process.by_id("17").unwrap().0.is_none());
+    assert_eq!((process.layer.unsaved(), process.stored().len()), (0, 0));
+}

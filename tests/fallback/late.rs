@@ -150,3 +150,44 @@ fn a_list_goes_on_where_others_keep_writing() {
     assert_eq!(scene.read(bob.name).unwrap().1, Source::Fallback);
     assert_eq!(scene.read(held.name).unwrap(), (Some(held.version), Source::Fallback));
 }
+
+#[test]
+fn a_late_read_brings_nothing_back_that_is_forgotten_as_deleted() {
+    let (alice, bob) = (record("alice"), record("bob"));
+    let scene = Scene::with(&alice);
+    let other = scene.another();
+    scene.written_elsewhere(None, Some(&bob));
+    scene.store.next([LATE]);
+    let context = reader();
+    let mut read = Going::begun(scene.fallback.read(&context, bob.name));
+    other.write(Some(&bob), None).unwrap();
+    other.list().unwrap();
+    scene.time.advance(SECOND);
+    assert!(read.step().unwrap().unwrap().value.is_some(), "as it was");
+    scene.is_away();
+    assert_eq!(scene.read(bob.name).unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+/// A service may still show for a while what was deleted.
+#[test]
+fn a_store_that_shows_what_was_deleted_brings_nothing_back() {
+    for is_listed_meanwhile in [false, true] {
+        let (alice, bob) = (record("alice"), record("bob"));
+        let scene = Scene::with(&alice);
+        scene.write(None, Some(&bob)).unwrap();
+        let context = Context::new();
+        if is_listed_meanwhile {
+            scene.store.next([LATE]);
+        }
+        let mut list = is_listed_meanwhile.then(|| Going::begun(scene.fallback.list(&context)));
+        scene.write(Some(&bob), None).unwrap();
+        scene.time.advance(SECOND);
+        if let Some(list) = &mut list {
+            list.step().unwrap().unwrap();
+        }
+        scene.written_elsewhere(None, Some(&bob));
+        assert_eq!(scene.read(bob.name).unwrap().0, Some(bob.version), "as the store shows it");
+        scene.is_away();
+        assert_eq!(scene.read(bob.name).unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+}

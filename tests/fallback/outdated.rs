@@ -130,16 +130,23 @@ fn what_could_not_even_be_emptied_is_said_at_each_write_and_no_read_is_refused()
 fn a_read_that_the_copy_does_not_take_is_answered_and_nothing_older_after_it() {
     let alice = record("alice");
     for failure in FAILURES {
-        for at in 0..8 {
-            let scene = Scene::with(&alice);
-            let newer = next_of(&alice, "alice");
-            scene.written_elsewhere(Some(&alice), Some(&newer));
-            scene.copy.next(std::iter::repeat_n(Fate::Done, at).chain(std::iter::repeat_n(failure, 100)));
-            assert_eq!(scene.read(alice.name).unwrap(), (Some(newer.version), Source::Store));
-            scene.is_away();
-            match scene.read(alice.name) {
-                Ok(answer) => assert_eq!(answer, (Some(newer.version), Source::Fallback)),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable),
+        for (count, at) in [1, 100].into_iter().flat_map(|count| (0..8).map(move |at| (count, at))) {
+            for how in 0..3 {
+                let scene = Scene::with(&alice);
+                let newer = next_of(&alice, "alice");
+                scene.written_elsewhere(Some(&alice), Some(&newer));
+                scene.copy.next(std::iter::repeat_n(Fate::Done, at).chain(std::iter::repeat_n(failure, count)));
+                let shown = match how {
+                    0 => scene.read(alice.name).map(|answer| (vec![answer.0.unwrap()], answer.1)),
+                    1 => scene.find("alice"),
+                    _ => scene.list(),
+                };
+                assert_eq!(shown.unwrap(), (vec![newer.version], Source::Store));
+                scene.is_away();
+                match scene.read(alice.name) {
+                    Ok(answer) => assert_eq!(answer, (Some(newer.version), Source::Fallback), "{failure:?} at {at}"),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable),
+                }
             }
         }
     }

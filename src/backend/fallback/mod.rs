@@ -140,16 +140,13 @@ impl FallbackBackend {
         self.options.clock.now()
     }
 
-    /// The copy's mark before anything is asked of the store. `None` where the copy has none, or cannot be read.
-    async fn mark(&self) -> Option<Mark> {
+    /// The copy's mark before anything is asked of the store. `None` where the copy has none, or is known to be outdated.
+    async fn mark(&self) -> Result<Option<Mark>> {
         let is_outdated = self.state().is_outdated;
         if is_outdated && (self.forget().await.is_err() || self.state().is_outdated) {
-            return None;
+            return Ok(None);
         }
-        self.copy.mark().await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the copy cannot be read");
-            None
-        })
+        self.copy.mark().await
     }
 
     fn is_usable(&self, mark: Option<&Mark>) -> bool {
@@ -170,7 +167,10 @@ impl FallbackBackend {
     }
 
     async fn read_through<Q: Question>(&self, context: &Context, question: Q) -> Result<Answer<Q::Reply>> {
-        let mark = self.mark().await;
+        let (mark, unread) = match self.mark().await {
+            Ok(mark) => (mark, None),
+            Err(error) => (None, Some(error)),
+        };
         let may_fall_back = context.accepts_copy() && self.is_usable(mark.as_ref());
         if may_fall_back
             && self.has_just_failed()
@@ -178,9 +178,10 @@ impl FallbackBackend {
         {
             return Ok(answer);
         }
-        let before = match &mark {
-            Some(mark) => question.before(&self.copy, mark, self.now()).await.ok(),
-            None => None,
+        let before = match (&mark, unread) {
+            (_, Some(error)) => Err(error),
+            (Some(mark), None) => question.before(&self.copy, mark, self.now()).await.map(Some),
+            (None, None) => Ok(None),
         };
         let asked = question.ask(context, &*self.primary);
         let outcome = if may_fall_back {
@@ -192,9 +193,7 @@ impl FallbackBackend {
         self.note_outcome(&outcome);
         match outcome {
             Ok(answer) => {
-                if let Some(before) = &before {
-                    self.note(context, &question, &answer.value, before).await;
-                }
+                self.note(context, &question, &answer.value, before).await;
                 if !Q::IS_WHOLE {
                     self.complete_if_due(context, mark.as_ref()).await;
                 }
@@ -207,8 +206,20 @@ impl FallbackBackend {
         }
     }
 
-    async fn note<Q: Question>(&self, context: &Context, question: &Q, reply: &Q::Reply, before: &Q::Before) {
-        if let Err(error) = question.note(reply, before, &self.copy, (&*self.primary, context)).await {
+    /// The copy takes over what the store has shown, or is emptied.
+    async fn note<Q: Question>(
+        &self,
+        context: &Context,
+        question: &Q,
+        reply: &Q::Reply,
+        before: Result<Option<Q::Before>>,
+    ) {
+        let noted = match before {
+            Ok(Some(before)) => question.note(reply, &before, &self.copy, (&*self.primary, context)).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = noted {
             tracing::warn!(%error, "the copy did not take what was read, and is emptied");
             // Told of there; and nothing was written that anybody could miss.
             _ = self.forget().await;
@@ -299,7 +310,7 @@ impl Backend for FallbackBackend {
     }
 
     async fn commit(&self, context: &Context, commit: Commit) -> Result<Answer<()>> {
-        let mark = self.mark().await;
+        let mark = self.mark().await.ok().flatten();
         let changes = commit.changes.clone();
         let outcome = self.primary.commit(context, commit).await;
         self.note_reach(&outcome);
