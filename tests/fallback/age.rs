@@ -111,3 +111,17 @@ fn what_others_made_and_deleted_is_in_the_copy_once_it_is_completed() {
     assert_eq!(scene.list().unwrap(), (expected, Source::Fallback));
     assert_eq!(scene.read(alice.name).unwrap_err().kind(), ErrorKind::Unavailable);
 }
+
+#[test]
+fn who_takes_no_answer_of_the_copy_pays_for_no_list() {
+    let alice = record("alice");
+    let scene = Scene::with(&alice);
+    scene.time.advance(LONGEST);
+    scene.store.calls();
+    let context = tokenvault::operation::Context::new().under_lease();
+    let read = tokenvault::backend::Backend::read(&*scene.fallback, &context, alice.name);
+    crate::going::now(read).unwrap();
+    assert_eq!(scene.store.calls(), ["read"]);
+    scene.read(alice.name).unwrap();
+    assert_eq!(scene.store.calls(), ["read", "list"]);
+}

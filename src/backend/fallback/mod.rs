@@ -194,7 +194,8 @@ impl FallbackBackend {
         match outcome {
             Ok(answer) => {
                 self.note(context, &question, &answer.value, before).await;
-                if !Q::IS_WHOLE {
+                // Not at the cost of who is to save something.
+                if !Q::IS_WHOLE && context.accepts_copy() {
                     self.complete_if_due(context, mark.as_ref()).await;
                 }
                 Ok(answer)
