@@ -2,8 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +12,12 @@ use crate::audit::{
     recorder::{Facts, Recorder, RecorderOptions, Subject},
     sink::OpenSink,
 };
-use crate::backend::Backend;
 #[cfg(feature = "audit")]
 use crate::backend::audit_key::AuditKeySource;
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::backend::leases::Granter;
 #[cfg(feature = "aws")]
 use crate::backend::leases::StateAge;
-use crate::backend::memory::MemoryBackend;
 use crate::backend::recovery::RecoveryWindow;
 #[cfg(feature = "aws")]
 use crate::backend::secrets_manager::SecretsManagerBackend;
@@ -30,6 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "audit")]
 use crate::layer::audit::Audited;
 use crate::layer::coordinate::{CoordinateOptions, Coordinated};
+use crate::open::parts::{Parts, is_free};
 #[cfg(feature = "audit")]
 use crate::operation::{Context, Operation};
 use crate::store::TokenStore;
@@ -37,6 +35,9 @@ use crate::vault::Vault;
 
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
+mod fallback;
+mod parts;
 
 /// Where a vault keeps its tokens: `file:PATH`, `aws:PREFIX`, or `memory:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,54 +114,7 @@ pub struct Opened {
     file: Option<Arc<FileBackend>>,
     #[cfg(feature = "aws")]
     aws: Option<Arc<SecretsManagerBackend>>,
-}
-
-/// A backend, and what it is beyond that.
-struct Parts {
-    backend: Arc<dyn Backend>,
-    #[cfg(feature = "audit")]
-    audit_key: Option<Arc<dyn AuditKeySource>>,
-    file: Option<Arc<FileBackend>>,
-    #[cfg(feature = "aws")]
-    aws: Option<Arc<SecretsManagerBackend>>,
-}
-
-impl Parts {
-    fn of(backend: Arc<dyn Backend>) -> Self {
-        Self {
-            backend,
-            #[cfg(feature = "audit")]
-            audit_key: None,
-            file: None,
-            #[cfg(feature = "aws")]
-            aws: None,
-        }
-    }
-
-    fn of_memory() -> Self {
-        let memory = Arc::new(MemoryBackend::new());
-        Self {
-            #[cfg(feature = "audit")]
-            audit_key: Some(Arc::clone(&memory) as _),
-            ..Self::of(memory)
-        }
-    }
-
-    fn of_file(file: FileBackend) -> Self {
-        let file = Arc::new(file);
-        Self {
-            file: Some(Arc::clone(&file)),
-            #[cfg(feature = "audit")]
-            audit_key: Some(Arc::clone(&file) as _),
-            ..Self::of(file)
-        }
-    }
-
-    #[cfg(feature = "aws")]
-    fn of_aws(aws: SecretsManagerBackend) -> Self {
-        let aws = Arc::new(aws);
-        Self { aws: Some(Arc::clone(&aws)), ..Self::of(aws) }
-    }
+    recovery: Option<Arc<dyn RecoveryWindow>>,
 }
 
 impl Opened {
@@ -250,11 +204,7 @@ impl Opened {
 
     /// What brings deleted tokens back, or takes them away for good, where the store keeps them for a while.
     pub fn recovery(&self) -> Option<&dyn RecoveryWindow> {
-        #[cfg(feature = "aws")]
-        if let Some(aws) = &self.aws {
-            return Some(&**aws);
-        }
-        None
+        self.recovery.as_deref()
     }
 
     /// The vault in AWS, for what only that can do: another KMS key, verification and repair of its index.
@@ -287,7 +237,9 @@ pub async fn open(
     let parts = match location {
         StoreLocation::Memory => Parts::of_memory(),
         #[cfg(feature = "aws")]
-        StoreLocation::Aws(aws) => Parts::of_aws(aws.backend().await.map_err(|error| error.with_store(location))?),
+        StoreLocation::Aws(aws) => {
+            fallback::in_aws(aws, key, lock_wait).await.map_err(|error| error.with_store(location))?
+        }
         StoreLocation::File(path) => {
             if is_free(path) {
                 return Err(Error::new(ErrorKind::NotFound, "there is no vault")
@@ -301,7 +253,7 @@ pub async fn open(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let vault = Arc::new(Vault::with_clock(parts.backend, clock));
     Ok(Opened {
-        store: Arc::clone(&vault) as _,
+        store: parts.layers.map_or_else(|| Arc::clone(&vault) as _, |layers| layers(Arc::clone(&vault))),
         vault,
         #[cfg(feature = "audit")]
         audit_key: parts.audit_key,
@@ -310,6 +262,7 @@ pub async fn open(
         file: parts.file,
         #[cfg(feature = "aws")]
         aws: parts.aws,
+        recovery: parts.recovery,
     })
 }
 
@@ -331,10 +284,6 @@ pub async fn create(location: &StoreLocation, key: impl FnOnce() -> Result<KeySo
         StoreLocation::Memory => Err(Error::invalid("a vault in memory is there without being made")),
     };
     made.map_err(|error| error.with_store(location))
-}
-
-fn is_free(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]

@@ -156,6 +156,7 @@ pub struct Context {
     deadline: Option<Timestamp>,
     is_under_lease: bool,
     is_past_memory: bool,
+    accepts_copy: bool,
     requests: Option<Arc<Requests>>,
 }
 
@@ -226,6 +227,19 @@ impl Context {
     /// Whether the store is to be asked, whatever a layer remembers.
     pub fn is_past_memory(&self) -> bool {
         self.is_past_memory
+    }
+
+    /// For a reader that nothing is decided for: while the store is out of reach, a copy of it may answer. Without this a
+    /// store with a copy is one without, so no write rests on what the copy says.
+    #[must_use]
+    pub fn accepting_copy(mut self) -> Self {
+        self.accepts_copy = true;
+        self
+    }
+
+    /// Whether a copy of the store may answer while the store is out of reach.
+    pub fn accepts_copy(&self) -> bool {
+        self.accepts_copy
     }
 
     /// Has `requests` told of every request to a service: an answer tells of those that led to it, an error of none.

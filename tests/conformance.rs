@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use tokenvault::backend::Backend;
+use tokenvault::backend::fallback::FallbackBackend;
+use tokenvault::backend::fallback::options::FallbackOptions;
 use tokenvault::backend::leases::Granter;
 use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::clock::SystemClock;
@@ -11,6 +13,7 @@ use tokenvault::conformance::handles::Handles;
 use tokenvault::layer::cache::Cache;
 use tokenvault::layer::cache::options::CacheOptions;
 use tokenvault::layer::coordinate::{CoordinateOptions, Coordinated};
+use tokenvault::layer::unsaved::Unsaved;
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 
@@ -66,6 +69,33 @@ async fn coordinated_over_memory() -> Arc<dyn TokenStore> {
     coordinated(memory().await)
 }
 
+async fn with_copy(primary: Arc<dyn Backend>, copy: Arc<dyn Backend>) -> Arc<FallbackBackend> {
+    let fallback = FallbackBackend::new(primary, copy, "the suite's", FallbackOptions::default()).await;
+    Arc::new(fallback.unwrap())
+}
+
+/// Where other tasks get a turn between every read and write, of the store and of the copy.
+async fn unhurried_with_copy() -> Arc<FallbackBackend> {
+    with_copy(Arc::new(Unhurried(MemoryBackend::new())), Arc::new(Unhurried(MemoryBackend::new()))).await
+}
+
+async fn fallback_on_memory() -> Arc<dyn Backend> {
+    with_copy(memory().await, memory().await).await
+}
+
+/// Two stores with one copy.
+async fn fallback_twice() -> Handles {
+    let copy: Arc<dyn Backend> = Arc::new(Unhurried(MemoryBackend::new()));
+    let store: Arc<dyn Backend> = Arc::new(Unhurried(MemoryBackend::new()));
+    (with_copy(Arc::clone(&store), Arc::clone(&copy)).await, with_copy(store, copy).await)
+}
+
+/// The same store as its callers have it.
+async fn unsaved() -> Arc<dyn TokenStore> {
+    let fallback = unhurried_with_copy().await;
+    Arc::new(Unsaved::new(Arc::new(Vault::new(Arc::clone(&fallback) as _)), fallback))
+}
+
 #[cfg(feature = "audit")]
 mod audited {
     use tempfile::TempDir;
@@ -110,6 +140,9 @@ tokenvault::conformance_tests!(vault_on_unhurried_memory, vault_over_unhurried);
 tokenvault::conformance_tests!(cache_on_memory, cache_over_memory);
 tokenvault::conformance_tests!(cache_on_unhurried_memory, cache_over_unhurried);
 tokenvault::conformance_tests!(coordinated_on_memory, coordinated_over_memory);
+tokenvault::backend_conformance_tests!(fallback_backend_on_memory, fallback_on_memory);
+tokenvault::shared_conformance_tests!(fallback_by_two_stores_with_one_copy, fallback_twice);
+tokenvault::conformance_tests!(unsaved_over_a_fallback, unsaved);
 
 #[cfg(feature = "file")]
 mod file {
@@ -143,6 +176,19 @@ mod file {
     async fn backend() -> Fresh<Arc<dyn Backend>> {
         let folder = new_vault();
         Fresh::keeping(open(&folder), folder)
+    }
+
+    /// A store in memory, with a copy in a file.
+    async fn fallback() -> Fresh<Arc<dyn Backend>> {
+        let folder = new_vault();
+        Fresh::keeping(super::with_copy(super::memory().await, open(&folder)).await, folder)
+    }
+
+    async fn unsaved() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        let fallback = super::with_copy(super::memory().await, open(&folder)).await;
+        let vault = Arc::new(Vault::new(Arc::clone(&fallback) as _));
+        Fresh::keeping(Arc::new(super::Unsaved::new(vault, fallback)), folder)
     }
 
     async fn two_handles() -> Fresh<Handles> {
@@ -186,6 +232,8 @@ mod file {
     #[cfg(feature = "audit")]
     tokenvault::conformance_tests!(best_effort_audit_on_file, loosely_audited_vault);
     tokenvault::backend_conformance_tests!(file_backend, backend);
+    tokenvault::backend_conformance_tests!(fallback_backend_with_a_file, fallback);
+    tokenvault::conformance_tests!(unsaved_over_a_fallback_with_a_file, unsaved);
     tokenvault::shared_conformance_tests!(file_backend_by_two_handles, two_handles);
     tokenvault::conformance_tests!(vault_on_file, vault);
     tokenvault::conformance_tests!(cache_on_file, cache);

@@ -16,6 +16,7 @@ use crate::record::Record;
 
 pub mod audit_key;
 mod directory;
+pub mod fallback;
 #[cfg(feature = "file")]
 pub mod file;
 pub mod leases;

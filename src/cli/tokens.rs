@@ -11,6 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
 use crate::open::Opened;
+use crate::operation::Source;
 use crate::secret::SecretText;
 use crate::store::{Outcome, Saved};
 use crate::token::OAuthToken;
@@ -89,10 +90,18 @@ pub(super) async fn find(session: &mut Session, args: &FindArgs) -> Done {
         token.set(field, Some(SecretText::new(&text)));
     }
     let opened = session.open().await?;
-    if !opened.store().find_token(&session.context, &mut token).await?.value {
+    let answer = opened.store().find_token(&session.context, &mut token).await?;
+    if !answer.value {
         return Err(not_found("no token matches").into());
     }
+    remark_on_source(session, answer.source);
     session.out.token(&token, args.reveal.reveal)
+}
+
+fn remark_on_source(session: &Session, source: Source) {
+    if source == Source::Fallback {
+        session.out.note("the store is out of reach: this is what its copy has, and may have changed since");
+    }
 }
 
 fn not_found(what: &str) -> Error {
@@ -114,6 +123,7 @@ pub(super) fn no_such(opened: &Opened, what: &str) -> Error {
 pub(super) async fn get(session: &mut Session, args: &GetArgs) -> Done {
     let opened = session.open().await?;
     let answer = opened.store().find_token_by_id(&session.context, &args.id).await?;
+    remark_on_source(session, answer.source);
     let token = answer.value.ok_or_else(|| no_such(&opened, "no token has this id"))?;
     let Some(name) = &args.field else {
         return session.out.token(&token, args.reveal.reveal);
@@ -126,7 +136,9 @@ pub(super) async fn get(session: &mut Session, args: &GetArgs) -> Done {
 
 pub(super) async fn list(session: &mut Session, args: &ListArgs) -> Done {
     let opened = session.open().await?;
-    let tokens = opened.store().get_tokens(&session.context).await?.value;
+    let answer = opened.store().get_tokens(&session.context).await?;
+    remark_on_source(session, answer.source);
+    let tokens = answer.value;
     let until = args.expiring.map(|within| SystemClock.now().after(within));
     let is_asked_for = |token: &&OAuthToken| {
         args.user.as_deref().is_none_or(|user| token.user_name() == Some(user))

@@ -1,7 +1,7 @@
 //! Layers: each wraps a [`TokenStore`](crate::store::TokenStore) and is one.
 //!
 //! # Order
-//! From the outside: audit, coordination, cache, vault.
+//! From the outside: audit, coordination, cache, unsaved, vault.
 //!
 //! ```text
 //! right:  Audited(Coordinated(Cache(Vault)))
@@ -16,3 +16,4 @@ pub mod cache;
 pub mod coordinate;
 #[cfg(feature = "provider")]
 pub mod fresh;
+pub mod unsaved;

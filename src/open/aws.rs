@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -25,7 +26,11 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the SDK takes as leave to print the bodies of requests and answers.
 const PRINTS_BODIES: &str = "LOG_SENSITIVE_BODIES";
 
-/// A vault in Secrets Manager: `PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL`, the parameters as needed.
+/// How old a copy may be made to be, in seconds: a minute to a day.
+const COPY_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
+
+/// A vault in Secrets Manager: `PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL`, the parameters as needed; and, for the
+/// time that AWS is out of reach, a copy of it: `&fallback=file:PATH&fallback_age=SECONDS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     given: String,
@@ -33,6 +38,14 @@ pub struct Location {
     region: Option<String>,
     kms_key_id: Option<String>,
     endpoint: Option<String>,
+    fallback: Option<String>,
+    fallback_age: Option<String>,
+}
+
+/// What reaches a vault, and the address that no other vault of the account has.
+pub(super) struct Reached {
+    pub(super) backend: SecretsManagerBackend,
+    pub(super) address: String,
 }
 
 impl Location {
@@ -50,9 +63,14 @@ impl Location {
             region: None,
             kms_key_id: None,
             endpoint: None,
+            fallback: None,
+            fallback_age: None,
         };
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
             location.set(parameter)?;
+        }
+        if location.fallback_age.is_some() && location.fallback.is_none() {
+            return Err(wrong("the store in AWS has a fallback_age, and no fallback"));
         }
         Ok(location)
     }
@@ -63,6 +81,8 @@ impl Location {
             "region" => ("region", &mut self.region, is_region),
             "kms_key_id" => ("kms_key_id", &mut self.kms_key_id, is_kms_key_id),
             "endpoint" => ("endpoint", &mut self.endpoint, is_endpoint),
+            "fallback" => ("fallback", &mut self.fallback, |text| file_of(text).is_some()),
+            "fallback_age" => ("fallback_age", &mut self.fallback_age, |text| copy_age(text).is_some()),
             // Not repeated: what somebody puts there by mistake may be a secret.
             _ => return Err(wrong("the store in AWS has a parameter that there is not")),
         };
@@ -81,6 +101,16 @@ impl Location {
         &self.prefix
     }
 
+    /// The file with the copy that is fallen back on.
+    pub fn fallback(&self) -> Option<&Path> {
+        self.fallback.as_deref().and_then(file_of)
+    }
+
+    /// How old that copy may be for an answer, where that is given.
+    pub fn fallback_age(&self) -> Option<Duration> {
+        self.fallback_age.as_deref().and_then(copy_age)
+    }
+
     /// The backend, over a client of the SDK's default chain: credentials, Region and endpoint come from the environment,
     /// the profile, the container or the instance, where the location does not name them.
     ///
@@ -89,6 +119,14 @@ impl Location {
     /// # Errors
     /// `InvalidInput` where no Region is set, and where the environment asks the SDK to print bodies.
     pub async fn backend(&self) -> Result<SecretsManagerBackend> {
+        Ok(self.reach().await?.backend)
+    }
+
+    /// The same, and its address.
+    ///
+    /// # Errors
+    /// As [`Location::backend`].
+    pub(super) async fn reach(&self) -> Result<Reached> {
         refuse_printed_bodies()?;
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT);
@@ -99,10 +137,12 @@ impl Location {
             loader = loader.region(Region::new(region.clone()));
         }
         let shared = loader.load().await;
-        if shared.region().is_none() {
+        let Some(region) = shared.region() else {
             return Err(Error::invalid("no Region is set for AWS")
                 .with_hint("add ?region=REGION to the store, or set AWS_REGION, or region in the profile"));
-        }
+        };
+        let endpoint = self.endpoint.as_deref().unwrap_or_default();
+        let address = format!("aws:{}?region={region}&endpoint={endpoint}", self.prefix);
         let mut config = Builder::from(&shared);
         // For this service only: the endpoint of others, such as the one that gives out credentials, is not ours to set.
         if let Some(endpoint) = &self.endpoint {
@@ -112,7 +152,7 @@ impl Location {
             kms_key_id: self.kms_key_id.clone(),
             ..SecretsManagerOptions::new(self.prefix.clone())
         };
-        Ok(SecretsManagerBackend::new(Client::from_conf(config.build()), options))
+        Ok(Reached { backend: SecretsManagerBackend::new(Client::from_conf(config.build()), options), address })
     }
 
     /// Makes a vault there: an index without entries.
@@ -134,8 +174,20 @@ impl fmt::Display for Location {
 fn wrong(what: &str) -> Error {
     Error::invalid(what).with_hint(
         "write it as in aws:prod/crm-tokens?region=eu-central-1&kms_key_id=alias/crm&endpoint=https://HOST, with the \
-         parameters that are needed",
+         parameters that are needed; what is fallen back on as in &fallback=file:/srv/app/copy.tv&fallback_age=3600, with an \
+         absolute path and seconds from a minute to a day",
     )
+}
+
+/// An absolute path: a relative one would make a copy of every folder that somebody works in.
+fn file_of(text: &str) -> Option<&Path> {
+    text.strip_prefix("file:").map(Path::new).filter(|path| path.is_absolute() && path.file_name().is_some())
+}
+
+fn copy_age(text: &str) -> Option<Duration> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = is_number.then(|| text.parse().ok()).flatten()?;
+    COPY_AGES.contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 fn is_region(text: &str) -> bool {
@@ -185,6 +237,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_fallen_back_on_is_a_file_and_an_age() {
+        assert_eq!(parse("a").unwrap().fallback(), None);
+        let location = parse("a?fallback=file:/srv/a%26b%20c.tv").unwrap();
+        assert_eq!((location.fallback(), location.fallback_age()), (Some(Path::new("/srv/a&b c.tv")), None));
+        let location = parse("a?fallback_age=60&fallback=file:/c.tv").unwrap();
+        assert_eq!(location.fallback_age(), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_and_not_repeated() {
         for text in [
             "",
@@ -203,6 +264,17 @@ mod tests {
             "a?endpoint=https://user:canary@host",
             "a?endpoint=ftp://host",
             "a?region=eu-west-1?endpoint=https://host",
+            "a?fallback=canary.tv",
+            "a?fallback=file:canary.tv",
+            "a?fallback=file:",
+            "a?fallback=file:/",
+            "a?fallback=aws:canary",
+            "a?fallback=file:/canary.tv&fallback=file:/canary.tv",
+            "a?fallback_age=3600",
+            "a?fallback=file:/canary.tv&fallback_age=59",
+            "a?fallback=file:/canary.tv&fallback_age=86401",
+            "a?fallback=file:/canary.tv&fallback_age=+60",
+            "a?fallback=file:/canary.tv&fallback_age=1h",
         ] {
             let error = parse(text).expect_err(text);
             assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("canary"), "{text}: {error}");

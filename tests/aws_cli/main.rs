@@ -6,6 +6,7 @@
 mod bad_days;
 mod everyday;
 mod failures;
+mod fallback;
 mod killed;
 mod scene;
 mod serverless;

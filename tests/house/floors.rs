@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 23] = [
     &["provider"],
     &["audit", "claims", "turns"],
     &["intake", "matching", "merging"],
-    &["backend::file", "backend::memory", "backend::secrets_manager"],
+    &["backend::fallback", "backend::file", "backend::memory", "backend::secrets_manager"],
     &["backend::directory"],
     &["backend", "store"],
     &["record_codec"],
