@@ -122,7 +122,8 @@ impl Month {
         sleep(self.between(Duration::ZERO, HOUR)).await;
         let mut id = self.sign_in(user).await;
         while Instant::now() < end {
-            sleep(self.between(Duration::ZERO, 10 * MINUTE)).await;
+            // Not within the seconds in which another process may not see a sign-in.
+            sleep(self.between(MINUTE / 6, 10 * MINUTE)).await;
             if self.draw(|random| random.usize(..800)) == 0 && user < users / 2 {
                 self.log_out(user, &id).await;
                 sleep(self.between(MINUTE, HOUR)).await;
