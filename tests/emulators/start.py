@@ -51,8 +51,14 @@ def moto(listener):
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    application = DomainDispatcherApplication(create_backend_app)
-    make_server("127.0.0.1", 0, application, threaded=True, fd=listener.fileno()).serve_forever()
+    application, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+    def one_at_a_time(environ, start_response):
+        # Its threads look whether there is a version and add it in two steps, which AWS does in one: now and then two win.
+        with turn:
+            return application(environ, start_response)
+
+    make_server("127.0.0.1", 0, one_at_a_time, threaded=True, fd=listener.fileno()).serve_forever()
 
 
 def ministack(listener):

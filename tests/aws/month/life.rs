@@ -52,7 +52,7 @@ impl Month {
         let left = token.expires_at().unwrap().since(self.time.now());
         if left < Duration::from_secs(5) {
             // Some workers die at this.
-            if self.draw(|random| random.usize(..200)) == 0 {
+            if self.counts.lock().unwrap().saves % 150 == 149 {
                 let delay = Duration::from_millis(self.draw(|random| random.u64(..1500)));
                 self.kill_after(number, delay);
             }
