@@ -1,30 +1,15 @@
 """The plot of the README: time per operation against the number of tokens, as an SVG for light and dark pages."""
 
-import io
-import re
-
-import matplotlib
-
-matplotlib.use("Agg")
-matplotlib.rcParams.update({
-    "svg.fonttype": "path",  # looks the same where the font is missing
-    "svg.hashsalt": "tokenvault",  # the same figures give the same file
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-})
-
+from light_dark import BLUE, GREEN, INK, ORANGE, dress as dressed, svg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-# light -> dark; drawn in light, and a style in the SVG turns each into its partner where the page is dark.
-INK, FAINT, PAGE = "#1f2328", "#d0d7de", "#fffffe"
-DARK = {INK: "#e6edf3", FAINT: "#30363d", PAGE: "#0d1117"}
 PANELS = ("find by user", "find by id", "save")
-# Each colour but the ink has a contrast of 3:1 or more on both backgrounds; the markers tell the lines apart without colour.
+# The markers tell the lines apart without colour.
 LINES = {
-    "tokenvault": {"color": "#1f77d0", "marker": "o", "linewidth": 2.4, "zorder": 4},
-    "python FileStore": {"color": "#d55e00", "marker": "s", "linewidth": 1.6, "zorder": 3},
-    "Kaizen SQLite": {"color": "#009e73", "marker": "^", "linewidth": 1.6, "zorder": 3},
+    "tokenvault": {"color": BLUE, "marker": "o", "linewidth": 2.4, "zorder": 4},
+    "python FileStore": {"color": ORANGE, "marker": "s", "linewidth": 1.6, "zorder": 3},
+    "Kaizen SQLite": {"color": GREEN, "marker": "^", "linewidth": 1.6, "zorder": 3},
     "bare append": {"color": INK, "linestyle": (0, (3, 3)), "linewidth": 1.2, "zorder": 5},
 }
 LABELS = {
@@ -39,15 +24,7 @@ DECADES = {0.1: "0.1 µs", 1: "1 µs", 10: "10 µs", 100: "100 µs", 1e3: "1 ms"
 
 def draw(found):
     """The SVG's text, from figures.cells."""
-    figure = plot(found)
-    out = io.StringIO()
-    figure.savefig(out, format="svg", facecolor=PAGE, metadata={"Date": None, "Creator": None})
-    rules = "".join(
-        f'[style*="{kind}: {light}"]{{{kind}:{dark}!important}}' for light, dark in DARK.items() for kind in ("fill", "stroke")
-    )
-    style = f"<style>@media(prefers-color-scheme:dark){{{rules}}}</style>"
-    svg = re.sub(r"(<svg[^>]*>)", lambda tag: tag[1] + "\n " + style, out.getvalue(), count=1)
-    return "".join(line.rstrip() + "\n" for line in svg.splitlines())
+    return svg(plot(found))
 
 
 def plot(found):
@@ -72,7 +49,6 @@ def plot(found):
 
 
 def dress(panel, operation, counts):
-    panel.set_title(operation, color=INK, fontsize=11, fontweight="bold", pad=8)
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xlim(min(counts) / 2, max(counts) * 2)
@@ -80,13 +56,7 @@ def dress(panel, operation, counts):
     panel.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
     panel.xaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_minor_locator(NullLocator())
-    panel.grid(axis="y", color=FAINT, linewidth=0.8)
-    panel.set_axisbelow(True)
-    panel.set_facecolor("none")
-    panel.tick_params(colors=INK, labelsize=9, length=0)
-    for side, spine in panel.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(FAINT)
+    dressed(panel, operation)
 
 
 def limits(panel, times):

@@ -154,9 +154,26 @@ impl Lineage {
     pub fn next(&self) -> Result<Self> {
         Ok(Self { counter: self.counter.saturating_add(1), nonce: random_bytes()? })
     }
+
+    /// Whether it is a record's first sign-in.
+    pub(crate) const fn is_first(self) -> bool {
+        self.counter <= 1
+    }
+
+    /// Whether both are one sign-in. Not by the count: a sign-in that was made while the store was out of reach may be counted
+    /// higher once it is there.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        self.nonce == other.nonce
+    }
+
+    /// Whether it is another sign-in than `seen`, and not one before it.
+    pub(crate) fn is_newer_than(self, seen: Self) -> bool {
+        self.counter >= seen.counter && !self.is_same(seen)
+    }
 }
 
 /// What a new record begins with. Of one draw, because each draw is a system call.
+#[derive(Clone, Copy)]
 pub(crate) struct Beginning {
     pub(crate) name: RecordName,
     pub(crate) version: Version,

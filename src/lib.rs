@@ -34,6 +34,8 @@ pub mod lease;
 pub mod lookup;
 mod matching;
 mod merging;
+#[cfg(feature = "audit")]
+pub mod metrics;
 #[cfg(feature = "file")]
 pub mod open;
 pub mod operation;

@@ -181,7 +181,7 @@ impl<'a> Changes<'a> {
         if !self.has_base && self.is_new_sign_in() {
             return Verdict::NewLineage;
         }
-        if self.lineage != self.record.lineage {
+        if !self.lineage.is_same(self.record.lineage) {
             return Verdict::Superseded;
         }
         if self.has_moved_on() && !self.lives_longer() { Verdict::Superseded } else { Verdict::Take }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+
 use crate::clock::Timestamp;
 
 /// What is done to a store, by the names that logs, errors and the audit trail use.
@@ -13,12 +15,18 @@ pub enum Operation {
     Backup,
     /// Another passphrase or key file.
     ChangeKey,
+    /// What did not stand of a journal's writes is forgotten.
+    ClearConflicts,
+    /// What did not stand of a journal's writes.
+    Conflicts,
     /// All tokens from one vault into another.
     Copy,
     /// `delete_token`
     DeleteToken,
     /// `delete_tokens`
     DeleteTokens,
+    /// Rights, the service and the disk tried out.
+    Doctor,
     /// All tokens in the clear.
     Export,
     /// `find_token`
@@ -39,6 +47,8 @@ pub enum Operation {
     RotateKey,
     /// `save_token`
     SaveToken,
+    /// What the vault is made of, looked at.
+    Status,
     /// A deleted token brought back.
     Undelete,
     /// Everything read and checked.
@@ -47,12 +57,15 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::Backup,
         Self::ChangeKey,
+        Self::ClearConflicts,
+        Self::Conflicts,
         Self::Copy,
         Self::DeleteToken,
         Self::DeleteTokens,
+        Self::Doctor,
         Self::Export,
         Self::FindToken,
         Self::FindTokenById,
@@ -63,6 +76,7 @@ impl Operation {
         Self::Repair,
         Self::RotateKey,
         Self::SaveToken,
+        Self::Status,
         Self::Undelete,
         Self::Verify,
     ];
@@ -72,9 +86,12 @@ impl Operation {
         match self {
             Self::Backup => "backup",
             Self::ChangeKey => "change_key",
+            Self::ClearConflicts => "clear_conflicts",
+            Self::Conflicts => "conflicts",
             Self::Copy => "copy",
             Self::DeleteToken => "delete_token",
             Self::DeleteTokens => "delete_tokens",
+            Self::Doctor => "doctor",
             Self::Export => "export",
             Self::FindToken => "find_token",
             Self::FindTokenById => "find_token_by_id",
@@ -85,6 +102,7 @@ impl Operation {
             Self::Repair => "repair",
             Self::RotateKey => "rotate_key",
             Self::SaveToken => "save_token",
+            Self::Status => "status",
             Self::Undelete => "undelete",
             Self::Verify => "verify",
         }
@@ -95,6 +113,7 @@ impl Operation {
         matches!(
             self,
             Self::ChangeKey
+                | Self::ClearConflicts
                 | Self::Copy
                 | Self::DeleteToken
                 | Self::DeleteTokens
@@ -113,6 +132,8 @@ impl Operation {
         matches!(
             self,
             Self::Backup
+                | Self::ClearConflicts
+                | Self::Conflicts
                 | Self::Copy
                 | Self::DeleteTokens
                 | Self::Export
@@ -128,9 +149,12 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Self::Backup => "backup",
             Self::ChangeKey => "change key",
+            Self::ClearConflicts => "clear conflicts",
+            Self::Conflicts => "list conflicts",
             Self::Copy => "copy",
             Self::DeleteToken => "delete token",
             Self::DeleteTokens => "delete all tokens",
+            Self::Doctor => "doctor",
             Self::Export => "export",
             Self::FindToken => "find token",
             Self::FindTokenById => "find token by id",
@@ -141,6 +165,7 @@ impl fmt::Display for Operation {
             Self::Repair => "repair",
             Self::RotateKey => "rotate key",
             Self::SaveToken => "save token",
+            Self::Status => "status",
             Self::Undelete => "undelete",
             Self::Verify => "verify",
         })
@@ -158,7 +183,22 @@ pub struct Context {
     is_past_memory: bool,
     accepts_copy: bool,
     requests: Option<Arc<Requests>>,
+    readiness: Option<Arc<dyn Readiness>>,
 }
+
+/// What has to be in order before somebody is sent to refresh a token: the old one may be spent by that, so what keeps the new
+/// one from being saved or answered is to show before.
+#[async_trait]
+pub trait Readiness: fmt::Debug + Send + Sync {
+    /// Sees whether it is.
+    ///
+    /// # Errors
+    /// What is not in order.
+    async fn check(&self) -> Result<(), NotReady>;
+}
+
+/// What is not in order.
+pub type NotReady = Box<dyn std::error::Error + Send + Sync>;
 
 /// The requests that an operation made to a service, by the service's identifiers: whether it came to its end or not.
 #[derive(Debug, Default)]
@@ -254,6 +294,24 @@ impl Context {
         self.requests.as_deref()
     }
 
+    /// Has `readiness` asked before the right to refresh a token is granted.
+    #[must_use]
+    pub fn with_readiness(mut self, readiness: Arc<dyn Readiness>) -> Self {
+        self.readiness = Some(readiness);
+        self
+    }
+
+    /// Whether the right to refresh a token may be granted.
+    ///
+    /// # Errors
+    /// What is not in order.
+    pub async fn check_readiness(&self) -> Result<(), NotReady> {
+        match &self.readiness {
+            Some(readiness) => readiness.check().await,
+            None => Ok(()),
+        }
+    }
+
     /// The caller's name.
     pub fn principal(&self) -> Option<&str> {
         self.principal.as_deref()
@@ -283,6 +341,8 @@ pub enum Source {
     StaleCache,
     /// The second store, because the first was out of reach.
     Fallback,
+    /// The journal: what was written there is not in the store yet.
+    Journal,
 }
 
 /// A value, where it came from, and the identifiers by which the store's own logs know the requests.

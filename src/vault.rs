@@ -12,7 +12,7 @@ use crate::claims::{claims, reserved};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
-use crate::identity::{Beginning, RecordName, Version};
+use crate::identity::{RecordName, Version};
 use crate::intake;
 use crate::lookup::{LookupKey, LookupKind};
 use crate::matching;
@@ -22,6 +22,8 @@ use crate::record::{Record, Writer};
 use crate::store::{Outcome, Saved, TokenStore};
 use crate::token::OAuthToken;
 use crate::turns::{Turns, turn_of};
+use crate::vault::begun::Begun;
+use crate::vault::target::{Target, beside, checked};
 
 /// How often a rule is run again after a `Conflict`. Each time, somebody else's write succeeded, so this bounds a
 /// herd and not a wait.
@@ -42,15 +44,6 @@ struct Plan {
     /// Without changes where there is nothing to write: what overtook the save must be durable all the same.
     commit: Commit,
     outcome: Outcome,
-}
-
-/// The record that a save means, and what that rests on.
-#[derive(Default)]
-struct Target {
-    record: Option<Arc<Record>>,
-    claims: Vec<Claim>,
-    /// The name that a new record must take, because it is reserved under one of its keys.
-    reserved: Option<RecordName>,
 }
 
 impl Vault {
@@ -102,6 +95,11 @@ impl Vault {
         Ok(answer.map(|candidates| candidates.records.into_iter().find(|record| record.has_id(id))))
     }
 
+    /// The record of this name, or the one that it has become part of, since it was drawn by a journal.
+    async fn of_name(&self, context: &Context, name: RecordName) -> Result<Option<Arc<Record>>> {
+        Ok(self.by_id(context, &name.to_id()).await?.value)
+    }
+
     async fn matching(&self, context: &Context, token: &OAuthToken) -> Result<Answer<Option<Arc<Record>>>> {
         if let Some(id) = token.id() {
             let answer = self.by_id(context, id).await?;
@@ -118,7 +116,7 @@ impl Vault {
     /// The record that a save of `token` means.
     async fn target(&self, context: &Context, token: &OAuthToken) -> Result<Target> {
         if let Some(base) = token.base() {
-            let record = self.backend.read(context, base.record).await?.value.ok_or_else(gone)?;
+            let record = self.of_name(context, base.record).await?.ok_or_else(gone)?;
             if token.id().is_some_and(|id| !record.has_id(id)) {
                 return Err(Error::invalid("the token was handed out under another id")
                     .with_hint("save it under its own id, or detach it to save it as a token of its own"));
@@ -145,25 +143,23 @@ impl Vault {
         Ok(Target { record: None, claims: claims(&keys, candidates, reserved), reserved })
     }
 
-    async fn plan(&self, context: &Context, token: &OAuthToken) -> Result<Plan> {
+    async fn plan(&self, context: &Context, token: &OAuthToken, begun: Begun) -> Result<Plan> {
         let Target { record: old, mut claims, reserved } = self.target(context, token).await?;
         let now = self.tick();
         let (record, outcome) = match &old {
             None => {
                 intake::check_insert(token.fields())?;
                 let (given, id) = (token.shared_fields(), token.id().map(Arc::from));
-                let mut record = merging::first_state(Beginning::draw()?, given, id, Writer::Save, now);
+                let mut record = merging::first_state(begun.beginning()?, given, id, Writer::Save, now);
                 record.name = reserved.unwrap_or(record.name);
                 (record, Outcome::Inserted)
             }
+            Some(old) if begun.is_overtaken(token, old) => return Ok(overtaken(old)),
             Some(old) => {
-                let merged = merging::next_state(token.fields(), token.base(), old, Writer::Save, now)?;
+                let base = token.base().map(|base| beside(base, old));
+                let merged = merging::next_state(token.fields(), base.as_deref(), old, Writer::Save, now)?;
                 if merged.is_void {
-                    return Ok(Plan {
-                        record: Arc::clone(old),
-                        commit: Commit::default(),
-                        outcome: Outcome::Superseded,
-                    });
+                    return Ok(overtaken(old));
                 }
                 (merged.record, if merged.is_superseded { Outcome::Superseded } else { Outcome::Updated })
             }
@@ -201,14 +197,28 @@ impl Vault {
         Ok(claims(&keys, candidates, None).pop())
     }
 
-    async fn save(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
+    /// As [`save_token`](TokenStore::save_token), for one of several attempts: they make one record at most, and none
+    /// once that was deleted. A sign-in that waits is dropped where the store has a newer one by then.
+    ///
+    /// # Errors
+    /// Those of a save.
+    pub(crate) async fn save_begun(
+        &self,
+        context: &Context,
+        token: &mut OAuthToken,
+        begun: Begun,
+    ) -> Result<Answer<Saved>> {
+        self.save(context, token, begun).await.map_err(self.explain(Operation::SaveToken))
+    }
+
+    async fn save(&self, context: &Context, token: &mut OAuthToken, begun: Begun) -> Result<Answer<Saved>> {
         intake::check(token.id(), token.fields())?;
         let mut saved = Saved::new(Outcome::Updated);
         saved.expiry_looks_like_seconds = intake::looks_like_seconds(token.fields());
-        let mut turn = None;
+        let (mut turn, mut vacant) = (None, 0);
         for round in 0.. {
             self.check_round(context, round)?;
-            let plan = match self.plan(context, token).await {
+            let plan = match self.plan(context, token, begun).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => continue,
                 plan => plan?,
             };
@@ -220,7 +230,12 @@ impl Vault {
                     tracing::debug!(record = %record.name, outcome = ?plan.outcome, "saved a token");
                     return Ok(answer.map(|()| saved));
                 }
-                Err(error) if error.kind() == ErrorKind::Conflict => self.queue(&mut turn, &record).await,
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    if begun.is_used_up(&mut vacant, (record.name, plan.outcome == Outcome::Inserted)) {
+                        return Err(gone());
+                    }
+                    self.queue(&mut turn, &record).await;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -273,6 +288,11 @@ impl Vault {
     }
 }
 
+/// There is nothing to write.
+fn overtaken(by: &Arc<Record>) -> Plan {
+    Plan { record: Arc::clone(by), commit: Commit::default(), outcome: Outcome::Superseded }
+}
+
 fn unreachable_round<T>() -> Result<T> {
     Err(Error::new(ErrorKind::Internal, "a bounded loop did not end"))
 }
@@ -280,15 +300,6 @@ fn unreachable_round<T>() -> Result<T> {
 fn gone() -> Error {
     Error::new(ErrorKind::Gone, "the token was deleted, or never was in this vault")
         .with_hint("sign in again; a token that is brought from elsewhere is saved without the vault's id")
-}
-
-/// A record that an id or a base names, unless the token contradicts it.
-fn checked(token: &OAuthToken, record: Arc<Record>) -> Result<Target> {
-    if matching::contradicts(token.fields(), &record) {
-        return Err(Error::invalid("the token's id belongs to another user or client")
-            .with_hint("save it without the id, or under the user and client that the id belongs to"));
-    }
-    Ok(Target { record: Some(record), ..Target::default() })
 }
 
 impl fmt::Display for Vault {
@@ -314,7 +325,7 @@ impl TokenStore for Vault {
     }
 
     async fn save_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
-        self.save(context, token).await.map_err(self.explain(Operation::SaveToken))
+        self.save_begun(context, token, Begun::default()).await
     }
 
     async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
@@ -334,5 +345,8 @@ impl TokenStore for Vault {
     }
 }
 
+pub(crate) mod begun;
+pub(crate) mod replay;
+mod target;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,9 @@ use tokenvault::layer::unsaved::Unsaved;
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 
+#[cfg(feature = "audit")]
+#[path = "support/stack.rs"]
+mod stack;
 #[path = "support/unhurried.rs"]
 mod unhurried;
 
@@ -106,7 +109,7 @@ mod audited {
     use tokenvault::conformance::Fresh;
     use tokenvault::layer::audit::Audited;
 
-    use super::{Arc, TokenStore, Vault, memory};
+    use super::{Arc, MemoryBackend, TokenStore, Unhurried, Vault, memory};
 
     /// The same store, where every call leaves a line in a file.
     pub(crate) fn store(inner: Arc<dyn TokenStore>, mode: Mode) -> (Arc<dyn TokenStore>, TempDir) {
@@ -129,7 +132,17 @@ mod audited {
     }
 
     tokenvault::conformance_tests!(required_on_memory, required);
+    async fn all_layers() -> Fresh<Arc<dyn TokenStore>> {
+        crate::stack::stack(memory().await, None, ()).await
+    }
+
+    async fn all_layers_unhurried() -> Fresh<Arc<dyn TokenStore>> {
+        crate::stack::stack(Arc::new(Unhurried(MemoryBackend::new())), None, ()).await
+    }
+
     tokenvault::conformance_tests!(best_effort_on_memory, best_effort);
+    tokenvault::conformance_tests!(all_layers_on_memory, all_layers);
+    tokenvault::conformance_tests!(all_layers_on_unhurried_memory, all_layers_unhurried);
 }
 
 tokenvault::backend_conformance_tests!(memory_backend, memory);
@@ -227,6 +240,14 @@ mod file {
         Fresh::keeping(store, (folder, trail))
     }
 
+    #[cfg(feature = "audit")]
+    async fn all_layers() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        crate::stack::stack(open(&folder), None, folder).await
+    }
+
+    #[cfg(feature = "audit")]
+    tokenvault::conformance_tests!(all_layers_on_file, all_layers);
     #[cfg(feature = "audit")]
     tokenvault::conformance_tests!(required_audit_on_file, audited_vault);
     #[cfg(feature = "audit")]

@@ -94,14 +94,22 @@ impl Clock {
 
     /// Now.
     pub fn now(&self) -> Timestamp {
-        let set = Timestamp(self.shared.millis.load(Ordering::Acquire));
+        Timestamp(self.shared.millis.load(Ordering::Acquire)).after(self.has_run())
+    }
+
+    fn has_run(&self) -> Duration {
         let started = self.shared.started.get().filter(|_| self.shared.running.load(Ordering::Acquire));
-        started.map_or(set, |started| set.after(monotonic().saturating_duration_since(*started)))
+        started.map_or(Duration::ZERO, |started| monotonic().saturating_duration_since(*started))
     }
 
     /// Moves the clock on; it never goes back.
     pub fn advance(&self, duration: Duration) {
         self.shared.millis.fetch_add(millis(duration), Ordering::AcqRel);
+    }
+
+    /// Moves the clock on to `moment`, unless it is past that.
+    pub fn advance_to(&self, moment: Timestamp) {
+        self.shared.millis.fetch_max(moment.before(self.has_run()).as_millis(), Ordering::AcqRel);
     }
 }
 
@@ -125,6 +133,10 @@ mod tests {
         assert_eq!(clock.now().as_millis(), 5);
         clock.clone().advance(Duration::from_millis(7));
         assert_eq!(clock.now().as_millis(), 12);
+        clock.advance_to(Timestamp::from_millis(11));
+        assert_eq!(clock.now().as_millis(), 12);
+        clock.advance_to(Timestamp::from_millis(20));
+        assert_eq!(clock.now().as_millis(), 20);
     }
 
     #[test]

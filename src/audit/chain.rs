@@ -11,7 +11,7 @@
 use data_encoding::HEXLOWER;
 
 use crate::audit::keys::{Keys, Mac};
-use crate::audit::line::{Draft, Kind, START};
+use crate::audit::line::{Draft, Kind, MAX_REQUESTS, START};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::identity::random_bytes;
@@ -23,6 +23,29 @@ const MAC_DIGITS: usize = 64;
 
 /// The MAC before a chain's first line.
 pub(crate) const NONE_BEFORE: Mac = [0; 32];
+
+/// What a line of the chain's own says, which is of no call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark<'a> {
+    pub(crate) at: Timestamp,
+    /// The last line that is there and not of this chain.
+    pub(crate) before: Option<&'a Mac>,
+    /// How many lines were not taken, as far as no line says so already.
+    pub(crate) lost: u64,
+}
+
+impl Mark<'_> {
+    fn draft<'o>(&self, kind: Kind, out: &'o mut Vec<u8>) -> Draft<'o> {
+        let mut line = Draft::start(out, self.at, kind);
+        if let Some(before) = self.before {
+            line.plain("before", &HEXLOWER.encode(before));
+        }
+        if self.lost > 0 {
+            line.number("lost", self.lost);
+        }
+        line
+    }
+}
 
 /// A chain that is being written.
 #[derive(Debug)]
@@ -72,30 +95,30 @@ impl Chain {
         out.push(b'\n');
     }
 
-    /// Adds the line that a chain begins with. `before` is the last line that was there; `lost` counts what could not be
-    /// written since.
-    pub(crate) fn begin(&mut self, keys: &Keys, at: Timestamp, before: Option<&Mac>, lost: u64, out: &mut Vec<u8>) {
+    /// Adds the line that a chain begins with, and more where one line cannot name all `requests`: those that it took to come
+    /// by the key.
+    pub(crate) fn begin(&mut self, keys: &Keys, mark: Mark<'_>, requests: &[String], out: &mut Vec<u8>) {
+        let (named, more) = requests.split_at(requests.len().min(MAX_REQUESTS));
         let mut draft = Vec::with_capacity(256);
-        let mut line = Draft::start(&mut draft, at, Kind::Begin);
-        if let Some(before) = before {
-            line.plain("before", &HEXLOWER.encode(before));
-        }
-        if lost > 0 {
-            line.number("lost", lost);
+        let mut line = mark.draft(Kind::Begin, &mut draft);
+        if !named.is_empty() {
+            line.requests(named);
         }
         line.plain("key", &keys.id());
         line.number("process", u64::from(std::process::id()));
         line.plain("version", env!("CARGO_PKG_VERSION"));
         self.seal(keys, &draft, out);
+        for some in more.chunks(MAX_REQUESTS) {
+            draft.clear();
+            Draft::start(&mut draft, mark.at, Kind::Requests).requests(some);
+            self.seal(keys, &draft, out);
+        }
     }
 
-    /// Adds a checkpoint, or the line that a chain ends with. `before` is the last line there that another chain wrote.
-    pub(crate) fn mark(&mut self, keys: &Keys, at: Timestamp, kind: Kind, before: Option<&Mac>, out: &mut Vec<u8>) {
+    /// Adds a checkpoint, or the line that a chain ends with.
+    pub(crate) fn mark(&mut self, keys: &Keys, kind: Kind, mark: Mark<'_>, out: &mut Vec<u8>) {
         let mut draft = Vec::with_capacity(256);
-        let mut line = Draft::start(&mut draft, at, kind);
-        if let Some(before) = before {
-            line.plain("before", &HEXLOWER.encode(before));
-        }
+        mark.draft(kind, &mut draft);
         self.seal(keys, &draft, out);
     }
 }
@@ -114,6 +137,14 @@ pub(crate) fn parts(line: &[u8]) -> Option<(&[u8], Mac)> {
     let (text, digits) = line.split_at_checked(line.len().checked_sub(MAC_DIGITS)?)?;
     let authenticated = text.strip_suffix(BEFORE_MAC).filter(|text| text.starts_with(START))?;
     Some((authenticated, mac_of(digits)?))
+}
+
+/// Whether what is authenticated of a line is of the chain with this id.
+pub(crate) fn is_of(authenticated: &[u8], id: &str) -> bool {
+    let digits = authenticated.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (text, _) = authenticated.split_at(authenticated.len() - digits);
+    let before = text.strip_suffix(b"\",\"seq\":").and_then(|text| text.strip_suffix(id.as_bytes()));
+    before.is_some_and(|text| text.ends_with(b",\"chain\":\""))
 }
 
 /// The MAC that these digits write.
@@ -147,6 +178,17 @@ mod tests {
         let (authenticated, mac) = parts(lines[1].as_bytes()).unwrap();
         assert_eq!(mac, keys.mac(&first, authenticated));
         assert_eq!(mac, chain.mac());
+    }
+
+    #[test]
+    fn a_line_is_of_its_own_chain_alone() {
+        let keys = Keys::derive(&AuditKey::new(&[1; 32])).unwrap();
+        let (mut chain, mut out) = (Chain::new().unwrap(), Vec::new());
+        chain.sequence = 1234;
+        chain.seal(&keys, br#"{"v":1,"time":"t","chain":"00","seq":5"#, &mut out);
+        let (authenticated, _) = parts(out.strip_suffix(b"\n").unwrap()).unwrap();
+        assert!(is_of(authenticated, chain.id()));
+        assert!(!is_of(authenticated, "00") && !is_of(authenticated, &chain.id()[1..]) && !is_of(b"1", "00"));
     }
 
     #[test]

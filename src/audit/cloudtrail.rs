@@ -8,10 +8,13 @@ use std::collections::HashSet;
 use serde_json::{Deserializer, Value};
 
 use crate::audit::read::Line;
+use crate::backend::secret_name::SecretName;
 use crate::error::{Error, Result};
 
 const SERVICE: &str = "secretsmanager.amazonaws.com";
 const READS: [&str; 2] = ["GetSecretValue", "BatchGetSecretValue"];
+/// How long what an ARN adds to a secret's name is.
+const ARN_END: usize = 7;
 
 /// A read that no line of the trail is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,17 +36,36 @@ pub struct Stranger {
     pub error: Option<String>,
 }
 
+/// What came of holding events against a trail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// How many events there were, of whatever kind.
+    pub events: usize,
+    /// How many of them are reads of the vault's secrets.
+    pub reads: usize,
+    /// The reads that no line of the trail is about, in the order of their time.
+    pub strangers: Vec<Stranger>,
+}
+
 /// Holds events of CloudTrail against the lines of a trail.
 #[derive(Debug)]
 pub struct Join {
     prefix: String,
+    region: Option<String>,
     requests: HashSet<String>,
 }
 
 impl Join {
-    /// For the vault whose secrets are under `prefix`.
+    /// For the vault whose secrets are under `prefix`, in whichever Region.
     pub fn new(prefix: &str) -> Self {
-        Self { prefix: format!("{}/", prefix.trim_end_matches('/')), requests: HashSet::new() }
+        Self { prefix: prefix.trim_end_matches('/').to_owned(), region: None, requests: HashSet::new() }
+    }
+
+    /// The vault is in this Region: events of others are none of its.
+    #[must_use]
+    pub fn in_region(self, region: &str) -> Self {
+        Self { region: Some(region.to_owned()), ..self }
     }
 
     /// The next line of the trail, of whatever kind.
@@ -51,43 +73,57 @@ impl Join {
         self.requests.extend(line.requests);
     }
 
-    /// The reads among the events of `json` that no line is about. `json` is what CloudTrail delivers (`Records`), what
-    /// its LookupEvents answers (`Events`), a list of events, or one event after another.
+    /// Holds the events of `json` against the lines. `json` is what CloudTrail delivers (`Records`), what its LookupEvents
+    /// answers (`Events`), what EventBridge hands on (`detail`), a list of events, or one event after another.
     ///
     /// # Errors
-    /// `InvalidInput` for what is no JSON.
-    pub fn strangers(&self, json: &[u8]) -> Result<Vec<Stranger>> {
-        let mut found = Vec::new();
+    /// `InvalidInput` for what is no JSON, for what holds no event at all, since nothing was held against anything then, and
+    /// for an event within another one's text that cannot be read.
+    pub fn hold(&self, json: &[u8]) -> Result<Held> {
+        let mut held = Held::default();
         for value in Deserializer::from_slice(json).into_iter::<Value>() {
-            let value = value.map_err(|_| {
-                Error::invalid("what is given as CloudTrail's events is not JSON").with_hint(
-                    "give a file as CloudTrail delivers it, unpacked, or the answer of: aws cloudtrail lookup-events",
-                )
-            })?;
-            self.walk(&value, &mut found);
+            let value = value.map_err(|_| refused("what is given as CloudTrail's events is not JSON"))?;
+            self.walk(&value, &mut held)?;
         }
-        found.sort_by(|one, other| (&one.time, &one.request).cmp(&(&other.time, &other.request)));
-        Ok(found)
+        if held.events == 0 {
+            return Err(refused("what is given as CloudTrail's events holds none"));
+        }
+        held.strangers.sort_by(|one, other| (&one.time, &one.request).cmp(&(&other.time, &other.request)));
+        Ok(held)
     }
 
-    fn walk(&self, value: &Value, found: &mut Vec<Stranger>) {
+    fn walk(&self, value: &Value, held: &mut Held) -> Result<()> {
         if let Some(events) = value.as_array().or_else(|| value.get("Records").or(value.get("Events"))?.as_array()) {
-            return events.iter().for_each(|event| self.walk(event, found));
+            return events.iter().try_for_each(|event| self.walk(event, held));
         }
-        match value.get("CloudTrailEvent").and_then(Value::as_str) {
-            Some(inner) => {
-                if let Ok(inner) = serde_json::from_str::<Value>(inner) {
-                    found.extend(self.stranger(&inner));
-                }
-            }
-            None => found.extend(self.stranger(value)),
+        let Some(inner) = value.get("CloudTrailEvent") else {
+            let detail = value.get("detail").filter(|detail| is_event(detail));
+            self.see(detail.unwrap_or(value), held);
+            return Ok(());
+        };
+        let event = inner.as_str().and_then(|inner| serde_json::from_str(inner).ok()).filter(is_event);
+        self.see(&event.ok_or_else(|| refused("one of CloudTrail's events cannot be read"))?, held);
+        Ok(())
+    }
+
+    fn see(&self, event: &Value, held: &mut Held) {
+        if !is_event(event) {
+            return;
+        }
+        held.events += 1;
+        let Some(read) = self.read(event) else { return };
+        held.reads += 1;
+        if !self.requests.contains(&read.request) {
+            held.strangers.push(read);
         }
     }
 
-    fn stranger(&self, event: &Value) -> Option<Stranger> {
+    /// What the event says, where it is a read of the vault's secrets.
+    fn read(&self, event: &Value) -> Option<Stranger> {
         let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (name, request) = (text("eventName"), text("requestID"));
-        if text("eventSource") != SERVICE || !READS.contains(&name.as_str()) || self.requests.contains(&request) {
+        let (name, region) = (text("eventName"), text("awsRegion"));
+        let is_elsewhere = self.region.as_ref().is_some_and(|own| !region.is_empty() && region != *own);
+        if text("eventSource") != SERVICE || !READS.contains(&name.as_str()) || is_elsewhere {
             return None;
         }
         let asked = event.get("requestParameters");
@@ -106,16 +142,31 @@ impl Join {
             secrets: ours,
             who: who.unwrap_or_default().to_owned(),
             address: text("sourceIPAddress"),
-            request,
+            request: text("requestID"),
             error: event.get("errorCode").and_then(Value::as_str).map(str::to_owned),
         })
     }
 
-    /// Whether a secret, by name or ARN, is of the vault.
+    /// Whether a secret, by name or ARN, is of the vault. An ARN ends with a hyphen and six characters of the service's, which
+    /// whoever asks may leave out (API reference, GetSecretValue, SecretId).
     fn is_ours(&self, id: &str) -> bool {
-        let name = id.strip_prefix("arn:").and_then(|arn| arn.split_once(":secret:")).map_or(id, |(_, name)| name);
-        name.starts_with(&self.prefix)
+        let is_ours = |name: &str| SecretName::parse(&self.prefix, name).is_some();
+        let Some((_, name)) = id.strip_prefix("arn:").and_then(|arn| arn.split_once(":secret:")) else {
+            return is_ours(id);
+        };
+        let (whole, end) = name.split_at(name.len().saturating_sub(ARN_END));
+        is_ours(name) || end.starts_with('-') && is_ours(whole)
     }
+}
+
+fn is_event(value: &Value) -> bool {
+    value.get("eventSource").is_some_and(Value::is_string)
+}
+
+fn refused(what: &str) -> Error {
+    Error::invalid(what).with_hint(
+        "give a file as CloudTrail delivers it, unpacked, the answer of: aws cloudtrail lookup-events, or events of EventBridge",
+    )
 }
 
 #[cfg(test)]
@@ -123,6 +174,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::error::ErrorKind;
+    use crate::identity::RecordName;
 
     fn event(name: &str, secret: &str, request: &str) -> Value {
         json!({
@@ -138,30 +191,60 @@ mod tests {
         join
     }
 
+    fn held(events: &Value) -> Held {
+        join().hold(events.to_string().as_bytes()).unwrap()
+    }
+
     fn requests(events: &Value) -> Vec<String> {
-        join().strangers(events.to_string().as_bytes()).unwrap().into_iter().map(|one| one.request).collect()
+        let mut told: Vec<String> = held(events).strangers.into_iter().map(|one| one.request).collect();
+        told.sort();
+        told
+    }
+
+    fn token() -> String {
+        format!("prod/crm/token/{}", RecordName::from_bytes([7; 16]))
     }
 
     #[test]
     fn only_reads_of_our_secrets_that_no_line_names_are_told() {
-        let arn = "arn:aws:secretsmanager:eu-west-1:1:secret:prod/crm/token/tv1-AbCdEf";
+        let (token, batch) = (token(), |asked: Value| {
+            let mut event = event("BatchGetSecretValue", "", "3");
+            event["requestParameters"] = asked;
+            event
+        });
+        let arn = |end: &str| format!("arn:aws:secretsmanager:eu-west-1:1:secret:{token}{end}");
         let events = json!([
-            event("GetSecretValue", "prod/crm/token/tv1", "known"),
-            event("GetSecretValue", "prod/crm/token/tv1", "1"),
-            event("GetSecretValue", arn, "2"),
-            event("GetSecretValue", "prod/crm-other/token/tv1", "x"),
+            event("GetSecretValue", &token, "known"),
+            event("GetSecretValue", &token, "1"),
+            event("GetSecretValue", &arn("-AbCdEf"), "2"),
+            event("GetSecretValue", &arn(""), "4"),
+            batch(json!({ "secretIdList": ["other", "prod/crm/index"] })),
             event("GetSecretValue", "prod/crm", "x"),
-            event("DescribeSecret", "prod/crm/token/tv1", "x"),
-            event("PutSecretValue", "prod/crm/token/tv1", "x"),
-            json!({ "eventSource": "kms.amazonaws.com", "eventName": "GetSecretValue", "requestParameters": { "secretId": "prod/crm/index" } }),
-            json!({ "eventSource": SERVICE, "eventName": "BatchGetSecretValue", "requestID": "3",
-                "requestParameters": { "secretIdList": ["other", "prod/crm/index"] } }),
-            json!({ "eventSource": SERVICE, "eventName": "BatchGetSecretValue", "requestID": "x",
-                "requestParameters": { "filters": [] } }),
+            event("DescribeSecret", &token, "x"),
+            event("PutSecretValue", &token, "x"),
+            json!({ "eventSource": "kms.amazonaws.com", "eventName": "GetSecretValue", "requestParameters": { "secretId": token } }),
+            batch(json!({ "filters": [] })),
         ]);
-        let mut told = requests(&events);
-        told.sort();
-        assert_eq!(told, ["1", "2", "3"]);
+        assert_eq!(requests(&events), ["1", "2", "3", "4"]);
+        assert_eq!((held(&events).events, held(&events).reads), (10, 5));
+    }
+
+    /// A vault may lie below another one's prefix, and in another Region under the same.
+    #[test]
+    fn reads_of_other_vaults_are_none_of_ours() {
+        let (token, name) = (token(), RecordName::from_bytes([7; 16]));
+        for other in ["prod/crm-other", "prod/crm/production", "prod", "prod/crm/token"] {
+            for part in [format!("token/{name}"), "index".to_owned(), "index/3/f0".to_owned(), "audit-key".to_owned()] {
+                let secret = format!("{other}/{part}");
+                let arn = format!("arn:aws:secretsmanager:eu-west-1:1:secret:{secret}-AbCdEf");
+                let events = json!([event("GetSecretValue", &secret, "x"), event("GetSecretValue", &arn, "x")]);
+                assert_eq!(requests(&events), [""; 0], "{secret}");
+            }
+        }
+        let mut event = event("GetSecretValue", &token, "1");
+        event["awsRegion"] = "eu-west-1".into();
+        let in_region = |region: &str| join().in_region(region).hold(event.to_string().as_bytes()).unwrap().reads;
+        assert_eq!((in_region("eu-west-1"), in_region("eu-central-1"), held(&event).reads), (1, 0, 1));
     }
 
     #[test]
@@ -170,9 +253,24 @@ mod tests {
         assert_eq!(requests(&one), ["1"]);
         assert_eq!(requests(&json!({ "Records": [one, one] })), ["1", "1"]);
         assert_eq!(requests(&json!({ "Events": [{ "CloudTrailEvent": one.to_string() }] })), ["1"]);
+        assert_eq!(requests(&json!({ "detail-type": "AWS API Call via CloudTrail", "detail": one })), ["1"]);
         let lines = format!("{one}\n{one}\n");
-        assert_eq!(join().strangers(lines.as_bytes()).unwrap().len(), 2);
-        assert!(join().strangers(b"no JSON").is_err());
-        assert_eq!(join().strangers(b"").unwrap(), []);
+        assert_eq!(join().hold(lines.as_bytes()).unwrap().reads, 2);
+    }
+
+    #[test]
+    fn what_holds_no_event_says_nothing_about_any() {
+        let one = event("GetSecretValue", "prod/crm/index", "known");
+        let logs = json!({ "events": [{ "logStreamName": "s", "message": one.to_string() }] });
+        for text in ["", "no JSON", "{}", "[]", r#"{"Records": []}"#, r#"{"Events": []}"#, "7", &logs.to_string()] {
+            let error = join().hold(text.as_bytes()).unwrap_err();
+            assert!(error.kind() == ErrorKind::InvalidInput && error.hint().is_some(), "{text}");
+        }
+        for unreadable in ["{", "{}", "7"] {
+            let events =
+                json!({ "Events": [{ "CloudTrailEvent": one.to_string() }, { "CloudTrailEvent": unreadable }] });
+            let error = join().hold(events.to_string().as_bytes()).unwrap_err();
+            assert!(error.message().contains("cannot be read"), "{unreadable}: {error}");
+        }
     }
 }

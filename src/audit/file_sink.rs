@@ -98,10 +98,7 @@ impl Sink for FileSink {
         let start = length.saturating_sub(SEARCHED);
         let mut end = vec![0; usize::try_from(length - start).unwrap_or_default()];
         self.0.read_exact_at(&mut end, start)?;
-        let own = except.map(|id| format!(",\"chain\":\"{id}\","));
-        let is_own = |line: &[u8]| {
-            own.as_ref().is_some_and(|own| line.windows(own.len()).any(|window| window == own.as_bytes()))
-        };
+        let is_own = |line: &[u8]| except.is_some_and(|id| chain::is_of(line, id));
         // A line without its break is one that somebody is writing, or a torn one.
         let whole = end.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
         let mut lines = whole.filter_map(chain::parts).peekable();

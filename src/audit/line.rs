@@ -240,6 +240,7 @@ pub(crate) const fn source_name(source: Source) -> &'static str {
         Source::Cache => "cache",
         Source::StaleCache => "stale-cache",
         Source::Fallback => "fallback",
+        Source::Journal => "journal",
     }
 }
 

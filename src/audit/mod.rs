@@ -1,9 +1,10 @@
 //! The audit trail: a line for every call, chained by MACs. docs/audit.md has the lines' fields and the chain's formula.
 //!
 //! ```text
-//! recorder   a call begins, a call ends: its lines        line   what a line says
+//! recorder   a call begins, a call ends: its lines        line   what a line says, facts: of a call
 //!   queue    calls that wait together share one write     chain  what binds it to the line before
-//!     sink   what takes the lines: a file, a stream       keys   what the chain and the hashes are keyed with
+//!   writer   the sink, and the chain that is written      keys   what the chain and the hashes are keyed with
+//!     sink   what takes the lines: a file, a stream, CloudWatch Logs
 //!
 //! read       lines as they come back                       verify whether the chains are whole
 //! query      which of them are asked for                   timeline a picture of them
@@ -12,6 +13,9 @@
 
 mod chain;
 pub mod cloudtrail;
+#[cfg(feature = "audit-cloudwatch")]
+pub mod cloudwatch;
+pub mod facts;
 pub mod file_sink;
 pub mod keys;
 pub mod line;
@@ -22,5 +26,7 @@ pub mod recorder;
 pub mod sink;
 pub mod stream_sink;
 pub mod timeline;
+mod user_hashes;
 pub(crate) mod utc;
 pub mod verify;
+pub(crate) mod writer;

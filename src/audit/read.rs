@@ -1,5 +1,6 @@
 //! Lines as they come back: from a file, or from a log that other programs wrote to as well.
 
+use std::fmt;
 use std::io::{self, BufRead};
 
 use serde::Deserialize;
@@ -13,8 +14,9 @@ use crate::clock::Timestamp;
 /// The longest stretch without a line break that is looked at as a whole: what is longer is no line of ours.
 const MAX_STRETCH: u64 = 1024 * 1024;
 
-/// A line, as far as this version knows its members; those that it does not know are left out.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// A line, as far as this version knows its members; those that it does not know are left out. Its `Debug` says where it stands
+/// and of what kind it is: neither ids nor users.
+#[derive(Clone, Default, Deserialize)]
 #[non_exhaustive]
 pub struct Line {
     /// When it was written, as it says.
@@ -39,6 +41,8 @@ pub struct Line {
     pub token: Option<String>,
     /// The hash of an id that led to no token.
     pub token_hash: Option<String>,
+    /// The name of the token's record, where it is not the id.
+    pub record: Option<String>,
     /// The user's name.
     pub user: Option<String>,
     /// The hash of the user's name.
@@ -60,15 +64,23 @@ pub struct Line {
     pub key: Option<String>,
     /// The MAC of a line before this chain, or of another one.
     pub before: Option<String>,
-    /// How many lines were lost before the chain began.
+    /// How many lines were not taken, as far as no line before this one says so.
     pub lost: Option<u64>,
     /// The line itself.
     #[serde(skip)]
     pub text: String,
 }
 
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Line");
+        shown.field("time", &self.time).field("kind", &self.kind).field("chain", &self.chain).field("seq", &self.seq);
+        shown.field("operation", &self.operation).field("outcome", &self.outcome).finish_non_exhaustive()
+    }
+}
+
 impl Line {
-    /// Reads a line; `None` for what is none.
+    /// Reads the members of a line, MAC or none; `None` for what is none.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let line: Self = serde_json::from_slice(bytes).ok()?;
         Some(Self { text: String::from_utf8(bytes.to_vec()).ok()?, ..line })
@@ -85,13 +97,27 @@ impl Line {
     }
 }
 
-/// A piece of what was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A piece of what was read. Its `Debug` shows none of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Piece<'a> {
     /// The number of the line of text it is in, from 1.
     pub number: u64,
     /// Its bytes, without a line break.
     pub bytes: &'a [u8],
+}
+
+impl fmt::Debug for Piece<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Piece").field("number", &self.number).field("length", &self.bytes.len()).finish()
+    }
+}
+
+impl Piece<'_> {
+    /// The line, where the piece is one that has a MAC. Whether that is the right one only the verifier knows.
+    pub fn line(&self) -> Option<Line> {
+        chain::parts(self.bytes)?;
+        Line::parse(self.bytes)
+    }
 }
 
 /// Goes through all of `input`, and hands over every piece that begins like a line of the trail: whole ones, and what is
@@ -147,5 +173,15 @@ mod tests {
         let line = Line::parse(line.as_bytes()).unwrap();
         assert_eq!((line.seq, line.at()), (7, utc::read("2026-11-22T17:20:00Z")));
         assert!(Line::parse(b"{\"v\":1,\"time\":3}").is_none());
+    }
+
+    #[test]
+    fn what_has_no_mac_is_no_line_however_whole_it_is() {
+        let start = r#"{"v":1,"time":"t","kind":"requests","requests":["a"],"chain":"c","seq":0"#;
+        let line =
+            |end: &str| Piece { number: 1, bytes: format!("{start}{end}").as_bytes() }.line().map(|line| line.requests);
+        assert_eq!(line("}"), None);
+        assert_eq!(line(r#","mac":"ab"}"#), None);
+        assert_eq!(line(&format!(r#","mac":"{}"}}"#, "ab".repeat(32))), Some(vec!["a".to_owned()]));
     }
 }

@@ -12,23 +12,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 
+use crate::audit::facts::{Facts, Subject};
 use crate::audit::keys::{Hashed, Keys};
 use crate::audit::line::{self, Draft, Ending, Kind, MAX_REQUESTS};
-use crate::audit::queue::{Failure, Fixed, Queue};
+use crate::audit::queue::Queue;
 use crate::audit::sink::OpenSink;
+use crate::audit::user_hashes::UserHashes;
+use crate::audit::writer::{Failure, Fixed};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
-use crate::operation::{Context, Operation, Requests, Source};
+use crate::operation::{Context, NotReady, Operation, Readiness, Requests};
 
 /// What happens where a line is not taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// No line, no answer: nothing leaves the vault, and no change is begun.
+    /// No line, no answer: nothing leaves the vault, no change is begun, and nobody is sent to refresh a token. But the save of
+    /// a token that was refreshed under a lease goes on, since what it replaces may be spent already: its line is kept, and
+    /// every later write tries it again.
     #[default]
     Required,
-    /// The call goes on. Lines that are missing are counted, and the next chain's first line says how many.
+    /// The call goes on. Lines that are missing are counted, and the next checkpoint, end or beginning of a
+    /// chain says how many.
     BestEffort,
 }
 
@@ -54,86 +61,35 @@ pub struct RecorderOptions {
     pub principal: Option<Arc<str>>,
     /// Tells the time of a line.
     pub clock: Arc<dyn Clock>,
+    /// The requests to a service that it took to come by the keys: what the service logs of them must not look like
+    /// somebody else's.
+    pub requests: Vec<String>,
 }
 
 impl Default for RecorderOptions {
     fn default() -> Self {
-        Self { mode: Mode::default(), users: Users::default(), principal: None, clock: Arc::new(SystemClock) }
+        let (mode, users) = (Mode::default(), Users::default());
+        Self { mode, users, principal: None, clock: Arc::new(SystemClock), requests: Vec::new() }
     }
 }
 
 /// Writes the lines of one vault's calls.
 pub struct Recorder {
     options: RecorderOptions,
-    keys: Keys,
-    sink: Arc<dyn OpenSink>,
+    fixed: Arc<Fixed>,
     queue: ArcSwap<Queue>,
-    lost: AtomicU64,
     /// The number of the last change.
     changes: AtomicU64,
-}
-
-/// What a call is about.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum Subject<'a> {
-    /// Every token, or none in particular.
-    All,
-    /// The token that this id may name.
-    Id(&'a str),
-    /// A token that is asked for or given: its id and user, as far as they are there.
-    Token {
-        /// Its id.
-        id: Option<&'a str>,
-        /// Its user.
-        user: Option<&'a str>,
-    },
-}
-
-/// What came of a call.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// How it ended.
-    pub ending: Ending,
-    /// Why not otherwise.
-    pub error: Option<ErrorKind>,
-    /// What it did, where the operation does not say: `inserted`, `updated`, `superseded`.
-    pub did: Option<&'static str>,
-    /// The id of the token that there is.
-    pub token: Option<&'a str>,
-    /// The id that was asked for is a token's.
-    pub is_token: bool,
-    /// The user of the token that there is.
-    pub user: Option<&'a str>,
-    /// How many tokens it was about.
-    pub count: Option<usize>,
-    /// Where the answer came from.
-    pub source: Option<Source>,
-}
-
-impl Facts<'_> {
-    /// A call that ended so.
-    pub const fn of(ending: Ending) -> Self {
-        Self { ending, error: None, did: None, token: None, is_token: false, user: None, count: None, source: None }
-    }
-
-    /// A call that ended with an error of this kind.
-    pub const fn of_error(kind: ErrorKind) -> Self {
-        Self { error: Some(kind), ..Self::of(Ending::of(kind)) }
-    }
-}
-
-/// The facts of any answer, but for what it holds.
-pub fn facts_of<T>(result: &Result<T>) -> Facts<'_> {
-    result.as_ref().map_or_else(|error| Facts::of_error(error.kind()), |_| Facts::of(Ending::Ok))
+    user_hashes: UserHashes,
 }
 
 impl Recorder {
     /// Records to `sink`, under the keys of the vault.
     pub fn new(sink: Arc<dyn OpenSink>, keys: Keys, options: RecorderOptions) -> Self {
-        let fixed = Fixed { sink: Arc::clone(&sink), keys: keys.clone(), clock: Arc::clone(&options.clock) };
-        let queue = ArcSwap::from_pointee(Queue::new(Arc::new(fixed)));
-        Self { options, keys, sink, queue, lost: AtomicU64::new(0), changes: AtomicU64::new(0) }
+        let (clock, requests) = (Arc::clone(&options.clock), options.requests.clone());
+        let fixed = Arc::new(Fixed { sink, keys, clock, requests, lost: AtomicU64::new(0) });
+        let queue = ArcSwap::from_pointee(Queue::new(Arc::clone(&fixed)));
+        Self { options, fixed, queue, changes: AtomicU64::new(0), user_hashes: UserHashes::default() }
     }
 
     /// What happens where a line is not taken.
@@ -143,7 +99,13 @@ impl Recorder {
 
     /// How many lines were not taken, of calls that went on without.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.fixed.lost.load(Ordering::Relaxed)
+    }
+
+    /// Writes the lines that wait, and ends the chain; a call after that begins another. Dropping the recorder does the same
+    /// as far as it can without waiting: before a program ends that writes to a service, this is to be called.
+    pub async fn finish(&self) {
+        self.queue().finish().await;
     }
 
     /// Begins a call. Whatever it does must be done under [`Entry::context`].
@@ -166,7 +128,11 @@ impl Recorder {
         if has_intent {
             let mut drafts = Vec::with_capacity(512);
             entry.draft_intent(&mut drafts);
-            self.write(&drafts).await.map_err(|failure| self.error(Moment::Before, operation, failure))?;
+            if entry.goes_on() {
+                let _ = self.queue().write_ahead(&drafts).await;
+            } else {
+                self.queue().write(&drafts).await.map_err(|failure| self.error(Moment::Before, operation, failure))?;
+            }
         }
         entry.is_open = true;
         Ok(entry)
@@ -207,16 +173,6 @@ impl Recorder {
         ours
     }
 
-    async fn write(&self, drafts: &[u8]) -> Result<(), Failure> {
-        self.queue().write(drafts).await
-    }
-
-    fn count_lost(&self, failure: &Failure) {
-        if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
-            tracing::error!(sink = %self.sink, cause = %failure, "the audit trail has lost a line, and may lose more");
-        }
-    }
-
     fn error(&self, moment: Moment, operation: Operation, failure: Failure) -> Error {
         let (kind, what) = match moment {
             Moment::Before => (ErrorKind::Unavailable, "the audit trail did not take the line, so nothing was done"),
@@ -224,9 +180,24 @@ impl Recorder {
             Moment::Changed => (ErrorKind::Io, "this was done, but the audit trail did not take the line that says so"),
             Moment::Failed => (ErrorKind::Unavailable, "this failed, and the audit trail did not take the line"),
         };
-        Error::new(kind, format!("{what} ({})", self.sink)).with_operation(operation).with_source(failure).with_hint(
+        Error::new(kind, format!("{what} ({})", self.fixed.sink)).with_operation(operation).with_source(failure).with_hint(
             "see that the audit trail can be written; while TOKENVAULT_AUDIT_MODE is required nothing goes on without",
         )
+    }
+}
+
+/// Where lines are required, one is written first: a checkpoint, which says nothing but how long the chain is.
+#[async_trait]
+impl Readiness for Recorder {
+    async fn check(&self) -> Result<(), NotReady> {
+        match self.options.mode {
+            Mode::Required => {
+                let taken = self.queue().probe().await;
+                taken
+                    .map_err(|failure| format!("the audit trail takes no line ({}): {failure}", self.fixed.sink).into())
+            }
+            Mode::BestEffort => Ok(()),
+        }
     }
 }
 
@@ -241,13 +212,16 @@ enum Moment {
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").field("sink", &self.sink).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Recorder")
+            .field("sink", &self.fixed.sink)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.sink, f)
+        fmt::Display::fmt(&self.fixed.sink, f)
     }
 }
 
@@ -284,19 +258,31 @@ impl Entry<'_> {
     pub async fn leave(mut self, facts: &Facts<'_>, error: Option<ErrorKind>) -> Result<()> {
         let mut drafts = Vec::with_capacity(512);
         self.draft_call(&mut drafts, facts);
-        let outcome = self.recorder.write(&drafts).await;
-        self.is_open = false;
-        let Err(failure) = outcome else { return Ok(()) };
+        let queue = self.recorder.queue();
         if self.recorder.options.mode == Mode::BestEffort {
-            self.recorder.count_lost(&failure);
+            queue.write_for_nobody(&drafts).await;
+            self.is_open = false;
             return Ok(());
         }
+        if self.goes_on() {
+            let _ = queue.write_or_keep(&drafts).await;
+            self.is_open = false;
+            return Ok(());
+        }
+        let outcome = queue.write(&drafts).await;
+        self.is_open = false;
+        let Err(failure) = outcome else { return Ok(()) };
         let moment = match (error, self.operation.is_change()) {
             (Some(_), _) => Moment::Failed,
             (None, true) => Moment::Changed,
             (None, false) => Moment::Read,
         };
         Err(self.recorder.error(moment, self.operation, failure))
+    }
+
+    /// A refreshed token is being saved, whose predecessor may be spent already: it is not refused for want of a line.
+    fn goes_on(&self) -> bool {
+        self.operation == Operation::SaveToken && self.context.is_under_lease()
     }
 
     fn draft_intent(&self, out: &mut Vec<u8>) {
@@ -354,21 +340,24 @@ impl Entry<'_> {
 
     /// What was only asked for may be anything, a secret too: an id is written as it is where there is a token of it.
     fn draft_subject(&self, draft: &mut Draft<'_>, facts: &Facts<'_>) {
-        let (token, user) = (facts.token, facts.user);
         let (asked, asked_user) = match self.subject {
             Subject::All => (None, None),
             Subject::Id(id) => (Some(id), None),
             Subject::Token { id, user } => (id, user),
         };
-        let keys = &self.recorder.keys;
-        let known = token.or_else(|| asked.filter(|id| facts.is_token || RecordName::parse(id).is_some()));
-        match (known.filter(|id| line::fits(id)), token.or(asked)) {
+        let keys = &self.recorder.fixed.keys;
+        let known = facts.token.or_else(|| asked.filter(|id| facts.is_token || RecordName::parse(id).is_some()));
+        let shown = known.filter(|id| line::fits(id));
+        match (shown, facts.token.or(asked)) {
             (Some(id), _) => draft.text("token", id),
             (None, Some(id)) => draft.plain("token_hash", &keys.hash(Hashed::Token, id)),
             (None, None) => {}
         }
-        match (user.or(asked_user), self.recorder.options.users) {
-            (Some(name), Users::Hashed) => draft.plain("user_hash", &keys.hash(Hashed::User, name)),
+        if let Some(name) = facts.record.map(RecordName::to_id).filter(|name| shown != Some(name)) {
+            draft.plain("record", &name);
+        }
+        match (facts.user.or(asked_user), self.recorder.options.users) {
+            (Some(name), Users::Hashed) => draft.plain("user_hash", &self.recorder.user_hashes.of(keys, name)),
             (Some(name), Users::Plain) => draft.text("user", name),
             (None, _) => {}
         }
@@ -391,8 +380,6 @@ impl Drop for Entry<'_> {
         }
         let mut drafts = Vec::with_capacity(512);
         self.draft_call(&mut drafts, &Facts::of(Ending::Unknown));
-        if let Some(Err(failure)) = self.recorder.queue().write_now(&drafts) {
-            self.recorder.count_lost(&failure);
-        }
+        self.recorder.queue().write_now(&drafts);
     }
 }

@@ -49,10 +49,20 @@ pub trait OpenSink: fmt::Debug + fmt::Display + Send + Sync {
     /// # Errors
     /// Where it cannot be used.
     fn open(&self) -> Result<Box<dyn Sink>>;
+
+    /// Whether a write waits for a service. Then it is made by a task of its own, in the runtime of whoever came first, and
+    /// where calls go on without their lines nobody waits for it.
+    fn is_distant(&self) -> bool {
+        false
+    }
 }
 
 impl<S: OpenSink + ?Sized> OpenSink for Arc<S> {
     fn open(&self) -> Result<Box<dyn Sink>> {
         (**self).open()
+    }
+
+    fn is_distant(&self) -> bool {
+        (**self).is_distant()
     }
 }

@@ -46,30 +46,41 @@ impl fmt::Display for AuditStream {
 
 impl OpenSink for AuditStream {
     fn open(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(self.opened()?))
+    }
+}
+
+impl AuditStream {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// `Unavailable` where it is closed.
+    pub(crate) fn opened(&self) -> Result<StreamSink> {
         // Not std's: that one has a buffer, which takes a line without anybody having it.
         let own = match self.stream {
             Stream::Stdout => io::stdout().as_fd().try_clone_to_owned(),
             Stream::Stderr => io::stderr().as_fd().try_clone_to_owned(),
         };
         let own = own.map_err(|cause| {
-            Error::new(ErrorKind::Unavailable, format!("{self} cannot take the audit trail")).with_source(cause)
+            Error::new(ErrorKind::Unavailable, format!("{self} cannot be written to")).with_source(cause)
         })?;
-        Ok(Box::new(StreamSink { out: File::from(own), wait: self.wait }))
+        Ok(StreamSink { out: File::from(own), wait: self.wait })
     }
 }
 
+/// A stream that is open.
 #[derive(Debug)]
-struct StreamSink {
+pub(crate) struct StreamSink {
     out: File,
     wait: Duration,
 }
 
 impl StreamSink {
     /// One line, by one write: a pipe takes so much at once or nothing of it.
-    fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_line(&self, line: &[u8]) -> io::Result<()> {
         loop {
             self.wait_for_room()?;
-            match self.out.write(line) {
+            match (&self.out).write(line) {
                 Ok(written) if written == line.len() => return Ok(()),
                 Ok(_) => return Err(io::Error::new(io::ErrorKind::WriteZero, "only a part of a line was taken")),
                 // Another process took the room.

@@ -156,7 +156,7 @@ impl Cell {
         let is = |ending: Ending| line.outcome.as_deref() == Some(ending.name());
         self.refused += usize::from(is(Ending::Refused));
         self.failed += usize::from(is(Ending::Failed) || is(Ending::Unknown));
-        self.away += usize::from(matches!(line.source.as_deref(), Some("stale-cache" | "fallback")));
+        self.away += usize::from(matches!(line.source.as_deref(), Some("stale-cache" | "fallback" | "journal")));
     }
 
     fn add(&mut self, other: &Self) {

@@ -23,6 +23,8 @@ pub enum Trouble {
     OutOfPlace,
     /// The line names one that is not here.
     BeforeMissing,
+    /// The line names one that is here only as that of another vault, and was not checked.
+    BeforeUnchecked,
     /// The chain had ended.
     AfterEnd,
 }
@@ -37,6 +39,7 @@ impl Trouble {
             Self::Missing(count) => format!("{count} lines before it are missing"),
             Self::OutOfPlace => "is not where it was written, or is here twice".to_owned(),
             Self::BeforeMissing => "names a line before it that is not here".to_owned(),
+            Self::BeforeUnchecked => "names a line before it that only a chain of another vault has".to_owned(),
             Self::AfterEnd => "comes after the end of its chain".to_owned(),
         }
     }
@@ -86,7 +89,7 @@ pub struct Chain {
     pub from: String,
     /// When its last line was written, as that says.
     pub to: String,
-    /// Lines that could not be written before it, as it says.
+    /// Lines that were not taken, as it says.
     pub lost: u64,
 }
 
@@ -116,9 +119,12 @@ impl Verification {
 #[derive(Debug)]
 pub struct Verifier<'k> {
     keys: &'k Keys,
+    allows_foreign: bool,
     places: BTreeMap<String, usize>,
     states: Vec<State>,
     recent: Recent,
+    /// The same of chains of other vaults, whose lines may be anybody's.
+    unchecked: Recent,
     found: Verification,
 }
 
@@ -128,7 +134,8 @@ struct State {
     mac: Mac,
     next: u64,
     has_ended: bool,
-    is_foreign: bool,
+    /// The number of the line that says that the chain is of another vault, as long as no line of it is of this one.
+    foreign_since: Option<u64>,
 }
 
 impl<'k> Verifier<'k> {
@@ -136,30 +143,51 @@ impl<'k> Verifier<'k> {
     pub fn new(keys: &'k Keys) -> Self {
         Self {
             keys,
+            allows_foreign: false,
             places: BTreeMap::new(),
             states: Vec::new(),
             recent: Recent::default(),
+            unchecked: Recent::default(),
             found: Verification::default(),
         }
     }
 
+    /// Other vaults write to this trail, too: their lines may be the ones that this vault's name.
+    #[must_use]
+    pub fn allow_foreign(self) -> Self {
+        Self { allows_foreign: true, ..self }
+    }
+
     /// The next piece.
     pub fn take(&mut self, piece: Piece<'_>) {
-        let read = chain::parts(piece.bytes).and_then(|parts| Some((parts, Line::parse(piece.bytes)?)));
-        let Some(((authenticated, mac), line)) = read else {
-            self.found.findings.push(Finding { number: piece.number, chain: None, trouble: Trouble::Torn });
-            return;
+        let line = Line::parse(piece.bytes);
+        let (Some((authenticated, mac)), Some(line)) = (chain::parts(piece.bytes), &line) else {
+            return self.note_piece(piece.number, line.as_ref());
         };
-        let place = self.place(&line);
-        let troubles = self.judge(place, &line, authenticated, &mac);
-        for trouble in troubles {
-            let finding = Finding { number: piece.number, chain: Some(line.chain.clone()), trouble };
-            self.found.findings.push(finding);
-            if let Some(chain) = self.found.chains.get_mut(place) {
-                chain.standing = Standing::Broken;
+        let place = self.place(line, piece.number);
+        self.claim(place, line, authenticated, &mac);
+        for trouble in self.judge(place, line, authenticated, &mac) {
+            self.note(place, piece.number, trouble);
+        }
+        self.advance(place, line, mac);
+    }
+
+    fn note(&mut self, place: usize, number: u64, trouble: Trouble) {
+        let Some(chain) = self.found.chains.get_mut(place) else { return };
+        chain.standing = Standing::Broken;
+        self.found.findings.push(Finding { number, chain: Some(chain.id.clone()), trouble });
+    }
+
+    /// What has no MAC: a piece of a line, or a whole one that was written without, as no torn write leaves it.
+    fn note_piece(&mut self, number: u64, whole: Option<&Line>) {
+        let trouble = if whole.is_some() { Trouble::Changed } else { Trouble::Torn };
+        match whole.and_then(|line| self.places.get(&line.chain)) {
+            Some(place) => self.note(*place, number, trouble),
+            None => {
+                let chain = whole.map(|line| line.chain.clone());
+                self.found.findings.push(Finding { number, chain, trouble });
             }
         }
-        self.advance(place, &line, mac);
     }
 
     /// What all of it comes to.
@@ -167,32 +195,43 @@ impl<'k> Verifier<'k> {
         self.found
     }
 
-    fn place(&mut self, line: &Line) -> usize {
+    fn place(&mut self, line: &Line, number: u64) -> usize {
         if let Some(place) = self.places.get(&line.chain) {
             return *place;
         }
         let place = self.states.len();
         self.places.insert(line.chain.clone(), place);
         let is_foreign = line.key.as_ref().is_some_and(|key| *key != self.keys.id());
-        self.states.push(State { mac: NONE_BEFORE, next: 0, has_ended: false, is_foreign });
+        let foreign_since = is_foreign.then_some(number);
+        self.states.push(State { mac: NONE_BEFORE, next: 0, has_ended: false, foreign_since });
         self.found.chains.push(Chain {
             id: line.chain.clone(),
             standing: if is_foreign { Standing::Foreign } else { Standing::Open },
             lines: 0,
             from: line.time.clone(),
             to: line.time.clone(),
-            lost: line.lost.unwrap_or_default(),
+            lost: 0,
         });
         place
+    }
+
+    /// A chain that has one line under this vault's key is this vault's: what said that it is another's was put there, or
+    /// changed.
+    fn claim(&mut self, place: usize, line: &Line, authenticated: &[u8], mac: &Mac) {
+        let Some(state) = self.states.get_mut(place) else { return };
+        let Some(number) = state.foreign_since else { return };
+        let before = if line.seq == 0 { NONE_BEFORE } else { state.mac };
+        if self.keys.is_mac(&before, authenticated, mac) {
+            *state = State { mac: before, next: line.seq, has_ended: false, foreign_since: None };
+            self.note(place, number, Trouble::Changed);
+        }
     }
 
     fn judge(&self, place: usize, line: &Line, authenticated: &[u8], mac: &Mac) -> Vec<Trouble> {
         let mut troubles = Vec::new();
         let Some(state) = self.states.get(place) else { return troubles };
-        if state.is_foreign {
-            // Unless one of its lines is ours: then only its first line says so.
-            let is_ours = line.seq == state.next && self.keys.is_mac(&state.mac, authenticated, mac);
-            return if is_ours { vec![Trouble::OutOfPlace] } else { troubles };
+        if state.foreign_since.is_some() {
+            return troubles;
         }
         if line.seq < state.next {
             troubles.push(Trouble::OutOfPlace);
@@ -203,22 +242,35 @@ impl<'k> Verifier<'k> {
         } else if state.has_ended {
             troubles.push(Trouble::AfterEnd);
         }
-        if line.before_mac().is_some_and(|before| !self.is_known(&before)) {
-            troubles.push(Trouble::BeforeMissing);
-        }
+        troubles.extend(line.before_mac().and_then(|before| self.judge_before(&before)));
         troubles
     }
 
-    fn is_known(&self, mac: &Mac) -> bool {
-        self.recent.holds(mac) || self.states.iter().any(|state| state.mac == *mac)
+    /// What somebody without the key has written proves nothing of the line that it stands for.
+    fn judge_before(&self, before: &Mac) -> Option<Trouble> {
+        let is_last = |is_foreign: bool| {
+            self.states.iter().any(|state| state.foreign_since.is_some() == is_foreign && state.mac == *before)
+        };
+        if self.recent.holds(before) || is_last(false) {
+            return None;
+        }
+        let is_unchecked = self.unchecked.holds(before) || is_last(true);
+        let unless_allowed = (!self.allows_foreign).then_some(Trouble::BeforeUnchecked);
+        if is_unchecked { unless_allowed } else { Some(Trouble::BeforeMissing) }
     }
 
     /// After a trouble the chain is taken up where this line says it is, so that the next trouble shows too.
     fn advance(&mut self, place: usize, line: &Line, mac: Mac) {
-        self.recent.add(mac);
         let (Some(state), Some(chain)) = (self.states.get_mut(place), self.found.chains.get_mut(place)) else { return };
         chain.lines += 1;
-        if line.seq >= state.next {
+        chain.lost = chain.lost.saturating_add(line.lost.unwrap_or_default());
+        let is_foreign = state.foreign_since.is_some();
+        if is_foreign {
+            self.unchecked.add(mac);
+        } else {
+            self.recent.add(mac);
+        }
+        if is_foreign || line.seq >= state.next {
             chain.to.clone_from(&line.time);
             (state.mac, state.next, state.has_ended) = (mac, line.seq.saturating_add(1), line.kind == "end");
         }

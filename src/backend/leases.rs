@@ -11,8 +11,11 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
 use crate::lease::{HELD_FOR, Lease};
-use crate::operation::Context;
+use crate::operation::{Context, NotReady};
 use crate::record::Record;
+
+/// What is left of a lease at the least when it is granted: whoever wrote it slower than that is not sent any more.
+const LEFT_AT_LEAST: Duration = Duration::from_secs(HELD_FOR.as_secs() / 2);
 
 /// How often a lease is asked for anew where others keep changing the record.
 const MAX_ROUNDS: usize = 16;
@@ -42,7 +45,8 @@ pub enum Asked {
     },
     /// There is nothing to refresh: the token is new, or gone.
     Overtaken,
-    /// Somebody wrote the record at the same moment. Of [`Granter::ask_once`] only.
+    /// Somebody wrote the record at the same moment, or the store took so long that the time is half over. Of
+    /// [`Granter::ask_once`] only.
     Lost,
 }
 
@@ -61,12 +65,12 @@ impl Granter {
     }
 
     /// Asks for the lease on a record, for as long as `is_due` says that its token is to be refreshed. Whoever gets it has
-    /// [`HELD_FOR`] to save a new token, counted from before this was called.
+    /// [`HELD_FOR`] to save a new token, counted from before this was called, and half of that at the least.
     ///
     /// That it is granted also shows that a new token could be saved just now: it is a write like that one.
     ///
     /// # Errors
-    /// As the backend has them; `Busy` where others keep changing the record.
+    /// As the backend has them; `Unavailable` where [`Context::check_readiness`] fails; `Busy` where others keep changing the record.
     pub async fn ask(
         &self,
         context: &Context,
@@ -86,7 +90,7 @@ impl Granter {
     /// The same, in one attempt: who does not need the lease does not wait to see what another has written.
     ///
     /// # Errors
-    /// As the backend has them.
+    /// As the backend has them; `Unavailable` where [`Context::check_readiness`] fails.
     pub async fn ask_once(
         &self,
         context: &Context,
@@ -94,6 +98,7 @@ impl Granter {
         holder: &str,
         is_due: impl Fn(&Record) -> bool + Send + Sync,
     ) -> Result<Asked> {
+        let began = self.clock.now();
         let Some(record) = self.backend.read(context, name).await?.value.filter(|record| is_due(record)) else {
             return Ok(Asked::Overtaken);
         };
@@ -114,7 +119,10 @@ impl Granter {
         let (version, expected) = (record.version.next()?, Some(record.version));
         let granted = Arc::new(Record { version, lease: Some(lease.clone()), ..Record::clone(&record) });
         let change = Change { name, expected, value: Some(Arc::clone(&granted)) };
+        context.check_readiness().await.map_err(not_ready)?;
         match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
+            // Its answer was long in coming: another may be sent by now, or soon.
+            Ok(_) if self.clock.now().since(began) > HELD_FOR.saturating_sub(LEFT_AT_LEAST) => Ok(Asked::Lost),
             Ok(_) => Ok(Asked::Granted(granted, lease)),
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(Asked::Lost),
             Err(error) => Err(error),
@@ -131,4 +139,9 @@ impl Granter {
             None => Ok(Some(now.since(lease.granted_at))),
         }
     }
+}
+
+fn not_ready(cause: NotReady) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("nobody is sent to refresh the token: {cause}"))
+        .with_hint("see to that; the token is as it was")
 }

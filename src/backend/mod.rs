@@ -22,8 +22,11 @@ pub mod file;
 pub mod leases;
 pub mod memory;
 pub mod recovery;
+#[cfg(any(feature = "audit", feature = "aws"))]
+pub mod secret_name;
 #[cfg(feature = "aws")]
 pub mod secrets_manager;
+pub mod tally;
 
 /// Keeps versioned records, found by name or by lookup key.
 ///

@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+#[cfg(feature = "aws")]
+use crate::cli::conflicts_args::ConflictsArgs;
+use crate::cli::look_args::{DoctorArgs, StatusArgs};
 use crate::cli::report::AFTERWORD;
 use crate::cli::text;
 use crate::fields::Field;
@@ -29,7 +32,7 @@ pub(super) struct Arguments {
 /// What every command takes.
 #[derive(Args, Default)]
 pub(super) struct GlobalArgs {
-    /// The vault: file:PATH, aws:PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL&fallback=file:PATH&fallback_age=SECONDS (parameters as needed), or memory:
+    /// The vault: file:PATH, aws:PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL&fallback=file:PATH&fallback_age=SECONDS&journal=file:PATH (parameters as needed), or memory:
     /// [TOKENVAULT_STORE; default: vault.tv in the user's data directory]
     #[arg(long, global = true, value_name = "STORE")]
     pub(super) store: Option<OsString>,
@@ -170,11 +173,31 @@ pub(super) enum Command {
     /// In AWS the index is held against the secrets; that needs secretsmanager:ListSecrets. What is wrong is listed, the
     /// worst first; the exit code is 5 where tokens are lost to the vault, or would be.
     Verify(VerifyArgs),
+    /// Show what the vault is made of
+    ///
+    /// Its size, its keys, the pages of its index and how near they are to their bounds, leases under way, the copy that is
+    /// fallen back on, and the settings in force. Nothing is changed. What cannot be had is named as not known, with the
+    /// reason.
+    Status(StatusArgs),
+    /// Try whether everything that the vault needs is there, and say what is missing
+    ///
+    /// In AWS each right is used once, on a secret PREFIX/doctor/NUMBER that is made for it and deleted again; no token is
+    /// touched. Of a file its lock, its folder and its disk are tried. The exit code is 3 where a right is missing, 5 where
+    /// something is damaged, 4 where it may work later.
+    Doctor(DoctorArgs),
+    /// Show what did not stand when a journal was played back (AWS with a journal only)
+    ///
+    /// Where the store and the journal both had a new value for one token, the vault's rules decide, and what does not stand is
+    /// kept in the journal, sealed, for 30 days.
+    #[cfg(feature = "aws")]
+    Conflicts(ConflictsArgs),
     /// Who did what to which token: look through the audit trail
     ///
-    /// The trail is kept where TOKENVAULT_AUDIT names a place for it: stdout, stderr or file:PATH; off unless set.
+    /// The trail is kept where TOKENVAULT_AUDIT names a place for it: stdout, stderr, file:PATH or cloudwatch:GROUP:STREAM; off
+    /// unless set.
     /// TOKENVAULT_AUDIT_MODE says what happens where a line cannot be written: required (there is no answer; the default)
     /// or best-effort. TOKENVAULT_AUDIT_USERS: hashed (the default) or plain. TOKENVAULT_PRINCIPAL: who runs this.
+    /// TOKENVAULT_METRICS=emf writes CloudWatch metrics of the calls to standard error, emf:stdout to standard output.
     Audit(AuditArgs),
     /// Watch the whole life of a vault, explained line by line, on a temporary one
     Demo,
@@ -404,8 +427,9 @@ pub(super) struct VerifyArgs {
 pub(super) struct AuditArgs {
     #[command(subcommand)]
     pub(super) command: Option<AuditCommand>,
-    /// The trail: a file, or - for standard input [default: the file that TOKENVAULT_AUDIT names]
-    #[arg(long, value_name = "FILE")]
+    /// The trail: a file, - for standard input, or cloudwatch:GROUP or cloudwatch:GROUP:STREAM [default: where TOKENVAULT_AUDIT
+    /// has it written]
+    #[arg(long, value_name = "TRAIL")]
     pub(super) from: Vec<PathBuf>,
     /// Only calls about this token, and those about all tokens
     #[arg(long, value_name = "ID")]
@@ -445,15 +469,18 @@ pub(super) enum AuditCommand {
     /// Check that no line was changed, removed or moved; needs the vault's key
     ///
     /// The exit code is 5 where a chain is broken, and 4 where none is but one has no end: its process runs or was killed,
-    /// or its last lines were cut off.
+    /// or its last lines were cut off. It is 1 where there is no chain at all.
     Verify {
-        /// The trail: a file, or several in the order in which they were written, or - for standard input
-        /// [default: the file that TOKENVAULT_AUDIT names]
-        #[arg(long, value_name = "FILE")]
+        /// The trail: a file, or several in the order in which they were written, - for standard input, or cloudwatch:GROUP or
+        /// cloudwatch:GROUP:STREAM [default: where TOKENVAULT_AUDIT has it written]
+        #[arg(long, value_name = "TRAIL")]
         from: Vec<PathBuf>,
         /// Chains without an end are no reason to worry
         #[arg(long)]
         allow_open: bool,
+        /// Other vaults write to this trail, too: their chains, which are not checked, are no reason to worry
+        #[arg(long)]
+        allow_foreign: bool,
     },
 }
 

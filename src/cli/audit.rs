@@ -4,16 +4,16 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::audit::cloudtrail::{Join, Stranger};
+use crate::audit::cloudtrail::{Held, Join, Stranger};
 use crate::audit::keys::Keys;
 use crate::audit::line::Ending;
 use crate::audit::query::{Calls, Filter};
-use crate::audit::read::Line;
+use crate::audit::read::{Line, Piece};
 use crate::audit::timeline::Timeline;
 use crate::audit::utc;
 use crate::cli::args::{AuditArgs, AuditCommand};
 use crate::cli::audit_trail::{opened, read_all, unreadable};
-use crate::cli::audit_verify;
+use crate::cli::audit_verify::{self, Allowed};
 use crate::cli::new_file::write_new;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
@@ -25,15 +25,16 @@ use crate::error::{Error, ErrorKind, Result};
 const COLUMNS: usize = 60;
 
 pub(super) async fn run(session: &mut Session, args: &AuditArgs) -> Done {
-    if let Some(AuditCommand::Verify { from, allow_open }) = &args.command {
-        return audit_verify::verify(session, from, *allow_open).await;
+    if let Some(AuditCommand::Verify { from, allow_open, allow_foreign }) = &args.command {
+        let allowed = Allowed { open: *allow_open, foreign: *allow_foreign };
+        return audit_verify::verify(session, from, allowed).await;
     }
     if let Some(events) = &args.cloudtrail {
-        return strangers(session, args, events);
+        return strangers(session, args, events).await;
     }
     let filter = filter(session, args).await?;
     let mut calls = Calls::default();
-    read_all(session, &args.from, |piece| calls.take_piece(piece))?;
+    read_all(session, &args.from, (filter.since, filter.until), |piece| calls.take_piece(piece)).await?;
     let calls = calls.that_fit(&filter);
     if args.timeline || args.svg.is_some() {
         return draw(session, args, &calls);
@@ -56,41 +57,51 @@ fn draw(session: &mut Session, args: &AuditArgs, calls: &[Line]) -> Done {
 }
 
 /// Reads that no line of the trail is about.
-fn strangers(session: &mut Session, args: &AuditArgs, events: &Path) -> Done {
-    let mut join = Join::new(&prefix(session, args)?);
-    read_all(session, &args.from, |piece| Line::parse(piece.bytes).into_iter().for_each(|line| join.take(line)))?;
+async fn strangers(session: &mut Session, args: &AuditArgs, events: &Path) -> Done {
+    let mut join = join(session, args)?;
+    let take = |piece: Piece<'_>| piece.line().into_iter().for_each(|line| join.take(line));
+    read_all(session, &args.from, (None, None), take).await?;
     let mut json = Vec::new();
     opened(events)?.read_to_end(&mut json).map_err(|cause| unreadable(events, cause))?;
-    let found = join.strangers(&json)?;
-    if session.out.is_json() {
-        session.out.json(&found.iter().map(StrangerView::of).collect::<Vec<_>>())?;
-    } else {
-        let rows = found.iter().map(|one| {
-            let error = one.error.clone().unwrap_or_default();
-            vec![
-                one.time.clone(),
-                one.event.clone(),
-                one.secrets.join(" "),
-                one.who.clone(),
-                one.address.clone(),
-                one.request.clone(),
-                error,
-            ]
-        });
-        let header = ["TIME", "EVENT", "SECRET", "WHO", "FROM", "REQUEST", "ERROR"];
-        session.out.rows(&header, rows, "every read of the vault's secrets came through the vault")?;
-    }
-    match found.len() {
+    let held = join.hold(&json)?;
+    tell(session, &held)?;
+    match held.strangers.len() {
         0 => Ok(()),
         count => Err(Error::new(
             ErrorKind::NotFound,
             format!("{} not in the audit trail", text::counted(count, "read")),
         )
         .with_hint(
-            "see that the trail is of the same time and of every process; else somebody read the secrets directly",
+            "see that the trail is of the same time and of every process, and that the vault did not lose the answer of its \
+             own request; else somebody read the secrets directly",
         )
         .into()),
     }
+}
+
+fn tell(session: &mut Session, held: &Held) -> Done {
+    let (events, reads) = (text::counted(held.events, "event"), text::counted(held.reads, "read"));
+    session.out.note(&format!("held {events} against the trail: {reads} of the vault's secrets"));
+    if session.out.is_json() {
+        return session.out.json(&held.strangers.iter().map(StrangerView::of).collect::<Vec<_>>());
+    }
+    let rows = held.strangers.iter().map(|one| {
+        let error = one.error.clone().unwrap_or_default();
+        vec![
+            one.time.clone(),
+            one.event.clone(),
+            one.secrets.join(" "),
+            one.who.clone(),
+            one.address.clone(),
+            one.request.clone(),
+            error,
+        ]
+    });
+    let none = match held.reads {
+        0 => "no read of the vault's secrets is among the events",
+        _ => "every read of the vault's secrets came through the vault",
+    };
+    session.out.rows(&["TIME", "EVENT", "SECRET", "WHO", "FROM", "REQUEST", "ERROR"], rows, none)
 }
 
 /// [`Stranger`] for programs.
@@ -119,13 +130,18 @@ impl<'a> StrangerView<'a> {
     }
 }
 
-fn prefix(session: &Session, args: &AuditArgs) -> Result<String> {
+/// For the vault that is named.
+fn join(session: &Session, args: &AuditArgs) -> Result<Join> {
     #[cfg(feature = "aws")]
     if let (None, crate::open::StoreLocation::Aws(location)) = (&args.prefix, &session.settings.store) {
-        return Ok(location.prefix().to_string());
+        let join = Join::new(&location.prefix().to_string());
+        return Ok(match location.region() {
+            Some(region) => join.in_region(region),
+            None => join,
+        });
     }
     let _ = session;
-    args.prefix.clone().ok_or_else(|| {
+    args.prefix.as_deref().map(Join::new).ok_or_else(|| {
         Error::invalid("where the vault's secrets are is not named")
             .with_hint("add --prefix PREFIX, or name the vault by --store aws:PREFIX")
     })

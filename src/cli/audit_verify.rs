@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::audit::verify::{Standing, Verification, Verifier};
+use crate::audit::verify::{Finding, Standing, Trouble, Verification, Verifier};
 use crate::cli::audit_trail::read_all;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
@@ -14,13 +14,21 @@ use crate::error::{Error, ErrorKind};
 /// More findings are counted and not named.
 const MAX_NAMED: usize = 20;
 
-pub(super) async fn verify(session: &mut Session, from: &[PathBuf], allow_open: bool) -> Done {
+/// Which chains that are not intact are no failure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowed {
+    pub(super) open: bool,
+    pub(super) foreign: bool,
+}
+
+pub(super) async fn verify(session: &mut Session, from: &[PathBuf], allowed: Allowed) -> Done {
     let keys = session.open().await?.audit_keys(&session.context).await?;
-    let mut verifier = Verifier::new(&keys);
-    read_all(session, from, |piece| verifier.take(piece))?;
+    let verifier = Verifier::new(&keys);
+    let mut verifier = if allowed.foreign { verifier.allow_foreign() } else { verifier };
+    read_all(session, from, (None, None), |piece| verifier.take(piece)).await?;
     let found = verifier.finish();
     tell(session, &found)?;
-    judge(&found, allow_open)
+    judge(&found, allowed)
 }
 
 /// [`Verification`] for programs.
@@ -91,9 +99,8 @@ fn tell(session: &mut Session, found: &Verification) -> Done {
         let lines = counted(usize::try_from(chain.lines).unwrap_or(usize::MAX), "line");
         session.out.remark(&format!("chain {}: {standing}, {lines}, {} to {}", chain.id, chain.from, chain.to))?;
         if chain.lost > 0 {
-            session
-                .out
-                .remark(&format!("chain {}: says that {} before it could not be written", chain.id, chain.lost))?;
+            let lost = counted(usize::try_from(chain.lost).unwrap_or(usize::MAX), "line");
+            session.out.remark(&format!("chain {}: says that {lost} could not be written", chain.id))?;
         }
     }
     session.out.remark(&format!(
@@ -102,21 +109,31 @@ fn tell(session: &mut Session, found: &Verification) -> Done {
     ))
 }
 
-fn judge(found: &Verification, allow_open: bool) -> Done {
+fn judge(found: &Verification, allowed: Allowed) -> Done {
+    let is_shared = |finding: &Finding| finding.trouble == Trouble::BeforeUnchecked || finding.trouble.is_harmless();
     if found.is_broken() {
-        return Err(Error::damaged("the audit trail was changed, or a part of it is missing")
-            .with_hint("hold it against another copy; with several files, name all of them in the order of their time")
+        let hint = if found.findings.iter().all(is_shared) {
+            "if other vaults write to this trail, too, add --allow-foreign; else a chain was replaced by one of nobody's"
+        } else {
+            "hold it against another copy; with several files, name all of them in the order of their time"
+        };
+        return Err(Error::damaged("the audit trail was changed, or a part of it is missing").with_hint(hint).into());
+    }
+    if found.chains.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, "there is no line of an audit trail")
+            .with_hint("check where the trail is; a log that puts lines into JSON of its own is to be unpacked first")
             .into());
     }
-    if found.count(Standing::Foreign) > 0 {
+    if found.count(Standing::Foreign) > 0 && !allowed.foreign {
         return Err(Error::new(ErrorKind::Busy, "nothing is broken, but there are chains of another vault")
             .with_hint(
-                "check those with --store and the key of the other vault; better, give each vault a trail of its own",
+                "check those with --store and the key of the other vault; if it is to write to this trail, too, add \
+                 --allow-foreign",
             )
             .into());
     }
     let unsure = found.count(Standing::Open) + found.findings.len();
-    if unsure > 0 && !allow_open {
+    if unsure > 0 && !allowed.open {
         return Err(Error::new(ErrorKind::Busy, "nothing is broken, but not every chain was followed to its end")
             .with_hint(
                 "if its process still runs, look again when it has ended; if it was killed, add --allow-open; else its \

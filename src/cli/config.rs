@@ -1,16 +1,17 @@
 //! What is set, and where: flag, else environment, else configuration file, else default. The only reader of the
 //! environment. What leaves here is checked.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use etcetera::BaseStrategy;
 use zeroize::Zeroizing;
 
+use crate::audit::stream_sink::Stream;
 use crate::cli::args::{Format, GlobalArgs};
 use crate::cli::audit_settings::{AuditSettings, AuditTexts};
-use crate::cli::config_file::{ConfigFile, KeyChoice};
+use crate::cli::config_file::{ConfigFile, KeyChoice, metrics_named};
 use crate::cli::text;
 use crate::error::{Error, Result};
 use crate::open::StoreLocation;
@@ -32,6 +33,8 @@ pub(super) struct Settings {
     pub(super) log: Option<String>,
     pub(super) provider: Option<Endpoint>,
     pub(super) audit: Option<AuditSettings>,
+    /// Where metrics go, if they are wanted.
+    pub(super) metrics: Option<Stream>,
 }
 
 /// The environment variables that matter. An empty one counts as not set.
@@ -48,6 +51,7 @@ pub(super) struct Environment {
     log: Option<OsString>,
     provider: Option<OsString>,
     audit: AuditTexts,
+    metrics: Option<OsString>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -78,6 +82,7 @@ impl Environment {
                 users: variable("TOKENVAULT_AUDIT_USERS"),
                 principal: variable("TOKENVAULT_PRINCIPAL"),
             },
+            metrics: variable("TOKENVAULT_METRICS"),
         })
     }
 }
@@ -106,6 +111,7 @@ impl Settings {
             log: None,
             provider: None,
             audit: None,
+            metrics: None,
         }
     }
 
@@ -143,8 +149,16 @@ impl Settings {
             log: environment.log.map(|text| utf8("TOKENVAULT_LOG", text)).transpose()?.or(file.log),
             provider: environment.provider.map(|text| provider(&text)).transpose()?.or(file.provider),
             audit: AuditSettings::resolve(environment.audit, file.audit)?,
+            metrics: environment.metrics.map(|text| metrics(&text)).transpose()?.or(file.metrics).flatten(),
         })
     }
+}
+
+/// Where metrics go, as users write it.
+fn metrics(text: &OsStr) -> Result<Option<Stream>> {
+    text.to_str()
+        .and_then(metrics_named)
+        .ok_or_else(|| Error::invalid("TOKENVAULT_METRICS is not usable").with_hint("set it to off, emf or emf:stdout"))
 }
 
 /// Two keys of one rank are refused: which of them was meant cannot be known, and trying one after the other would

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use toml::{Spanned, Value};
 
+use crate::audit::stream_sink::Stream;
 use crate::cli::args::Format;
 use crate::cli::audit_settings::{self, AuditOfFile, AuditTarget};
 use crate::cli::text;
@@ -23,8 +24,8 @@ use crate::secret::SecretText;
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// What is said to who misspells one.
-const KEYS: &str = "the keys are store, key-file, passphrase-file, format, lock-wait, quiet, log, provider, audit, audit-mode and \
-                    audit-users";
+const KEYS: &str = "the keys are store, key-file, passphrase-file, format, lock-wait, quiet, log, provider, audit, audit-mode, \
+                    audit-users and metrics";
 
 /// Where the key to the vault comes from.
 pub(super) enum KeyChoice {
@@ -47,6 +48,18 @@ pub(super) struct ConfigFile {
     pub(super) log: Option<String>,
     pub(super) provider: Option<Endpoint>,
     pub(super) audit: AuditOfFile,
+    /// Where metrics go; nowhere, where they are switched off.
+    pub(super) metrics: Option<Option<Stream>>,
+}
+
+/// Where metrics of this name go: nowhere, or to a stream. Standard output has to be asked for, since it is a command's own.
+pub(super) fn metrics_named(name: &str) -> Option<Option<Stream>> {
+    match name {
+        "off" => Some(None),
+        "emf" => Some(Some(Stream::Stderr)),
+        "emf:stdout" => Some(Some(Stream::Stdout)),
+        _ => None,
+    }
 }
 
 impl ConfigFile {
@@ -129,11 +142,14 @@ impl ConfigFile {
         match key {
             "audit" => {
                 let target = value.as_str().and_then(|text| AuditTarget::parse(OsStr::new(text)).ok());
-                self.audit.target =
-                    Some(match target.ok_or_else(wanted("give 'off', 'stdout', 'stderr' or 'file:PATH'"))? {
+                self.audit.target = Some(
+                    match target.ok_or_else(wanted(
+                        "give 'off', 'stdout', 'stderr', 'file:PATH' or 'cloudwatch:GROUP:STREAM'",
+                    ))? {
                         AuditTarget::File(file) => AuditTarget::File(beside(path, &file)),
                         other => other,
-                    });
+                    },
+                );
             }
             "audit-mode" => {
                 let mode = value.as_str().and_then(audit_settings::mode);
@@ -142,6 +158,10 @@ impl ConfigFile {
             "audit-users" => {
                 let users = value.as_str().and_then(audit_settings::users);
                 self.audit.users = Some(users.ok_or_else(wanted("give 'hashed' or 'plain'"))?);
+            }
+            "metrics" => {
+                let target = value.as_str().and_then(metrics_named);
+                self.metrics = Some(target.ok_or_else(wanted("give 'off', 'emf' or 'emf:stdout'"))?);
             }
             _ => return Err(Problem::UnknownKey),
         }

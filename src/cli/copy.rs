@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::audit::recorder::{Facts, Subject, facts_of};
+use crate::audit::facts::{Facts, Subject, facts_of};
 use crate::cli::args::CopyArgs;
 use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
@@ -29,7 +29,11 @@ pub(super) async fn copy(session: &mut Session, args: &CopyArgs) -> Done {
     let (from, to) = (&**source.vault.backend(), &**target.vault.backend());
     // A line for each of the two vaults: for one it is every token that left, for the other what came.
     let write = async |context: &Context| {
-        let copy = async |context: &Context| copy::copy(from, to, context, &options).await;
+        let copy = async |context: &Context| {
+            source.played_back(context).await?;
+            target.played_back(context).await?;
+            copy::copy(from, to, context, &options).await
+        };
         target.recorded((context, Operation::Copy, Subject::All), copy, facts).await
     };
     let copied = source.recorded((&session.context, Operation::Copy, Subject::All), write, facts).await;

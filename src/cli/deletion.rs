@@ -1,17 +1,18 @@
 //! The commands that delete, for a while or for good, and bring back: delete, delete-all, undelete.
 
+use crate::audit::facts::{Facts, Subject, facts_of};
 use crate::audit::line::Ending;
-use crate::audit::recorder::{Facts, Subject, facts_of};
 use crate::backend::recovery::{Purged, RecoveryWindow};
 use crate::cli::args::ProviderArgs;
 use crate::cli::grant;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
-use crate::cli::tokens::no_such;
+use crate::cli::tokens::{no_such, remark_on_write};
 use crate::error::{Error, Result};
-use crate::open::Opened;
-use crate::operation::{Context, Operation};
+use crate::identity::RecordName;
+use crate::open::opened::Opened;
+use crate::operation::{Answer, Context, Operation};
 use crate::undelete;
 
 /// `revoke`: where the provider is asked, if what is deleted is to be revoked there first.
@@ -23,16 +24,18 @@ pub(super) async fn delete(session: &mut Session, id: &str, purge: bool, revoke:
     if purge {
         let window = to_purge(&opened)?;
         let call = (&session.context, Operation::Purge, Subject::Id(id));
-        let purge = async |context: &Context| undelete::purge(&opened.vault, window, context, id).await;
+        let purge =
+            async |context: &Context| undelete::purge(opened.played_back(context).await?, window, context, id).await;
         if !opened.recorded(call, purge, |purged| of_deletion(purged, |is_purged| *is_purged)).await? {
             return Err(no_such(&opened, "no token has this id; nothing was deleted").into());
         }
         return session.out.remark("deleted for good: nothing brings it back");
     }
     let call = (&session.context, Operation::DeleteToken, Subject::Id(id));
-    let delete = async |context: &Context| Ok(opened.vault.delete_record(context, id).await?.value);
-    let deleted = opened.recorded(call, delete, |record| of_deletion(record, Option::is_some)).await?;
-    let Some(record) = deleted else {
+    let delete = async |context: &Context| opened.delete_record(context, id).await;
+    let deleted = opened.recorded(call, delete, of_answer).await?;
+    remark_on_write(session, deleted.source);
+    let Some(record) = deleted.value else {
         return Err(no_such(&opened, "no token has this id; nothing was deleted").into());
     };
     match opened.recovery() {
@@ -42,6 +45,11 @@ pub(super) async fn delete(session: &mut Session, id: &str, purge: bool, revoke:
         )),
         None => session.out.remark("deleted"),
     }
+}
+
+fn of_answer(deleted: &Result<Answer<Option<RecordName>>>) -> Facts<'_> {
+    let source = deleted.as_ref().ok().map(|answer| answer.source);
+    Facts { source, ..of_deletion(deleted, |answer| answer.value.is_some()) }
 }
 
 /// What a line says of the deletion of one token.
@@ -69,12 +77,14 @@ pub(super) async fn delete_all(
         session.out.remark(&revoked)?;
     }
     if !purge {
-        let count = opened.store().delete_tokens(&session.context).await?.value;
+        let Answer { value: count, source, .. } = opened.store().delete_tokens(&session.context).await?;
+        remark_on_write(session, source);
         return session.out.remark(&format!("deleted {}", counted(count, "token")));
     }
     let window = to_purge(&opened)?;
     let call = (&session.context, Operation::PurgeAll, Subject::All);
     let clear = async |context: &Context| {
+        opened.played_back(context).await?;
         Ok(window.clear_for_good(context).await.map_err(|error| error.with_store(&opened.vault))?.value)
     };
     let Purged { deleted, purged, has_listed } = opened.recorded(call, clear, facts_of).await?;
@@ -108,7 +118,9 @@ pub(super) async fn undelete(session: &mut Session, id: &str) -> Done {
             .with_hint("let the user sign in again, or take the token from a backup")
     })?;
     let call = (&session.context, Operation::Undelete, Subject::Id(id));
-    let undelete = async |context: &Context| Ok(undelete::undelete(&opened.vault, window, context, id).await?.value);
+    let undelete = async |context: &Context| {
+        Ok(undelete::undelete(opened.played_back(context).await?, window, context, id).await?.value)
+    };
     let id = opened.recorded(call, undelete, |id| Facts { token: id.as_deref().ok(), ..facts_of(id) }).await?;
     session.out.remark("brought back, under the id")?;
     session.out.line(&id)

@@ -9,18 +9,17 @@ use crate::cli::input::SecretInput;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
-use crate::cli::tokens::no_such;
+use crate::cli::tokens::{no_such, remark_on_write};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
 use crate::layer::fresh::{Refresher, exchange};
-use crate::open::Opened;
+use crate::open::opened::Opened;
 use crate::pause::SystemPause;
 use crate::provider::Provider;
 use crate::provider::endpoint::Endpoint;
 use crate::provider::http::HttpProvider;
 use crate::secret::SecretText;
-use crate::store::TokenStore;
 use crate::token::OAuthToken;
 
 /// More than any client secret has.
@@ -53,14 +52,8 @@ async fn wanted(session: &Session, opened: &Opened, args: &TokenArgs) -> Result<
             token.set(Field::ClientId, given(&args.client_id));
         }
     }
-    // Asked for by its id alone, a token is neither leased nor waited for; what follows does that.
-    if token.id().is_none() {
-        let mut found = token.clone();
-        if opened.vault.find_token(&session.context, &mut found).await?.value {
-            token = OAuthToken::new().with_id(found.id().unwrap_or_default());
-        }
-    }
-    match opened.store().find_token(&session.context, &mut token).await?.value {
+    // What follows takes the lease, or waits.
+    match opened.uncoordinated().find_token(&session.context, &mut token).await?.value {
         true => Ok(token),
         false => Err(no_such(opened, "no token matches")),
     }
@@ -116,7 +109,8 @@ pub(super) async fn login(session: &mut Session, args: &LoginArgs) -> Done {
     exchange(&HttpProvider::new(endpoint)?, &mut token, SystemClock.now()).await?;
     // It is spent, and would make the next save of it another sign-in.
     token.set(Field::GrantToken, None);
-    opened.store().save_token(&session.context, &mut token).await?;
+    let saved = opened.store().save_token(&session.context, &mut token).await?;
+    remark_on_write(session, saved.source);
     session.out.line(token.id().unwrap_or_default())
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::audit::recorder::{Subject, facts_of};
+use crate::audit::facts::{Subject, facts_of};
 use crate::backend::secrets_manager::key_report::{KeyReport, KeyUse};
 use crate::cli::progress::Progress;
 use crate::cli::report::Done;

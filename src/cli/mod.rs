@@ -26,9 +26,14 @@ mod audit_trail;
 mod audit_verify;
 mod config;
 mod config_file;
+#[cfg(feature = "aws")]
+mod conflicts;
+#[cfg(feature = "aws")]
+mod conflicts_args;
 mod copy;
 mod deletion;
 mod demo;
+mod doctor;
 #[cfg(all(fuzzing, feature = "import"))]
 pub(crate) mod fuzzing;
 mod grant;
@@ -38,12 +43,14 @@ mod input;
 mod key;
 #[cfg(feature = "aws")]
 mod kms_key;
+mod look_args;
 mod manual;
 mod new_file;
 mod output;
 mod progress;
 mod report;
 mod session;
+mod status;
 #[cfg(feature = "aws")]
 mod survey;
 mod text;
@@ -117,7 +124,11 @@ fn execute(arguments: Arguments) -> Done {
         .build()
         .map_err(|cause| Error::new(ErrorKind::Internal, "the runtime did not start").with_source(cause))?;
     let mut session = Session::new(settings)?;
-    runtime.block_on(dispatch(arguments.command, &mut session))
+    runtime.block_on(async {
+        let done = dispatch(arguments.command, &mut session).await;
+        session.finish().await;
+        done
+    })
 }
 
 fn start_log(settings: &Settings) -> Result<()> {
@@ -162,6 +173,10 @@ async fn dispatch(command: Command, session: &mut Session) -> Done {
         Command::RotateKey(args) => upkeep::rotate_key(session, &args).await,
         Command::ChangePassphrase(args) => upkeep::change_passphrase(session, &args).await,
         Command::Verify(args) => upkeep::verify(session, args.repair).await,
+        Command::Status(args) => status::status(session, args.quick).await,
+        Command::Doctor(args) => doctor::doctor(session, &args).await,
+        #[cfg(feature = "aws")]
+        Command::Conflicts(args) => conflicts::run(session, &args).await,
         Command::Audit(args) => audit::run(session, &args).await,
         Command::Demo => demo::run(session).await,
         Command::Completions { shell } => manual::completions(session, shell),

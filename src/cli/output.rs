@@ -124,6 +124,15 @@ impl Output {
         self.line(&table.trim_fmt())
     }
 
+    /// A table of these rows, whose texts are shown whole.
+    pub(super) fn sheet(&mut self, header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Done {
+        let mut table = self.table(header);
+        for row in rows {
+            table.add_row(row.iter().map(|text| printable(text)));
+        }
+        self.line(&table.trim_fmt())
+    }
+
     /// Whether colours and weights are wanted: on a terminal, unless `NO_COLOR` or the like says otherwise.
     fn has_style(&self) -> bool {
         self.out.is_terminal() && AutoStream::choice(&self.out) != ColorChoice::Never

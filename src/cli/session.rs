@@ -1,7 +1,8 @@
 //! What every command works with.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::audit::recorder::Recorder;
 use crate::backend::file::KeySource;
 use crate::cli::config::Settings;
 use crate::cli::key;
@@ -9,7 +10,10 @@ use crate::cli::output::Output;
 use crate::cli::report::Done;
 use crate::error::Result;
 use crate::layer::coordinate::CoordinateOptions;
-use crate::open::{self, Opened, StoreLocation};
+use crate::metrics::Metrics;
+use crate::open::look::{Looked, look};
+use crate::open::opened::Opened;
+use crate::open::{self, StoreLocation};
 use crate::operation::Context;
 
 /// Settings, output, and the context of the operations.
@@ -17,16 +21,16 @@ pub(super) struct Session {
     pub(super) settings: Settings,
     pub(super) out: Output,
     pub(super) context: Context,
+    /// What has written lines.
+    recorders: Mutex<Vec<Arc<Recorder>>>,
 }
 
 impl Session {
     pub(super) fn new(settings: Settings) -> Done<Self> {
         let out = Output::stdout(&settings)?;
-        let principal = settings.audit.as_ref().and_then(|audit| audit.principal.clone());
-        let principal = principal.unwrap_or_else(|| Arc::from(format!("uid {}", nix::unistd::Uid::current())));
         let caller = format!("tokenvault command line, process {}", std::process::id());
-        let context = Context::new().with_principal(principal).with_caller(caller);
-        Ok(Self { settings, out, context })
+        let context = Context::new().with_caller(caller);
+        Ok(Self { settings, out, context, recorders: Mutex::default() })
     }
 
     /// Opens the vault that is set, asking for its passphrase where none is named.
@@ -41,7 +45,29 @@ impl Session {
         key: impl FnOnce() -> Result<KeySource>,
     ) -> Result<Opened> {
         let opened = open::open(store, key, self.settings.lock_wait).await?;
-        self.audited(opened).await
+        self.watched(opened).await
+    }
+
+    /// Opens the vault that is set to look at it: nothing is made or changed. Where a trail is kept, and the vault has a key for
+    /// it already, the look leaves a line.
+    pub(super) async fn look(&self) -> Result<Looked> {
+        let key = || key::of_vault(&self.settings.key);
+        look(&self.settings.store, key, self.settings.lock_wait).await
+    }
+
+    /// The same vault, with a line for each call where one can be left without making the trail's key.
+    ///
+    /// # Errors
+    /// As the trail's place has them.
+    pub(super) async fn watched_if_keyed(&self, opened: Opened) -> Result<Opened> {
+        #[cfg(feature = "aws")]
+        if let Ok(aws) = opened.aws()
+            && self.settings.audit.is_some()
+            && !aws.has_audit_key(&self.context).await?
+        {
+            return Ok(opened);
+        }
+        self.watched(opened).await
     }
 
     /// Opens the vault that is set, with readers that refresh one at a time.
@@ -49,13 +75,30 @@ impl Session {
         let key = || key::of_vault(&self.settings.key);
         let opened = open::open(&self.settings.store, key, self.settings.lock_wait).await?;
         let holder = format!("tokenvault token, process {}", std::process::id());
-        self.audited(opened.coordinated(&holder, CoordinateOptions::default())).await
+        self.watched(opened.coordinated(&holder, CoordinateOptions::default())).await
+    }
+
+    /// With a line for each call, and with its metrics, as is set.
+    async fn watched(&self, opened: Opened) -> Result<Opened> {
+        let opened = self.audited(opened).await?;
+        Ok(match self.settings.metrics {
+            Some(stream) => opened.measured(Arc::new(Metrics::to_stream(stream)?)),
+            None => opened,
+        })
     }
 
     async fn audited(&self, opened: Opened) -> Result<Opened> {
-        match &self.settings.audit {
-            Some(audit) => opened.audited(audit.sink(), audit.options(), &self.context).await,
-            None => Ok(opened),
+        let Some(audit) = &self.settings.audit else { return Ok(opened) };
+        let opened = opened.audited(audit.sink().await?, audit.options().await, &self.context).await?;
+        self.recorders.lock().unwrap_or_else(PoisonError::into_inner).extend(opened.recorder().cloned());
+        Ok(opened)
+    }
+
+    /// Ends the audit trail: a service cannot be waited for when the program is about to end.
+    pub(super) async fn finish(&self) {
+        let recorders = std::mem::take(&mut *self.recorders.lock().unwrap_or_else(PoisonError::into_inner));
+        for recorder in recorders {
+            recorder.finish().await;
         }
     }
 }

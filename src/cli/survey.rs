@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::audit::recorder::{Subject, facts_of};
+use crate::audit::facts::{Subject, facts_of};
 use crate::backend::secrets_manager::repair::Stage;
 use crate::backend::secrets_manager::survey::{Survey, Trouble};
 use crate::cli::report::Done;

@@ -10,7 +10,7 @@ use crate::cli::token_reader::TokenReader;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
-use crate::open::Opened;
+use crate::open::opened::Opened;
 use crate::operation::Source;
 use crate::secret::SecretText;
 use crate::store::{Outcome, Saved};
@@ -53,6 +53,7 @@ async fn save_next<R: io::Read>(session: &mut Session, opened: &Opened, reader: 
     };
     let saved = opened.store().save_token(&session.context, &mut token).await.map_err(|error| at_line(&error, line))?;
     remark_on(session, line, saved.value);
+    remark_on_write(session, saved.source);
     match session.out.line(token.id().unwrap_or_default()) {
         Ok(()) | Err(Stop::OutputClosed) => Ok(true),
         Err(Stop::Failed(error)) => Err(error),
@@ -99,8 +100,19 @@ pub(super) async fn find(session: &mut Session, args: &FindArgs) -> Done {
 }
 
 fn remark_on_source(session: &Session, source: Source) {
-    if source == Source::Fallback {
-        session.out.note("the store is out of reach: this is what its copy has, and may have changed since");
+    match source {
+        Source::Fallback => {
+            session.out.note("the store is out of reach: this is what its copy has, and may have changed since");
+        }
+        Source::Journal => session.out.note("this is what the journal has, and the store does not have yet"),
+        _ => {}
+    }
+}
+
+/// That a write is in the journal and not in the store.
+pub(super) fn remark_on_write(session: &Session, source: Source) {
+    if source == Source::Journal {
+        session.out.note("the store is out of reach: this is in the journal, and comes to the store when that is back");
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::audit::recorder::{Facts, Subject, facts_of};
+use crate::audit::facts::{Facts, Subject, facts_of};
 use crate::cli::args::{ExportArgs, Ids, ImportArgs, Sdk};
 use crate::cli::import_view::SummaryView;
 use crate::cli::new_file::write_new;
@@ -42,7 +42,7 @@ pub(super) async fn import(session: &mut Session, args: &ImportArgs) -> Done {
     let summary = opened
         .recorded(
             call,
-            async |context| import::import(&opened.vault, context, &rows, &options).await,
+            async |context| import::import(opened.played_back(context).await?, context, &rows, &options).await,
             |summary| Facts { count: Some(rows.rows.len()), ..facts_of(summary) },
         )
         .await;
@@ -81,7 +81,7 @@ pub(super) async fn export(session: &mut Session, args: &ExportArgs) -> Done {
     let tokens = opened
         .recorded(
             call,
-            async |context| Ok(opened.vault.get_tokens(context).await?.value),
+            async |context| Ok(opened.played_back(context).await?.get_tokens(context).await?.value),
             |tokens| Facts { count: tokens.as_ref().ok().map(Vec::len), ..facts_of(tokens) },
         )
         .await?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::audit::recorder::{Subject, facts_of};
+use crate::audit::facts::{Subject, facts_of};
 use crate::backend::file::{KeySource, Verification};
 use crate::cli::args::{ChangeArgs, CostArgs, InitArgs, RotateArgs};
 use crate::cli::config_file::KeyChoice;

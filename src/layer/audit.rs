@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::audit::facts::{Facts, Subject};
 use crate::audit::line::Ending;
-use crate::audit::recorder::{Entry, Facts, Recorder, Subject};
+use crate::audit::recorder::{Entry, Recorder};
 use crate::error::{Error, Result};
 use crate::operation::{Answer, Context, Operation};
 use crate::store::{Outcome, Saved, TokenStore};
@@ -17,7 +18,8 @@ use crate::token::OAuthToken;
 ///
 /// # Security
 /// Where lines are required ([`Mode::Required`](crate::audit::recorder::Mode::Required)), a token that was to be handed
-/// out is dropped when its line is not taken, and what the caller gave is left as it was given.
+/// out is dropped when its line is not taken, and what the caller gave is left as it was given. What was refreshed under a
+/// lease is saved all the same.
 #[derive(Debug)]
 pub struct Audited {
     inner: Arc<dyn TokenStore>,
@@ -28,6 +30,11 @@ impl Audited {
     /// Records the calls of `inner`.
     pub fn new(inner: Arc<dyn TokenStore>, recorder: Arc<Recorder>) -> Self {
         Self { inner, recorder }
+    }
+
+    /// A lease is granted only where the line of who gets it will be taken, as far as can be known.
+    fn before_leases(&self, context: &Context) -> Context {
+        context.clone().with_readiness(Arc::clone(&self.recorder) as _)
     }
 }
 
@@ -57,17 +64,27 @@ fn subject(token: &OAuthToken) -> Subject<'_> {
     Subject::Token { id: token.id(), user: token.user_name() }
 }
 
+/// What there is to say of a token that was found or saved.
+fn of_token<'t>(token: &'t OAuthToken, facts: Facts<'t>) -> Facts<'t> {
+    let record = token.base().map(|base| base.record);
+    Facts { token: token.id(), record, user: token.user_name(), ..facts }
+}
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl TokenStore for Audited {
     async fn find_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<bool>> {
         let mut own = token.clone();
+        let context = &self.before_leases(context);
         let entry = self.recorder.enter(context, Operation::FindToken, subject(token)).await?;
         let answer = self.inner.find_token(entry.context(), &mut own).await;
-        let facts = facts(&answer, |is_found, facts| {
-            let of_found = Facts { token: own.id(), user: own.user_name(), ..facts };
-            if *is_found { of_found } else { Facts { ending: Ending::NotFound, ..facts } }
-        });
+        let facts =
+            facts(
+                &answer,
+                |is_found, facts| {
+                    if *is_found { of_token(&own, facts) } else { Facts { ending: Ending::NotFound, ..facts } }
+                },
+            );
         leave(entry, &facts, &answer).await?;
         let answer = answer?;
         *token = own;
@@ -75,10 +92,11 @@ impl TokenStore for Audited {
     }
 
     async fn find_token_by_id(&self, context: &Context, id: &str) -> Result<Answer<Option<Arc<OAuthToken>>>> {
+        let context = &self.before_leases(context);
         let entry = self.recorder.enter(context, Operation::FindTokenById, Subject::Id(id)).await?;
         let answer = self.inner.find_token_by_id(entry.context(), id).await;
         let facts = facts(&answer, |token, facts| match token {
-            Some(token) => Facts { token: token.id(), user: token.user_name(), ..facts },
+            Some(token) => of_token(token, facts),
             None => Facts { ending: Ending::NotFound, ..facts },
         });
         leave(entry, &facts, &answer).await?;
@@ -87,6 +105,10 @@ impl TokenStore for Audited {
 
     async fn save_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
         let mut own = token.clone();
+        let context = match token.lease() {
+            Some(_) => &context.clone().under_lease(),
+            None => context,
+        };
         let entry = self.recorder.enter(context, Operation::SaveToken, subject(token)).await?;
         let answer = self.inner.save_token(entry.context(), &mut own).await;
         let facts = facts(&answer, |saved, facts| {
@@ -95,7 +117,7 @@ impl TokenStore for Audited {
                 Outcome::Updated => "updated",
                 Outcome::Superseded => "superseded",
             };
-            Facts { did: Some(did), token: own.id(), user: own.user_name(), ..facts }
+            Facts { did: Some(did), ..of_token(&own, facts) }
         });
         leave(entry, &facts, &answer).await?;
         let answer = answer?;

@@ -1,7 +1,8 @@
 //! Fresh tokens: the vault refreshes by itself, for whoever has no SDK that does.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -21,6 +22,9 @@ use crate::token::OAuthToken;
 /// may be spent, so it is not given up early.
 const MAX_SAVES: u32 = 8;
 
+/// As many refreshed tokens are kept whose save failed.
+const MAX_UNSAVED: usize = 1000;
+
 /// The first wait between two saves; each is twice as long as the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
@@ -36,6 +40,8 @@ pub struct Refresher {
     provider: Arc<dyn Provider>,
     clock: Arc<dyn Clock>,
     pause: Arc<dyn Pause>,
+    /// Of which id: refreshed tokens that are not saved. Wiped with it.
+    unsaved: Mutex<HashMap<String, OAuthToken>>,
 }
 
 impl Refresher {
@@ -46,7 +52,7 @@ impl Refresher {
         clock: Arc<dyn Clock>,
         pause: Arc<dyn Pause>,
     ) -> Self {
-        Self { store, provider, clock, pause }
+        Self { store, provider, clock, pause, unsaved: Mutex::default() }
     }
 
     /// The token with this id, with an access token that lives. It is refreshed early, and saved before it is answered;
@@ -57,13 +63,13 @@ impl Refresher {
     /// # Errors
     /// `Revoked` where the provider takes the grant no more: somebody has to sign in again, and the token stays as it is.
     /// `Busy` where another refreshes it and does not come to an end. `Unavailable` where the provider is out of reach, and
-    /// the old access token has ended. Where the refreshed token cannot be saved, the error
-    /// of the store: the access token is lost then, and where the provider rotates them the refresh token, too. Those of
-    /// the provider.
+    /// the old access token has ended. Where the refreshed token cannot be saved, the error of the store: it is kept then,
+    /// as where the future is dropped, and goes first at the next call for this id. Those of the provider.
     pub async fn fresh_token(&self, context: &Context, id: &str) -> Result<Answer<Option<Arc<OAuthToken>>>> {
         // Whoever holds a lease is asked for again by nobody else: each call is a caller of its own.
         let caller = format!("fresh token {}", HEXLOWER.encode(&random_bytes::<8>()?));
         let context = context.clone().with_caller(caller);
+        self.save_kept(&context, id).await?;
         let answer = self.store.find_token_by_id(&context, id).await?;
         let Some(token) = answer.value.clone() else { return Ok(answer) };
         if token.lease().is_none() {
@@ -89,8 +95,23 @@ impl Refresher {
         };
         let mut token = held.clone();
         take_over(&mut token, &granted, self.clock.now());
-        self.save(context, &mut token).await?;
-        Ok(Arc::new(token))
+        Refreshed { refresher: self, id, token: Some(token) }.save(context, MAX_SAVES).await
+    }
+
+    fn unsaved(&self) -> MutexGuard<'_, HashMap<String, OAuthToken>> {
+        // Nothing panics while it is held.
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What an earlier call could not save goes first: its refresh token may be the only one that is still good.
+    async fn save_kept(&self, context: &Context, id: &str) -> Result<()> {
+        let kept = self.unsaved().remove(id);
+        let Some(token) = kept else { return Ok(()) };
+        let saved = Refreshed { refresher: self, id, token: Some(token) }.save(context, 1).await;
+        match saved {
+            Err(error) if is_final(&error) => Ok(()),
+            saved => saved.map(drop),
+        }
     }
 
     /// The provider gave nothing. Where somebody has signed in again meanwhile, or has refreshed the token, that is what
@@ -109,21 +130,53 @@ impl Refresher {
         }
         Err(error)
     }
+}
 
-    /// Saves a refreshed token, again and again where the store is out of reach.
-    async fn save(&self, context: &Context, token: &mut OAuthToken) -> Result<()> {
-        for attempt in 1.. {
-            match self.store.save_token(context, token).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.retry() == Retry::Later && attempt < MAX_SAVES => {
+/// A token between its refresh and its save: kept where the save fails, or nobody waits for it any more.
+struct Refreshed<'a> {
+    refresher: &'a Refresher,
+    id: &'a str,
+    token: Option<OAuthToken>,
+}
+
+impl Refreshed<'_> {
+    /// Saves it, so often at most, where the store is out of reach.
+    async fn save(mut self, context: &Context, attempts: u32) -> Result<Arc<OAuthToken>> {
+        let mut token = self.token.clone().unwrap_or_default();
+        let mut attempt = 1;
+        loop {
+            match self.refresher.store.save_token(context, &mut token).await {
+                Ok(_) => {
+                    self.token = None;
+                    return Ok(Arc::new(token));
+                }
+                Err(error) if error.retry() == Retry::Later && attempt < attempts => {
                     tracing::warn!(attempt, %error, "a refreshed token is not saved yet");
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.token.take_if(|_| is_final(&error));
+                    return Err(error);
+                }
             }
-            self.pause.pause(FIRST_WAIT.saturating_mul(1 << (attempt - 1))).await;
+            self.refresher.pause.pause(FIRST_WAIT.saturating_mul(1 << (attempt - 1))).await;
+            attempt += 1;
         }
-        Ok(())
     }
+}
+
+impl Drop for Refreshed<'_> {
+    fn drop(&mut self) {
+        let Some(token) = self.token.take() else { return };
+        let mut unsaved = self.refresher.unsaved();
+        if unsaved.len() < MAX_UNSAVED {
+            unsaved.insert(self.id.to_owned(), token);
+        }
+    }
+}
+
+/// No later save would be answered otherwise.
+fn is_final(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Ambiguous | ErrorKind::Gone | ErrorKind::InvalidInput)
 }
 
 /// Exchanges the token's grant token, which can be used once, for its first tokens. What the reply does not hold stays as it

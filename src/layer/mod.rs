@@ -1,10 +1,11 @@
 //! Layers: each wraps a [`TokenStore`](crate::store::TokenStore) and is one.
 //!
 //! # Order
-//! From the outside: audit, coordination, cache, unsaved, vault.
+//! From the outside: measurement, audit, coordination, cache, unsaved or journal, vault.
 //!
 //! ```text
-//! right:  Audited(Coordinated(Cache(Vault)))
+//! right:  Measured(Audited(Coordinated(Cache(Vault))))
+//! wrong:  Audited(Measured(Vault))     what the line of a call costs its caller is not measured
 //! wrong:  Cache(Audited(Vault))        an access that the cache answers leaves no line
 //! wrong:  Cache(Coordinated(Vault))    a token that was handed out to one, to be refreshed, is handed to all
 //! wrong:  Coordinated(Audited(Vault))  who waits, and what was refused in the end, leaves the lines of each look
@@ -16,4 +17,8 @@ pub mod cache;
 pub mod coordinate;
 #[cfg(feature = "provider")]
 pub mod fresh;
+pub mod journal;
+mod kept;
+#[cfg(feature = "audit")]
+pub mod measure;
 pub mod unsaved;

@@ -5,32 +5,21 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
-use aws_sdk_secretsmanager::config::retry::RetryConfig;
-use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
-use percent_encoding::percent_decode_str;
 
 use crate::backend::secrets_manager::naming::{Prefix, is_kms_key_id};
 use crate::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
 use crate::error::{Error, Result};
+use crate::open::client::{Shared, is_endpoint, is_region, read_parameters, shared};
 use crate::operation::Context;
-
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long one attempt of a call may take, from the connection to the last byte.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What the SDK takes as leave to print the bodies of requests and answers.
-const PRINTS_BODIES: &str = "LOG_SENSITIVE_BODIES";
 
 /// How old a copy may be made to be, in seconds: a minute to a day.
 const COPY_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
 
 /// A vault in Secrets Manager: `PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL`, the parameters as needed; and, for the
-/// time that AWS is out of reach, a copy of it: `&fallback=file:PATH&fallback_age=SECONDS`.
+/// time that AWS is out of reach, a copy of it, and a journal of what is written: `&fallback=file:PATH&fallback_age=SECONDS`,
+/// `&journal=file:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     given: String,
@@ -40,6 +29,7 @@ pub struct Location {
     endpoint: Option<String>,
     fallback: Option<String>,
     fallback_age: Option<String>,
+    journal: Option<String>,
 }
 
 /// What reaches a vault, and the address that no other vault of the account has.
@@ -65,40 +55,37 @@ impl Location {
             endpoint: None,
             fallback: None,
             fallback_age: None,
+            journal: None,
         };
-        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
-            location.set(parameter)?;
-        }
+        let known = [
+            ("region", &mut location.region, is_region as fn(&str) -> bool),
+            ("kms_key_id", &mut location.kms_key_id, is_kms_key_id),
+            ("endpoint", &mut location.endpoint, is_endpoint),
+            ("fallback", &mut location.fallback, |text| file_of(text).is_some()),
+            ("fallback_age", &mut location.fallback_age, |text| copy_age(text).is_some()),
+            ("journal", &mut location.journal, |text| file_of(text).is_some()),
+        ];
+        read_parameters(parameters, known, "the store in AWS").map_err(|error| error.with_hint(EXAMPLE))?;
         if location.fallback_age.is_some() && location.fallback.is_none() {
-            return Err(wrong("the store in AWS has a fallback_age, and no fallback"));
+            return Err(Error::invalid("the store in AWS has a fallback_age, and no fallback").with_hint(EXAMPLE));
+        }
+        if location.journal.is_some() && location.fallback.is_none() {
+            return Err(Error::invalid("the store in AWS has a journal, and no fallback").with_hint(EXAMPLE));
+        }
+        if location.journal() == location.fallback() && location.journal().is_some() {
+            return Err(Error::invalid("the copy and the journal are one file").with_hint(EXAMPLE));
         }
         Ok(location)
-    }
-
-    fn set(&mut self, parameter: &str) -> Result<()> {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let (name, place, is_fit): (_, _, fn(&str) -> bool) = match name {
-            "region" => ("region", &mut self.region, is_region),
-            "kms_key_id" => ("kms_key_id", &mut self.kms_key_id, is_kms_key_id),
-            "endpoint" => ("endpoint", &mut self.endpoint, is_endpoint),
-            "fallback" => ("fallback", &mut self.fallback, |text| file_of(text).is_some()),
-            "fallback_age" => ("fallback_age", &mut self.fallback_age, |text| copy_age(text).is_some()),
-            // Not repeated: what somebody puts there by mistake may be a secret.
-            _ => return Err(wrong("the store in AWS has a parameter that there is not")),
-        };
-        let value = percent_decode_str(value).decode_utf8().unwrap_or_default();
-        if !is_fit(&value) {
-            return Err(wrong(&format!("the store in AWS has no usable {name}")));
-        }
-        if place.replace(value.into_owned()).is_some() {
-            return Err(wrong(&format!("the store in AWS names {name} twice")));
-        }
-        Ok(())
     }
 
     /// What the names of the vault's secrets begin with.
     pub fn prefix(&self) -> &Prefix {
         &self.prefix
+    }
+
+    /// The Region, where that is given.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
     }
 
     /// The file with the copy that is fallen back on.
@@ -109,6 +96,11 @@ impl Location {
     /// How old that copy may be for an answer, where that is given.
     pub fn fallback_age(&self) -> Option<Duration> {
         self.fallback_age.as_deref().and_then(copy_age)
+    }
+
+    /// The file with the journal, which outlives the machine's processes: that it is named here declares that.
+    pub fn journal(&self) -> Option<&Path> {
+        self.journal.as_deref().and_then(file_of)
     }
 
     /// The backend, over a client of the SDK's default chain: credentials, Region and endpoint come from the environment,
@@ -127,20 +119,7 @@ impl Location {
     /// # Errors
     /// As [`Location::backend`].
     pub(super) async fn reach(&self) -> Result<Reached> {
-        refuse_printed_bodies()?;
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT);
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts.build());
-        if let Some(region) = &self.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let shared = loader.load().await;
-        let Some(region) = shared.region() else {
-            return Err(Error::invalid("no Region is set for AWS")
-                .with_hint("add ?region=REGION to the store, or set AWS_REGION, or region in the profile"));
-        };
+        let Shared { config: shared, region } = shared(self.region.as_deref(), "the store").await?;
         let endpoint = self.endpoint.as_deref().unwrap_or_default();
         let address = format!("aws:{}?region={region}&endpoint={endpoint}", self.prefix);
         let mut config = Builder::from(&shared);
@@ -171,13 +150,10 @@ impl fmt::Display for Location {
     }
 }
 
-fn wrong(what: &str) -> Error {
-    Error::invalid(what).with_hint(
-        "write it as in aws:prod/crm-tokens?region=eu-central-1&kms_key_id=alias/crm&endpoint=https://HOST, with the \
-         parameters that are needed; what is fallen back on as in &fallback=file:/srv/app/copy.tv&fallback_age=3600, with an \
-         absolute path and seconds from a minute to a day",
-    )
-}
+const EXAMPLE: &str = "write it as in aws:prod/crm-tokens?region=eu-central-1&kms_key_id=alias/crm&endpoint=https://HOST, \
+                       with the parameters that are needed; what is fallen back on as in \
+                       &fallback=file:/srv/app/copy.tv&fallback_age=3600, with an absolute path and seconds from a minute \
+                       to a day; what is written meanwhile as in &journal=file:/srv/app/journal.tv, another file";
 
 /// An absolute path: a relative one would make a copy of every folder that somebody works in.
 fn file_of(text: &str) -> Option<&Path> {
@@ -188,30 +164,6 @@ fn copy_age(text: &str) -> Option<Duration> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = is_number.then(|| text.parse().ok()).flatten()?;
     COPY_AGES.contains(&seconds).then(|| Duration::from_secs(seconds))
-}
-
-fn is_region(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-/// A URL without a user, query or fragment: the location is shown, and passwords have no place in it.
-fn is_endpoint(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"@?#\\".contains(&byte))
-    })
-}
-
-#[expect(clippy::disallowed_methods, reason = "a switch of the SDK's, which it reads from the environment itself")]
-fn refuse_printed_bodies() -> Result<()> {
-    // As the SDK reads it.
-    match std::env::var(PRINTS_BODIES) {
-        Ok(value) if value.eq_ignore_ascii_case("true") => {
-            Err(Error::invalid(format!("{PRINTS_BODIES} is set: the AWS SDK would write tokens into the log"))
-                .with_hint(format!("unset {PRINTS_BODIES}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -246,6 +198,13 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_is_another_file() {
+        assert_eq!(parse("a?fallback=file:/c.tv").unwrap().journal(), None);
+        let location = parse("a?journal=file:/srv/j%20j.tv&fallback=file:/c.tv").unwrap();
+        assert_eq!(location.journal(), Some(Path::new("/srv/j j.tv")));
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_and_not_repeated() {
         for text in [
             "",
@@ -275,6 +234,9 @@ mod tests {
             "a?fallback=file:/canary.tv&fallback_age=86401",
             "a?fallback=file:/canary.tv&fallback_age=+60",
             "a?fallback=file:/canary.tv&fallback_age=1h",
+            "a?journal=file:/canary.tv",
+            "a?fallback=file:/c.tv&journal=canary.tv",
+            "a?fallback=file:/canary.tv&journal=file:/canary.tv",
         ] {
             let error = parse(text).expect_err(text);
             assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("canary"), "{text}: {error}");

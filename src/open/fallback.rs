@@ -1,22 +1,26 @@
 //! A vault in AWS with a copy in a file, for the time that AWS is out of reach.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::Backend;
 use crate::backend::fallback::FallbackBackend;
+use crate::backend::fallback::copy_seen::CopySeen;
+use crate::backend::fallback::journal::lock_file::LockFile;
+use crate::backend::fallback::journal::{Journal, JournalStatus};
 use crate::backend::fallback::options::FallbackOptions;
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::crypto::kdf::KdfCost;
 use crate::error::{Error, Result};
+use crate::open::away::AwayParts;
 use crate::open::aws::Location;
 use crate::open::parts::{Parts, is_free};
 
-/// A vault in AWS, with a copy where its location names one. `key` is asked for only then: it is the copy's.
+/// A vault in AWS, with a copy and a journal where its location names them. `key` is asked for only then: it is theirs.
 ///
 /// # Errors
-/// Those of the location, of `key`, and of the copy's file.
+/// Those of the location, of `key`, and of the files.
 pub(super) async fn in_aws(
     location: &Location,
     key: impl FnOnce() -> Result<KeySource>,
@@ -25,9 +29,27 @@ pub(super) async fn in_aws(
     let reached = location.reach().await?;
     let parts = Parts::of_aws(reached.backend);
     let Some(path) = location.fallback() else { return Ok(parts) };
-    let copy = CopyFile { path, longest_age: location.fallback_age(), key: key()?, lock_wait };
+    let key = key()?;
+    // First: it holds what is nowhere else, so it is made, or found to be damaged, before anything else is.
+    let journal = match location.journal() {
+        Some(path) => Some(journal_in(path, &reached.address, key.clone(), lock_wait).await?),
+        None => None,
+    };
+    let copy = CopyFile { path, longest_age: location.fallback_age(), key, lock_wait };
     let fallback = with_copy(Arc::clone(&parts.backend), &reached.address, copy).await?;
-    Ok(parts.with_fallback(fallback))
+    Ok(parts.with_away(AwayParts { fallback, journal }))
+}
+
+/// The journal of the store that has this address, and the lock of who plays it back. Its file is made where there is none.
+///
+/// # Errors
+/// `InvalidInput` where the file holds anything else; else as the file has them.
+async fn journal_in(path: &Path, address: &str, key: KeySource, lock_wait: Duration) -> Result<(Journal, LockFile)> {
+    let of_journal = |error: Error| error.with_store(&format_args!("file:{}", path.display()));
+    let options = FileOptions { lock_wait, ..FileOptions::new(path, key) };
+    let file = opened(options).map_err(of_journal)?;
+    let journal = Journal::open(Arc::new(file), address).await.map_err(of_journal)?;
+    Ok((journal, AwayParts::lock_of(path)))
 }
 
 /// The copy, and how old it may be.
@@ -48,11 +70,7 @@ async fn with_copy(primary: Arc<dyn Backend>, address: &str, copy: CopyFile<'_>)
     let of_copy = |error: Error| error.with_store(&format_args!("file:{}", path.display()));
     let options = FileOptions { lock_wait, ..FileOptions::new(path, key) };
     let file = opened(options).map_err(of_copy)?;
-    let mut bounds = FallbackOptions::default();
-    if let Some(longest_age) = longest_age {
-        bounds.longest_age = longest_age;
-        bounds.sync_every = bounds.sync_every.min(longest_age / 4);
-    }
+    let bounds = bounds(longest_age);
     let fallback = FallbackBackend::new(primary, Arc::new(file), address, bounds).await.map_err(of_copy)?;
     let path = path.to_owned();
     Ok(Arc::new(fallback.with_last_resort(move || match std::fs::remove_file(&path) {
@@ -70,4 +88,75 @@ fn opened(options: FileOptions) -> Result<FileBackend> {
         }
     }
     FileBackend::open(options)
+}
+
+fn bounds(longest_age: Option<Duration>) -> FallbackOptions {
+    let mut bounds = FallbackOptions::default();
+    if let Some(longest_age) = longest_age {
+        bounds.longest_age = longest_age;
+        bounds.sync_every = bounds.sync_every.min(longest_age / 4);
+    }
+    bounds
+}
+
+/// The copy that a location names, as it is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CopyState {
+    /// The file.
+    pub path: PathBuf,
+    /// How old the copy may be for an answer.
+    pub longest_age: Duration,
+    /// What it says of itself; `None` where there is no such file, or nothing in it.
+    pub seen: Result<Option<CopySeen>>,
+    /// Its file, where it could be opened.
+    pub file: Option<Arc<FileBackend>>,
+    /// The journal beside it, where the location names one.
+    pub journal: Option<JournalState>,
+}
+
+/// The journal that a location names, as it is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct JournalState {
+    /// The file.
+    pub path: PathBuf,
+    /// What it holds; `None` where there is no such file yet.
+    pub seen: Result<Option<JournalStatus>>,
+}
+
+/// The copy of the store with this address, and its journal, where the location names them. Makes and changes nothing.
+pub(super) async fn look(
+    location: &Location,
+    address: &str,
+    key: impl FnOnce() -> Result<KeySource>,
+    lock_wait: Duration,
+) -> Option<CopyState> {
+    let path = location.fallback()?.to_owned();
+    let is_there = !is_free(&path) || location.journal().is_some_and(|path| !is_free(path));
+    let key = is_there.then(key);
+    let open = |path: &Path| match &key {
+        Some(Ok(key)) if !is_free(path) => {
+            FileBackend::open(FileOptions { lock_wait, ..FileOptions::new(path, key.clone()) }).map(Arc::new).map(Some)
+        }
+        Some(Err(error)) if !is_free(path) => Err(error.again()),
+        _ => Ok(None),
+    };
+    let (seen, file) = match open(&path) {
+        Ok(Some(file)) => (CopySeen::of(&(Arc::clone(&file) as Arc<dyn Backend>), address).await, Some(file)),
+        Ok(None) => (Ok(None), None),
+        Err(error) => (Err(error), None),
+    };
+    let journal = match location.journal() {
+        Some(path) => {
+            let seen = match open(path) {
+                Ok(Some(file)) => Journal::look(file, address).await,
+                Ok(None) => Ok(None),
+                Err(error) => Err(error),
+            };
+            Some(JournalState { path: path.to_owned(), seen })
+        }
+        None => None,
+    };
+    Some(CopyState { path, longest_age: bounds(location.fallback_age()).longest_age, seen, file, journal })
 }

@@ -7,19 +7,17 @@ use std::sync::Arc;
 use crate::backend::Backend;
 #[cfg(feature = "audit")]
 use crate::backend::audit_key::AuditKeySource;
+#[cfg(all(feature = "aws", feature = "audit"))]
+use crate::backend::fallback::audit_key::KeyOfBoth;
 #[cfg(feature = "aws")]
-use crate::backend::fallback::{FallbackBackend, recovery::WindowOfBoth};
+use crate::backend::fallback::recovery::WindowOfBoth;
 use crate::backend::file::FileBackend;
 use crate::backend::memory::MemoryBackend;
 use crate::backend::recovery::RecoveryWindow;
 #[cfg(feature = "aws")]
 use crate::backend::secrets_manager::SecretsManagerBackend;
 #[cfg(feature = "aws")]
-use crate::layer::unsaved::Unsaved;
-use crate::store::TokenStore;
-use crate::vault::Vault;
-
-pub(super) type Layers = Box<dyn FnOnce(Arc<Vault>) -> Arc<dyn TokenStore> + Send>;
+use crate::open::away::AwayParts;
 
 /// A backend, and what it is beyond that.
 pub(super) struct Parts {
@@ -29,8 +27,9 @@ pub(super) struct Parts {
     pub(super) file: Option<Arc<FileBackend>>,
     #[cfg(feature = "aws")]
     pub(super) aws: Option<Arc<SecretsManagerBackend>>,
-    /// What goes around the vault before anything else.
-    pub(super) layers: Option<Layers>,
+    /// What there is for the time that the store is out of reach.
+    #[cfg(feature = "aws")]
+    pub(super) away: Option<AwayParts>,
     pub(super) recovery: Option<Arc<dyn RecoveryWindow>>,
 }
 
@@ -43,7 +42,8 @@ impl Parts {
             file: None,
             #[cfg(feature = "aws")]
             aws: None,
-            layers: None,
+            #[cfg(feature = "aws")]
+            away: None,
             recovery: None,
         }
     }
@@ -70,16 +70,27 @@ impl Parts {
     #[cfg(feature = "aws")]
     pub(super) fn of_aws(aws: SecretsManagerBackend) -> Self {
         let aws = Arc::new(aws);
-        Self { aws: Some(Arc::clone(&aws)), recovery: Some(Arc::clone(&aws) as _), ..Self::of(aws) }
+        Self {
+            aws: Some(Arc::clone(&aws)),
+            #[cfg(feature = "audit")]
+            audit_key: Some(Arc::clone(&aws) as _),
+            recovery: Some(Arc::clone(&aws) as _),
+            ..Self::of(aws)
+        }
     }
 
     /// The same store, with a copy.
     #[cfg(feature = "aws")]
-    pub(super) fn with_fallback(self, fallback: Arc<FallbackBackend>) -> Self {
-        let recovery = self.recovery.map(|window| Arc::new(WindowOfBoth::new(window, Arc::clone(&fallback))) as _);
-        let under = Arc::clone(&fallback);
-        let layers: Layers = Box::new(move |vault| Arc::new(Unsaved::new(vault, under)));
-        Self { backend: fallback, layers: Some(layers), recovery, ..self }
+    pub(super) fn with_away(self, away: AwayParts) -> Self {
+        let fallback = || Arc::clone(&away.fallback);
+        Self {
+            #[cfg(feature = "audit")]
+            audit_key: self.audit_key.map(|source| Arc::new(KeyOfBoth::new(source, fallback())) as _),
+            recovery: self.recovery.map(|window| Arc::new(WindowOfBoth::new(window, fallback())) as _),
+            backend: fallback(),
+            away: Some(away),
+            ..self
+        }
     }
 }
 

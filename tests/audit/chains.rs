@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokenvault::audit::recorder::{Mode, Recorder};
-use tokenvault::audit::verify::Standing;
+use tokenvault::audit::verify::{Standing, Trouble, Verifier};
 use tokenvault::store::TokenStore;
 
 use crate::scripted::Scripted;
@@ -119,10 +119,83 @@ async fn a_line_under_another_key_is_found() {
     assert!(verified(&changed.concat()).is_broken());
     let other = tokenvault::backend::audit_key::AuditKey::new(&[8; 32]);
     let keys = tokenvault::audit::keys::Keys::derive(&other).unwrap();
-    let mut verifier = tokenvault::audit::verify::Verifier::new(&keys);
+    let mut verifier = Verifier::new(&keys);
     tokenvault::audit::read::pieces(&trail[..], |piece| verifier.take(piece)).unwrap();
     let found = verifier.finish();
     assert_eq!((found.count(Standing::Foreign), found.count(Standing::Intact)), (2, 0));
+}
+
+/// A line as somebody without the key writes it.
+fn forged(chain: &str, seq: u64, mac: &str) -> Vec<u8> {
+    let (key, start) = ("ff".repeat(16), r#"{"v":1,"time":"t","kind":"begin","key":""#);
+    format!("{start}{key}\",\"chain\":\"{chain}\",\"seq\":{seq},\"mac\":\"{mac}\"}}\n").into_bytes()
+}
+
+/// Somebody puts a line before a chain that says that it is of another vault, and then takes lines out of it.
+#[tokio::test]
+async fn a_chain_is_not_made_another_vaults_by_a_line_before_it() {
+    let texts = texts(&trail().await);
+    let all = lines(&texts.concat());
+    let length = all.iter().filter(|line| line.chain == all[0].chain).count();
+    for (seq, mac) in [(u64::MAX, "00"), (0, "00"), (7, "ab")] {
+        let mut with = texts.clone();
+        with.insert(0, forged(&all[0].chain, seq, &mac.repeat(32)));
+        let found = verified(&with.concat());
+        assert!(found.is_broken(), "{found:?}");
+        assert_eq!((found.findings[0].number, found.findings[0].trouble), (1, Trouble::Changed));
+        assert_eq!((found.count(Standing::Broken), found.count(Standing::Intact)), (1, 1), "{found:?}");
+        for gone in 1..=length {
+            let mut without = with.clone();
+            without.remove(gone);
+            let found = verified(&without.concat());
+            assert_eq!((found.is_broken(), found.count(Standing::Foreign)), (true, 0), "{seq}, line {gone}: {found:?}");
+        }
+    }
+}
+
+/// Somebody removes a chain, and keeps its last MAC in a line of a chain of nobody's, for the chain that names it.
+#[tokio::test]
+async fn a_mac_in_a_chain_that_was_not_checked_stands_for_no_line() {
+    let sink = Scripted::default();
+    let recorder = crate::recorder(Arc::new(sink.clone()), Mode::Required);
+    let (_, audited) = vault(Arc::clone(&recorder));
+    for _ in 0..2 {
+        every_call(&audited, &context()).await;
+        recorder.finish().await;
+    }
+    let texts = texts(&sink.bytes());
+    let all = lines(&texts.concat());
+    let second = all.iter().position(|line| line.chain != all[0].chain).unwrap();
+    assert!(!verified(&texts.concat()).is_broken());
+    assert_eq!(verified(&texts[second..].concat()).findings[0].trouble, Trouble::BeforeMissing);
+
+    let stand_in = forged("x", 0, all[second].before.as_deref().unwrap());
+    let trail = [&stand_in[..], &texts[second..].concat()].concat();
+    let found = verified(&trail);
+    assert!(found.is_broken(), "{found:?}");
+    assert_eq!((found.findings[0].number, found.findings[0].trouble), (2, Trouble::BeforeUnchecked));
+    // Who says that other vaults write there, too, cannot ask for more.
+    let keys = keys();
+    let mut verifier = Verifier::new(&keys).allow_foreign();
+    tokenvault::audit::read::pieces(&trail[..], |piece| verifier.take(piece)).unwrap();
+    let found = verifier.finish();
+    assert_eq!((found.is_broken(), found.count(Standing::Foreign)), (false, 1), "{found:?}");
+}
+
+/// A torn write leaves no whole line: what has no MAC was put there, whichever chain it names.
+#[tokio::test]
+async fn a_whole_line_without_a_mac_is_found() {
+    let trail = trail().await;
+    for chain in ["x", &lines(&trail)[0].chain] {
+        let forged =
+            format!(r#"{{"v":1,"time":"t","kind":"requests","chain":"{chain}","seq":0,"requests":["read by eve"]}}"#);
+        let found = verified(&[&trail[..], forged.as_bytes()].concat());
+        assert!(found.is_broken(), "{found:?}");
+        assert_eq!(found.findings[0].trouble, Trouble::Changed);
+        assert_eq!(found.count(Standing::Broken), usize::from(chain != "x"));
+        let torn = verified(&[&trail[..], &forged.as_bytes()[..forged.len() - 1]].concat());
+        assert_eq!((torn.is_broken(), torn.findings[0].trouble), (false, Trouble::Torn));
+    }
 }
 
 #[tokio::test]

@@ -168,9 +168,9 @@ async fn a_call_that_nobody_waits_for_leaves_a_line() {
     let recorder = recorder(Arc::new(sink.clone()), Mode::Required);
     let cx = context();
     let mut asking = Box::pin(recorder.record(
-        (&cx, tokenvault::operation::Operation::RotateKey, tokenvault::audit::recorder::Subject::All),
+        (&cx, tokenvault::operation::Operation::RotateKey, tokenvault::audit::facts::Subject::All),
         async |_| std::future::pending::<tokenvault::error::Result<()>>().await,
-        tokenvault::audit::recorder::facts_of,
+        tokenvault::audit::facts::facts_of,
     ));
     assert!(asking.as_mut().poll(&mut Poll::from_waker(Waker::noop())).is_pending());
     drop(asking);
@@ -194,7 +194,7 @@ async fn a_sink_that_went_away_is_opened_again_within_the_call() {
 /// Requests to a service are named, however many there were and however the call ended.
 #[tokio::test]
 async fn the_requests_of_a_call_that_failed_are_named_too() {
-    use tokenvault::audit::recorder::{Subject, facts_of};
+    use tokenvault::audit::facts::{Subject, facts_of};
     use tokenvault::error::Error;
     use tokenvault::operation::Operation;
 

@@ -43,15 +43,30 @@ fn every_command_that_touches_tokens_leaves_a_line() {
 }
 
 #[test]
+fn a_token_that_is_looked_up_by_its_user_and_then_refreshed_leaves_both_lines() {
+    let scene = Scene::new();
+    let alice = r#"{"user_name": "alice", "client_id": "c", "client_secret": "canary", "refresh_token": "canary-r",
+        "access_token": "canary-a", "expires_in": "4000000000000"}"#;
+    scene.done(&["save"], alice);
+    scene.done(&["token", "--user", "alice", "--provider", "http://127.0.0.1:9"], "");
+    let expected = ["find_token", "find_token_by_id"].map(|operation| (operation.to_owned(), "ok".to_owned()));
+    assert_eq!(scene.operations()[1..], expected);
+}
+
+#[test]
 fn a_copy_leaves_a_line_in_both_vaults_chains() {
     let scene = Scene::new();
     scene.save("alice");
     scene.done(&["init", "--make-key-file", "--store", "file:other.tv", "--key-file", "other.key"], "");
     scene.done(&["copy", "--from", "file:vault.tv", "--to", "file:other.tv", "--to-key-file", "other.key"], "");
     assert_eq!(scene.operations()[1..].to_vec(), vec![("copy".to_owned(), "ok".to_owned()); 2]);
-    let (out, _) = scene.ends(&["audit", "verify"], 4);
+    // Whether the other vault's lines are the ones that this vault's chain names, its key cannot tell.
+    let (out, err) = scene.ends(&["audit", "verify", "--allow-open"], 5);
+    assert!(out.contains("only a chain of another vault has") && err.contains("add --allow-foreign"), "{out}{err}");
+    let out = scene.done(&["audit", "verify", "--allow-foreign"], "");
     assert!(out.contains("3 chains: 2 intact, 0 open, 0 broken, 1 of another vault"), "{out}");
-    scene.ends(&["audit", "verify", "--allow-open"], 4);
+    let (out, _) = scene.ends(&["audit", "verify", "--store", "file:other.tv", "--key-file", "other.key"], 5);
+    assert!(out.contains("3 chains: 0 intact, 0 open, 1 broken, 2 of another vault"), "{out}");
 }
 
 #[test]
@@ -111,12 +126,13 @@ fn reads_that_did_not_come_through_the_vault_are_named() {
     let event = |request: &str| {
         format!(
             r#"{{"eventTime": "2026-11-22T17:20:00Z", "eventSource": "secretsmanager.amazonaws.com", "eventName": "GetSecretValue",
-            "requestID": "{request}", "requestParameters": {{"secretId": "prod/crm/token/tv1"}},
+            "requestID": "{request}", "requestParameters": {{"secretId": "prod/crm/index"}},
             "userIdentity": {{"arn": "arn:aws:iam::1:user/eve"}}}}"#
         )
     };
-    fs::write(scene.path("line"), r#"{"v":1,"time":"t","kind":"call","chain":"c","seq":0,"requests":["known"]}"#)
-        .unwrap();
+    let line = r#"{"v":1,"time":"t","kind":"call","operation":"get_tokens","requests":["known"],"chain":"c","seq":0"#;
+    fs::write(scene.path("line"), format!("{line},\"mac\":\"{}\"}}", "ab".repeat(32))).unwrap();
+    fs::write(scene.path("without-mac"), format!("{line}}}")).unwrap();
     fs::write(scene.path("events"), format!(r#"{{"Records": [{}, {}]}}"#, event("known"), event("strange"))).unwrap();
     fs::write(scene.path("known"), event("known")).unwrap();
     let asked = ["audit", "--from", "line", "--prefix", "prod/crm", "--cloudtrail"];
@@ -125,7 +141,20 @@ fn reads_that_did_not_come_through_the_vault_are_named() {
     assert!(err.contains("error: 1 read not in the audit trail"), "{err}");
     let none = scene.done(&[&asked[..], &["known"]].concat(), "");
     assert_eq!(none, "every read of the vault's secrets came through the vault\n");
+    let (_, err) = scene.ends(&[&asked[..], &["events"]].concat(), 1);
+    assert!(err.contains("note: held 2 events against the trail: 2 reads of the vault's secrets"), "{err}");
     scene.ends(&["audit", "--from", "line", "--cloudtrail", "known"], 2);
+    let other = scene.done(&["audit", "--from", "line", "--prefix", "prod", "--cloudtrail", "known"], "");
+    assert_eq!(other, "no read of the vault's secrets is among the events\n");
+    for nothing in ["", "{}"] {
+        fs::write(scene.path("nothing"), nothing).unwrap();
+        let (out, err) = scene.ends(&[&asked[..], &["nothing"]].concat(), 2);
+        assert!(out.is_empty() && err.contains("holds none") && err.contains("try: "), "{out}{err}");
+    }
+    // What has no MAC is no line of a trail, whatever it says.
+    scene.ends(&["audit", "--from", "without-mac", "--prefix", "prod/crm", "--cloudtrail", "known"], 1);
+    assert!(scene.done(&["audit", "--from", "line"], "").contains("get_tokens"));
+    assert_eq!(scene.done(&["audit", "--from", "without-mac"], ""), "no calls\n");
 }
 
 #[test]
@@ -153,6 +182,13 @@ fn a_trail_that_was_worked_on_is_told_by_the_exit_code() {
     scene.ends(&["audit", "verify", "--allow-open"], 0);
     let (out, _) = scene.ends(&["audit", "verify", "--format", "json"], 4);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["open"], 1);
+    // An emptied trail, and one that a log has put into JSON of its own.
+    let packed: String = text.lines().map(|line| format!("{}\n", serde_json::json!({ "log": line }))).collect();
+    for nothing in ["", &packed] {
+        write(nothing.as_bytes());
+        let (out, err) = scene.ends(&["audit", "verify", "--allow-open"], 1);
+        assert!(out.contains("0 chains") && err.contains("no line of an audit trail"), "{out}{err}");
+    }
     // Rotated: both files, in their order.
     let half = text.lines().take(4).map(str::len).sum::<usize>() + 4;
     fs::write(scene.path("first"), &whole[..half]).unwrap();

@@ -10,13 +10,29 @@
     reason = "clippy spares the bodies of tests, and not the functions that they share; the files are a test's own"
 )]
 
+mod asked;
 mod chains;
 mod closed;
+#[cfg(feature = "audit-cloudwatch")]
+mod cloudwatch;
+#[cfg(feature = "audit-cloudwatch")]
+mod cloudwatch_read;
 #[cfg(feature = "cli")]
 mod command;
+#[cfg(feature = "audit-cloudwatch")]
+mod emulated;
+#[cfg(feature = "audit-cloudwatch")]
+#[path = "../support/emulator.rs"]
+mod emulator;
 #[cfg(feature = "file")]
 mod files;
 mod hostile;
+mod leases;
+#[cfg(feature = "audit-cloudwatch")]
+#[path = "../support/logs.rs"]
+mod logs;
+mod lost;
+mod metrics;
 #[cfg(feature = "cli")]
 mod processes;
 #[cfg(feature = "cli")]

@@ -29,6 +29,7 @@ pub(crate) struct Told {
     pub(crate) script: Vec<Act>,
     pub(crate) always: Option<Act>,
     pub(crate) cannot_open: bool,
+    pub(crate) is_distant: bool,
     /// What was taken.
     pub(crate) bytes: Vec<u8>,
     pub(crate) writes: usize,
@@ -52,6 +53,13 @@ impl Scripted {
     pub(crate) fn then(script: &[Act]) -> Self {
         let sink = Self::default();
         sink.told.lock().unwrap().script = script.to_vec();
+        sink
+    }
+
+    /// As a service is.
+    pub(crate) fn distant() -> Self {
+        let sink = Self::default();
+        sink.told.lock().unwrap().is_distant = true;
         sink
     }
 
@@ -84,6 +92,10 @@ impl OpenSink for Scripted {
             return Err(Error::new(ErrorKind::Unavailable, "nobody opens it"));
         }
         Ok(Box::new(self.clone()))
+    }
+
+    fn is_distant(&self) -> bool {
+        self.told.lock().unwrap().is_distant
     }
 }
 

@@ -5,13 +5,16 @@
 //! commit, through whichever handle. The service promises no such thing (API reference, ListSecrets: "All Secrets Manager
 //! operations are eventually consistent"), so over AWS it holds for the handle that wrote, and for others once the service
 //! shows them the write. The promises of two handles, which all hand a write from one to the other, are therefore tried with
-//! handles that let the service's lag pass before each operation. What two processes do meanwhile is as stale as ever.
+//! handles that let the service's lag pass between a write's answer and what begins after it. What two processes do meanwhile
+//! is as stale as ever, and takes no longer: who has announced a record and takes ten seconds to make it may lose it.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use secrets_manager_simulator::clock::Timestamp;
 use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::settings::Settings;
@@ -50,7 +53,7 @@ async fn world(weather: Weather) -> World {
     println!("seed {seed}");
     let switches = if matches!(weather, Weather::Lossy) { Switches::default() } else { stale() };
     let world = World::new(Settings::new().seed(seed).switches(switches)).await;
-    pass(&world.simulator);
+    world.simulator.clock().advance(lag(&world.simulator));
     if !matches!(weather, Weather::Stale) {
         for fault in [Fault::new(Failure::ConnectionLost), Fault::new(Failure::TimedOut).after_effect()] {
             world.simulator.inject(fault.percent(4));
@@ -60,8 +63,8 @@ async fn world(weather: Weather) -> World {
 }
 
 /// Longer than any read may lag behind.
-fn pass(simulator: &Simulator) {
-    simulator.clock().advance(simulator.switches().read_lag + Duration::from_millis(1));
+fn lag(simulator: &Simulator) -> Duration {
+    simulator.switches().read_lag + Duration::from_millis(1)
 }
 
 pub(crate) async fn store(weather: Weather) -> Fresh<Arc<dyn TokenStore>> {
@@ -76,45 +79,62 @@ pub(crate) async fn backend(weather: Weather) -> Fresh<Arc<dyn Backend>> {
 
 pub(crate) async fn two_handles(weather: Weather) -> Fresh<Handles> {
     let world = world(weather).await;
+    let written = Arc::new(AtomicU64::default());
     let handle = |key| {
-        let patient = Patient { backend: world.backend(key), simulator: world.simulator.clone() };
-        Arc::new(patient) as Arc<dyn Backend>
+        let (backend, simulator) = (world.backend(key), world.simulator.clone());
+        Arc::new(Patient { backend, simulator, written: Arc::clone(&written) }) as Arc<dyn Backend>
     };
     Fresh::keeping((handle("one"), handle("two")), world)
 }
 
-/// Lets the service's lag pass before each operation.
+/// Lets the service's lag pass between the last write that was answered, by whichever handle, and what begins after it.
 #[derive(Debug)]
 struct Patient<B> {
     backend: B,
     simulator: Simulator,
+    /// When that was, in milliseconds.
+    written: Arc<AtomicU64>,
+}
+
+impl<B> Patient<B> {
+    fn wait(&self) {
+        let written = Timestamp::from_millis(self.written.load(Ordering::SeqCst));
+        self.simulator.clock().advance_to(written.after(lag(&self.simulator)));
+    }
+
+    fn noting<T>(&self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_ok() {
+            self.written.fetch_max(self.simulator.clock().now().as_millis(), Ordering::SeqCst);
+        }
+        outcome
+    }
 }
 
 #[async_trait]
 impl<B: Backend> Backend for Patient<B> {
     async fn read(&self, context: &Context, name: RecordName) -> Result<Answer<Option<Arc<Record>>>> {
-        pass(&self.simulator);
+        self.wait();
         self.backend.read(context, name).await
     }
 
     async fn resolve(&self, context: &Context, keys: &[LookupKey]) -> Result<Answer<Candidates>> {
-        pass(&self.simulator);
+        self.wait();
         self.backend.resolve(context, keys).await
     }
 
     async fn commit(&self, context: &Context, commit: Commit) -> Result<Answer<()>> {
-        pass(&self.simulator);
-        self.backend.commit(context, commit).await
+        self.wait();
+        self.noting(self.backend.commit(context, commit).await)
     }
 
     async fn list(&self, context: &Context) -> Result<Answer<Vec<Arc<Record>>>> {
-        pass(&self.simulator);
+        self.wait();
         self.backend.list(context).await
     }
 
     async fn clear(&self, context: &Context) -> Result<Answer<usize>> {
-        pass(&self.simulator);
-        self.backend.clear(context).await
+        self.wait();
+        self.noting(self.backend.clear(context).await)
     }
 }
 

@@ -47,6 +47,14 @@ pub(crate) async fn store(endpoint: String) -> Arc<dyn TokenStore> {
     Arc::new(Vault::new(backend(endpoint).await))
 }
 
+/// The vault with all layers around it.
+#[cfg(feature = "audit")]
+pub(crate) async fn all_layers(endpoint: String) -> tokenvault::conformance::Fresh<Arc<dyn TokenStore>> {
+    let prefix = made(&endpoint).await;
+    let backend = Arc::new(handle(&endpoint, &prefix));
+    crate::stack::stack(Arc::clone(&backend) as _, Some(backend), ()).await
+}
+
 pub(crate) async fn two_handles(endpoint: String) -> Handles {
     let prefix = made(&endpoint).await;
     (Arc::new(handle(&endpoint, &prefix)), Arc::new(handle(&endpoint, &prefix)))

@@ -23,6 +23,12 @@ pub(crate) fn is_full() -> bool {
     std::env::var("TOKENVAULT_SIMULATE").is_ok_and(|told| told == "full")
 }
 
+/// A size that the tester may have named in the environment.
+#[allow(clippy::disallowed_methods, reason = "as above")]
+pub(crate) fn told(variable: &str, else_this: usize) -> usize {
+    std::env::var(variable).map_or(else_this, |text| text.parse().expect("a whole number"))
+}
+
 /// A service that shows old states, answers empty pages and limits rates. It keeps no trail, which would not fit.
 pub(crate) fn strict(seed: u64) -> Settings {
     Settings::new().seed(seed).switches(Switches { trail: false, ..Switches::strict() })

@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "as above; the seed is printed")]
 
 mod adversarial;
+mod audit_key;
 mod bad_days;
 mod calls;
 mod copying;
@@ -13,6 +14,7 @@ mod crash;
 #[path = "../support/crowd.rs"]
 mod crowd;
 mod cut;
+mod doctor;
 mod emulated;
 #[path = "../support/emulator.rs"]
 mod emulator;
@@ -26,9 +28,12 @@ mod import;
 mod interleavings;
 mod kms_key;
 mod ledger;
+mod look;
 mod month;
 mod operator;
 mod orders;
+#[cfg(feature = "audit")]
+mod past_the_vault;
 mod quotas;
 mod races;
 mod recovery;
@@ -40,6 +45,9 @@ mod schedules;
 mod service;
 mod set_back;
 mod simulated;
+#[cfg(feature = "audit")]
+#[path = "../support/stack.rs"]
+mod stack;
 mod together;
 mod two_pages;
 mod upkeep;
@@ -71,7 +79,16 @@ async fn two_handles() -> Fresh<Handles> {
     Fresh::keeping((handle("one"), handle("two")), world)
 }
 
+#[cfg(feature = "audit")]
+async fn all_layers() -> Fresh<Arc<dyn TokenStore>> {
+    let world = World::new(Settings::new().seed(7)).await;
+    let backend = Arc::new(world.backend("one"));
+    stack::stack(Arc::clone(&backend) as _, Some(backend), world).await
+}
+
 tokenvault::conformance_tests!(over_the_simulator, store);
+#[cfg(feature = "audit")]
+tokenvault::conformance_tests!(all_layers_over_the_simulator, all_layers);
 tokenvault::backend_conformance_tests!(on_the_simulator, backend);
 tokenvault::shared_conformance_tests!(two_processes, two_handles);
 
@@ -108,6 +125,17 @@ macro_rules! on_emulator {
 }
 
 on_emulator!(localstack);
+
+#[cfg(feature = "audit")]
+mod all_layers_over {
+    mod localstack {
+        use crate::emulated::all_layers;
+        use crate::emulator::localstack::endpoint;
+
+        tokenvault::conformance_tests!(vaults, || all_layers(endpoint()));
+    }
+}
+
 // Second opinions. What is left out on them, and for which difference, stands in xtask/src/left_out.rs.
 on_emulator!(moto);
 on_emulator!(ministack);

@@ -18,7 +18,7 @@ use tokenvault::operation::Context;
 use tokenvault::pause::{Pause, Paused};
 use tokenvault::vault::Vault;
 
-/// The simulator's clock, as the vault reads it and waits by it: time passes at once.
+/// The simulator's clock, as the vault reads it and waits by it: time passes at once, and for all who wait meanwhile.
 #[derive(Clone, Debug)]
 pub(crate) struct Time(pub(crate) Simulator);
 
@@ -30,8 +30,13 @@ impl Clock for Time {
 
 impl Pause for Time {
     fn pause(&self, duration: Duration) -> Paused<'_> {
-        self.0.clock().advance(duration);
-        Box::pin(tokio::task::yield_now())
+        let clock = self.0.clock();
+        let until = clock.now().after(duration);
+        Box::pin(async move {
+            // Others begin their waits first: sixteen that wait a second each wait one second together.
+            tokio::task::yield_now().await;
+            clock.advance_to(until);
+        })
     }
 }
 
@@ -58,9 +63,14 @@ pub(crate) fn backend_by(
     clock: Arc<dyn Clock>,
     pause: Arc<dyn Pause>,
 ) -> SecretsManagerBackend {
+    backend_of(client(simulator, access_key), clock, pause)
+}
+
+/// The same, of a client of its own.
+pub(crate) fn backend_of(client: Client, clock: Arc<dyn Clock>, pause: Arc<dyn Pause>) -> SecretsManagerBackend {
     let options =
         SecretsManagerOptions { clock, pause, ..SecretsManagerOptions::new(Prefix::parse("test/vault").unwrap()) };
-    SecretsManagerBackend::new(client(simulator, access_key), options)
+    SecretsManagerBackend::new(client, options)
 }
 
 /// A simulated service with an empty vault on it.

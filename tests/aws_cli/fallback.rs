@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 use secrets_manager_simulator::error::ServiceError;
 use secrets_manager_simulator::faults::Fault;
@@ -15,6 +16,10 @@ const ALICE: &str =
 
 /// Runs the program over a vault with a copy. `away`: nobody listens where AWS should.
 fn run(scene: &Scene, arguments: &[&str], stdin: &str, away: bool, more: &str) -> Run {
+    feed(program(scene, arguments, away, more), stdin)
+}
+
+fn program(scene: &Scene, arguments: &[&str], away: bool, more: &str) -> Command {
     let mut command = scene.command(arguments);
     let copy = scene.path("a copy.tv").to_str().unwrap().replace(' ', "%20");
     command.env("TOKENVAULT_STORE", format!("aws:test/vault?fallback=file:{copy}{more}"));
@@ -23,9 +28,8 @@ fn run(scene: &Scene, arguments: &[&str], stdin: &str, away: bool, more: &str) -
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         command.env("AWS_ENDPOINT_URL", format!("http://{}", listener.local_addr().unwrap()));
         drop(listener);
-        return feed(command, stdin);
     }
-    feed(command, stdin)
+    command
 }
 
 fn done(scene: &Scene, arguments: &[&str], stdin: &str) -> String {
@@ -66,6 +70,25 @@ fn what_was_read_is_there_while_aws_is_away_and_nothing_is_written() {
     // What is deleted is gone from the copy as well.
     done(&scene, &["delete", id], "");
     run(&scene, &["get", id], "", true, "").assert_refused(4, &["AWS could not be reached"]);
+}
+
+#[test]
+fn a_process_that_starts_while_aws_is_away_leaves_lines_that_say_where_its_answer_came_from() {
+    let scene = with_key();
+    let id = done(&scene, &["save"], ALICE);
+    for is_away in [false, true] {
+        let mut command = program(&scene, &["get", id.trim()], is_away, "");
+        command.env("TOKENVAULT_AUDIT", format!("file:{}", scene.path("trail").display()));
+        let read = feed(command, "");
+        assert_eq!(read.exit, Some(0), "{}", read.stderr);
+    }
+    let trail = std::fs::read_to_string(scene.path("trail")).unwrap();
+    let sources: Vec<_> =
+        trail.lines().filter_map(|line| line.split_once("\"source\":\"")?.1.split('"').next()).collect();
+    assert_eq!(sources, ["store", "fallback"], "{trail}");
+    let verify = scene.command(&["audit", "verify", "--from", scene.path("trail").to_str().unwrap()]);
+    let verified = feed(verify, "");
+    assert_eq!(verified.exit, Some(0), "one key for both: {}{}", verified.stdout, verified.stderr);
 }
 
 #[test]

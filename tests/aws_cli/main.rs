@@ -3,14 +3,34 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 #![allow(clippy::indexing_slicing, reason = "as above")]
 
+#[path = "../support/at_once.rs"]
+mod at_once;
+#[cfg(feature = "audit-cloudwatch")]
+mod audit;
 mod bad_days;
+mod doctor;
+#[path = "../support/emulator.rs"]
+mod emulator;
 mod everyday;
 mod failures;
 mod fallback;
+mod journal;
 mod killed;
+#[cfg(feature = "audit-cloudwatch")]
+#[allow(dead_code, reason = "the tests of the audit trail use the rest of it")]
+#[path = "../support/logs.rs"]
+mod logs;
+#[cfg(feature = "audit-cloudwatch")]
+#[path = "../support/logs_server.rs"]
+mod logs_server;
+mod principal;
+#[path = "../support/provider.rs"]
+mod provider;
+mod refresh;
 mod scene;
 mod serverless;
 #[path = "../support/service.rs"]
 mod service;
+mod status;
 mod survey;
 mod upkeep;

@@ -51,7 +51,7 @@ fn a_vault_moves_to_another_key() {
     assert_done(
         &moved,
         &[
-            "the vault is under new: moved 2 secrets of 3 secrets",
+            "the vault is under new: moved 3 secrets of 4 secrets",
             "under old: 0 current values, 2 that an undelete needs, ",
             "old is needed to undelete tokens",
         ],

@@ -1,73 +1,12 @@
 //! The commands that ask the OAuth provider: token, login, and deletions that revoke. The provider is one of the test's own.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::process::Output;
-use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::at_once::run_at_once;
+use crate::provider::{Provider, in_seconds};
 use crate::scene::{Scene, Vault};
 
-/// Answers what it is told to, one request after another, on a free port of this machine. It ends with the test's process.
-struct Provider {
-    url: String,
-    answer: Arc<Mutex<(u16, &'static str)>>,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Provider {
-    fn start(answer: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (answer, asked) = (Arc::new(Mutex::new((200, answer))), Arc::new(Mutex::new(Vec::new())));
-        let shared = (Arc::clone(&answer), Arc::clone(&asked));
-        std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                serve(&mut connection.unwrap(), &shared.0, &shared.1);
-            }
-        });
-        Self { url, answer, asked }
-    }
-
-    fn answers(&self, status: u16, body: &'static str) {
-        *self.answer.lock().unwrap() = (status, body);
-    }
-
-    /// The requests so far, each as path, blank, body.
-    fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.asked.lock().unwrap())
-    }
-}
-
-fn serve(connection: &mut TcpStream, answer: &Mutex<(u16, &'static str)>, asked: &Mutex<Vec<String>>) {
-    let mut reader = BufReader::new(connection.try_clone().unwrap());
-    let (mut line, mut length) = (String::new(), 0);
-    reader.read_line(&mut line).unwrap();
-    let path = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).unwrap();
-        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        if header.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    asked.lock().unwrap().push(format!("{path} {}", String::from_utf8(body).unwrap()));
-    let (status, body) = *answer.lock().unwrap();
-    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
-}
-
 const GRANTED: &str = r#"{"access_token":"canary-new","expires_in":3600,"api_domain":"https://www.zohoapis.eu"}"#;
-
-fn in_seconds(seconds: i64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    (i64::try_from(now).unwrap() + seconds * 1000).to_string()
-}
 
 fn saved(scene: &Scene, user: &str, left: i64) -> String {
     let token = format!(
@@ -109,19 +48,15 @@ fn a_token_that_lives_is_printed_and_one_that_has_ended_is_refreshed_once() {
 }
 
 #[test]
-fn many_that_ask_at_once_make_one_refresh() {
+fn of_64_processes_that_ask_at_once_one_refreshes() {
     let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(GRANTED));
     let id = saved(&scene, "ada", -1);
-    let started: Vec<_> = (0..8)
-        .map(|_| {
-            let mut command = scene.command();
-            command.args(["token", "--provider", &provider.url, &id]);
-            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
-    for child in started {
-        assert_eq!(out(&child.wait_with_output().unwrap()), "canary-new");
-    }
+    let asking = || {
+        let mut command = scene.command();
+        command.args(["token", "--provider", &provider.url, &id]);
+        command
+    };
+    assert_eq!(run_at_once(64, 1, asking), ["canary-new"; 64]);
     assert_eq!(provider.asked().len(), 1);
 }
 

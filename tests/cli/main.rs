@@ -11,9 +11,14 @@
     reason = "clippy spares the bodies of tests, and not the functions that they share; the files are a test's own"
 )]
 
+#[path = "../support/at_once.rs"]
+mod at_once;
 mod case;
 mod grants;
+mod looks;
 mod pipes;
+#[path = "../support/provider.rs"]
+mod provider;
 mod scene;
 #[cfg(target_os = "linux")]
 mod terminal;
@@ -31,7 +36,7 @@ macro_rules! files {
     };
 }
 
-files!(bad_json, bad_vaults, config, delete, find, init, keys, list, manual, save, transfer, upkeep);
+files!(bad_json, bad_vaults, config, delete, doctor, find, init, keys, list, manual, save, status, transfer, upkeep);
 
 fn run(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli").join(name).with_extension("toml");

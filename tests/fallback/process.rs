@@ -27,7 +27,10 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new() -> Self {
-        let scene = Scene::new();
+        Self::in_scene(Scene::new())
+    }
+
+    pub(crate) fn in_scene(scene: Scene) -> Self {
         let clock = || Arc::clone(&scene.time) as _;
         let vault = Arc::new(Vault::with_clock(Arc::clone(&scene.fallback) as _, clock()));
         let layer = Unsaved::new(vault, Arc::clone(&scene.fallback));

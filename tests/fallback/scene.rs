@@ -33,9 +33,13 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
+        Self::over(Arc::new(MemoryBackend::new()))
+    }
+
+    pub(crate) fn over(store: Arc<dyn Backend>) -> Self {
         let time = Arc::new(Hourglass::new());
-        let scripted = || Arc::new(Scripted::new(Arc::new(MemoryBackend::new()), Arc::clone(&time)));
-        let (store, copy) = (scripted(), scripted());
+        let scripted = |inner| Arc::new(Scripted::new(inner, Arc::clone(&time)));
+        let (store, copy) = (scripted(store), scripted(Arc::new(MemoryBackend::new()) as _));
         let fallback = opened(&time, &store, &copy, "the store").unwrap();
         Self { time, store, copy, fallback }
     }

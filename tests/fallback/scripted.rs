@@ -22,6 +22,8 @@ pub(crate) enum Fate {
     Done,
     /// Done at once, and answered after this time.
     Late(Duration),
+    /// Neither done nor answered.
+    Never,
     /// Not done.
     Fails(ErrorKind),
     /// Done, and answered with a failure: nobody knows.
@@ -34,13 +36,14 @@ pub(crate) struct Scripted {
     time: Arc<Hourglass>,
     script: Mutex<VecDeque<Fate>>,
     otherwise: Mutex<Fate>,
+    commits: Mutex<Option<Fate>>,
     calls: Mutex<Vec<&'static str>>,
 }
 
 impl Scripted {
     pub(crate) fn new(inner: Arc<dyn Backend>, time: Arc<Hourglass>) -> Self {
-        let (script, otherwise, calls) = (Mutex::default(), Mutex::new(Fate::Done), Mutex::default());
-        Self { inner, time, script, otherwise, calls }
+        let (script, otherwise, commits) = (Mutex::default(), Mutex::new(Fate::Done), Mutex::default());
+        Self { inner, time, script, otherwise, commits, calls: Mutex::default() }
     }
 
     /// What becomes of the next calls, one after the other.
@@ -55,6 +58,11 @@ impl Scripted {
         *self.otherwise.lock().unwrap() = fate;
     }
 
+    /// What becomes of every commit that [`next`](Self::next) does not speak of, until it is told otherwise.
+    pub(crate) fn commits(&self, fate: Option<Fate>) {
+        *self.commits.lock().unwrap() = fate;
+    }
+
     /// The calls since this was last asked for.
     pub(crate) fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut *self.calls.lock().unwrap())
@@ -67,10 +75,12 @@ impl Scripted {
     ) -> Result<Answer<T>> {
         self.calls.lock().unwrap().push(call);
         let fate = self.script.lock().unwrap().pop_front();
-        let fate = fate.unwrap_or(*self.otherwise.lock().unwrap());
+        let of_commits = self.commits.lock().unwrap().filter(|_| call == "commit");
+        let fate = fate.or(of_commits).unwrap_or(*self.otherwise.lock().unwrap());
         let failed = |kind| Error::new(kind, format!("as it was told: {kind:?}")).with_store(self);
         match fate {
             Fate::Done => work.await,
+            Fate::Never => std::future::pending().await,
             Fate::Fails(kind) => Err(failed(kind)),
             Fate::Lost(kind) => work.await.and(Err(failed(kind))),
             Fate::Late(duration) => {

@@ -4,7 +4,7 @@ use crate::imports::Import;
 
 /// The floors from the top down, and the rooms on each; rooms of one floor do not know each other. The deepest name
 /// that fits is a module's room. Inside a room the rule is that there is no circle.
-const FLOORS: [&[&str]; 23] = [
+const FLOORS: [&[&str]; 24] = [
     &["main", "fuzzing"],
     &["cli"],
     &["open"],
@@ -12,6 +12,7 @@ const FLOORS: [&[&str]; 23] = [
     &["conformance", "copy", "import", "layer", "undelete"],
     &["vault"],
     &["provider"],
+    &["metrics"],
     &["audit", "claims", "turns"],
     &["intake", "matching", "merging"],
     &["backend::fallback", "backend::file", "backend::memory", "backend::secrets_manager"],

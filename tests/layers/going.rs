@@ -13,6 +13,12 @@ impl<'a, T> Going<'a, T> {
         going
     }
 
+    /// Not begun yet.
+    #[allow(dead_code, reason = "not every test that has this needs it")]
+    pub(crate) fn unsure(work: impl Future<Output = T> + 'a) -> Self {
+        Self(Box::pin(work))
+    }
+
     /// Goes on as far as it can.
     pub(crate) fn step(&mut self) -> Option<T> {
         match self.0.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

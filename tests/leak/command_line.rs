@@ -57,7 +57,7 @@ impl Shell {
         command.args(args).env_clear().current_dir(self.folder.path());
         command.env("HOME", self.path("home")).env("TMPDIR", self.folder.path()).env("TOKENVAULT_LOG", self.log);
         command.env("TOKENVAULT_STORE", "file:vault.tv").env("TOKENVAULT_PASSPHRASE_FILE", self.path("passphrase-0"));
-        command.env("TOKENVAULT_AUDIT", "file:audit.jsonl");
+        command.env("TOKENVAULT_AUDIT", "file:audit.jsonl").env("TOKENVAULT_METRICS", "emf");
         command
     }
 
@@ -257,6 +257,11 @@ fn in_and_out(shell: &Shell) {
 
 fn upkeep(shell: &Shell) {
     shell.done(&["verify"], "");
+    for format in ["table", "json"] {
+        shell.done(&["--format", format, "status"], "");
+        shell.done(&["--format", format, "doctor"], "");
+        shell.refused(&["--format", format, "status", "--quick", shell.text(Field::AccessToken)], "");
+    }
     shell.done(&["rotate-key"], "");
     shell.done(&["backup", "backup.tv"], "");
     let mut command = shell.command(&[&["change-passphrase"][..], &CHEAP].concat());
@@ -272,7 +277,7 @@ fn upkeep(shell: &Shell) {
     shell.done(&["save"], &shell.json().replace(shell.text(Field::ExpiresIn), "1999999999999"));
     bytes[300] ^= 1;
     write(&shell.path("damaged.tv"), &bytes);
-    for command in [&["list"][..], &["verify"], &["rotate-key"]] {
+    for command in [&["list"][..], &["verify"], &["rotate-key"], &["status"], &["doctor"]] {
         shell.refused(&[&["--store", "file:damaged.tv"], command].concat(), "");
     }
 }

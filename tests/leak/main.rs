@@ -11,6 +11,10 @@ mod command_line;
 mod memory;
 mod printed;
 #[cfg(feature = "aws")]
+#[allow(dead_code, reason = "the tests of the command line use the rest of it")]
+#[path = "../support/provider.rs"]
+mod provider;
+#[cfg(feature = "aws")]
 #[path = "../support/service.rs"]
 mod service;
 #[cfg(feature = "aws")]

@@ -7,6 +7,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
+use tokenvault::audit::facts::{Facts, Subject};
+use tokenvault::audit::keys::Keys;
+use tokenvault::audit::line::Ending;
+use tokenvault::audit::query::{Calls, Filter};
+use tokenvault::audit::read::pieces;
+use tokenvault::backend::audit_key::AuditKey;
 use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
 use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::backend::{Backend, Change, Claim, Commit};
@@ -183,6 +189,7 @@ async fn values(scene: &Scene, vault: &Vault) {
     for thing in printables {
         printed.debug(thing);
     }
+    audit_values(scene);
     assert!(!String::from_utf8_lossy(&printed.bytes()[before..]).contains(&digits), "guessed names can be hashed");
     let other = token.clone().with(Field::AccessToken, "another");
     assert!(std::panic::catch_unwind(|| assert_eq!(token.fields(), other.fields())).is_err());
@@ -220,6 +227,43 @@ async fn refusals(scene: &Scene, vault: &Vault) {
     printed.error(vault.save_token(&cx, &mut ambiguous).await);
     vault.delete_token(&cx, &id).await.unwrap();
     printed.error(vault.save_token(&cx, &mut stored).await);
+}
+
+/// What an audit trail is made of and read into: an id may be anything, a secret too.
+fn audit_values(scene: &Scene) {
+    let (id, user) = (scene.text(Field::AccessToken), scene.text(Field::UserName));
+    let mut facts = Facts::of(Ending::Ok);
+    (facts.token, facts.user) = (Some(id), Some(user));
+    let keys = Keys::derive(&AuditKey::new(&[7; 32])).unwrap();
+    let mut filter = Filter::default();
+    filter.set_token(id, Some(&keys));
+    filter.set_user(user, Some(&keys));
+    let start = r#"{"v":1,"time":"t","kind":"call","operation":"find_token","outcome":"ok""#;
+    let [written_id, written_user] = [id, user].map(serde_json::Value::from);
+    let line = format!(
+        r#"{start},"token":{written_id},"user":{written_user},"chain":"c","seq":0,"mac":"{}"}}"#,
+        "ab".repeat(32)
+    );
+    let mut calls = Calls::default();
+    let before = scene.printed.bytes().len();
+    pieces(line.as_bytes(), |piece| {
+        scene.printed.debug(&piece);
+        scene.printed.debug(&piece.line().unwrap());
+        calls.take_piece(piece);
+    })
+    .unwrap();
+    let subjects = [Subject::All, Subject::Id(id), Subject::Token { id: Some(id), user: Some(user) }];
+    let printables: [&dyn Debug; 4] = [&subjects, &facts, &filter, &calls];
+    for thing in printables {
+        scene.printed.debug(thing);
+    }
+    let said = String::from_utf8(scene.printed.bytes()[before..].to_vec()).unwrap();
+    assert!(said.contains("find_token") && said.contains("Filter"), "{said}");
+    for text in [id, user] {
+        let core: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+        let numbers = core.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+        assert!(!said.contains(&core) && !said.contains(&numbers), "{said}");
+    }
 }
 
 /// A vault's file under wrong keys, torn, damaged, rotated and copied.

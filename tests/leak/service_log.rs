@@ -2,6 +2,7 @@
 //! is told in clear: names, tags, descriptions, and whatever else CloudTrail writes down.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ use tempfile::TempDir;
 use tokenvault::fields::Field;
 
 use crate::canary::{self, Wanted};
+use crate::provider::Provider;
 use crate::service::Service;
+use crate::write;
 
 struct Scene {
     folder: TempDir,
@@ -53,20 +56,47 @@ impl Scene {
         Wanted::new(secrets.chain([self.secret_key.as_str()]))
     }
 
-    /// Runs a command, and looks at all that it logs and says.
+    /// Runs a command, and looks at all that it logs and says, metrics among it.
     fn run(&self, args: &[&str], input: &str) -> Output {
+        let output = self.run_at("aws:test/vault", args, input, false);
+        self.secrets().assert_not_in(&output.stdout, &format!("standard output of {}", args[0]));
+        output
+    }
+
+    fn run_at(&self, store: &str, args: &[&str], input: &str, is_away: bool) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenvault"));
         command.args(args).env_clear().current_dir(self.folder.path()).env("HOME", self.folder.path().join("home"));
-        command.env("TOKENVAULT_LOG", "trace").env("TOKENVAULT_STORE", "aws:test/vault");
+        command.env("TOKENVAULT_LOG", "trace").env("TOKENVAULT_STORE", store);
+        command.env("TOKENVAULT_AUDIT", "file:trail").env("TOKENVAULT_METRICS", "emf");
+        command.env("TOKENVAULT_KEY_FILE", self.folder.path().join("key"));
         self.service.dress(&mut command, self.folder.path(), &self.secret_key);
+        if is_away {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            command.env("AWS_ENDPOINT_URL", format!("http://{}", listener.local_addr().unwrap()));
+        }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let log = String::from_utf8_lossy(&output.stderr);
-        assert!(log.contains("TRACE") && log.contains("aws_smithy_runtime"), "{} logs all there is", args[0]);
+        let is_logged = log.contains("TRACE") && log.contains("aws_smithy_runtime");
+        assert!(is_logged || store.starts_with("file:"), "{} logs all there is", args[0]);
         self.all().assert_not_in(&output.stderr, &format!("the log of {}", args[0]));
-        self.secrets().assert_not_in(&output.stdout, &format!("standard output of {}", args[0]));
         output
+    }
+
+    /// Ids are what its lines are asked for by; they name no user.
+    fn assert_trail_is_clean(&self) {
+        let trail = std::fs::read(self.folder.path().join("trail")).unwrap();
+        assert!(trail.len() > 1000);
+        let texts = self.texts.iter().filter(|(field, _)| *field != Field::ExpiresIn).map(|(_, text)| text.as_str());
+        Wanted::new(texts.chain([self.secret_key.as_str()])).assert_not_in(&trail, "the audit trail");
+    }
+
+    /// A command that has to succeed, and shows nothing but what was asked for.
+    fn shows(&self, field: Field, args: &[&str]) {
+        let output = self.run_at("aws:test/vault", args, "", false);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), self.text(field));
     }
 
     fn done(&self, args: &[&str], input: &str) {
@@ -83,6 +113,10 @@ impl Scene {
         self.done(&["find", "--user", self.text(Field::UserName)], "");
         self.done(&["get", &self.id], "");
         self.done(&["list"], "");
+        for format in ["table", "json"] {
+            self.done(&["status", "--format", format], "");
+            self.done(&["doctor", "--format", format], "");
+        }
         self.done(&["delete", &self.id], "");
         self.done(&["save"], &self.json());
         self.done(&["delete-all", "--yes"], "");
@@ -97,7 +131,75 @@ impl Scene {
 
 #[test]
 fn over_aws_nothing_that_is_logged_holds_a_secret() {
-    Scene::new().live();
+    let scene = Scene::new();
+    scene.live();
+    scene.assert_trail_is_clean();
+}
+
+/// What asks the provider, and what takes tokens from one place to another.
+#[test]
+fn over_aws_no_grant_and_no_move_shows_a_secret() {
+    let scene = Scene::new();
+    let given = json!({ "access_token": scene.text(Field::AccessToken), "refresh_token": scene.text(Field::RefreshToken),
+        "expires_in": 3600 });
+    let provider = Provider::start(given.to_string().leak());
+    let at = ["--provider", &provider.url];
+    let (user, client) = (scene.text(Field::UserName), scene.text(Field::ClientId));
+    write(&scene.folder.path().join("client-secret"), scene.text(Field::ClientSecret).as_bytes());
+    scene.done(&["init"], "");
+    let login = ["login", "--user", user, "--client-id", client, "--client-secret-file", "client-secret"];
+    let signed_in = scene.run(&[&login[..], &at].concat(), scene.text(Field::GrantToken));
+    let id = String::from_utf8(signed_in.stdout).unwrap().trim().to_owned();
+    scene.shows(Field::AccessToken, &[&["token", "--user", user][..], &at].concat());
+    // One that has ended is refreshed.
+    let ended = json!({ "id": id, "access_token": "another", "expires_in": "1700000000000" });
+    scene.done(&["save"], &ended.to_string());
+    scene.shows(Field::AccessToken, &[&["token", &id][..], &at].concat());
+    assert!(provider.asked().len() >= 2, "the code was exchanged, and the token refreshed");
+    let made = scene.run_at("file:other.tv", &["init", "--make-key-file", "--key-file", "other.key"], "", false);
+    assert!(made.status.success());
+    scene.done(&["copy", "--from", "aws:test/vault", "--to", "file:other.tv", "--to-key-file", "other.key"], "");
+    scene.done(&[&["delete", &id, "--revoke"][..], &at].concat(), "");
+    scene.done(&["undelete", &id], "");
+    scene.done(&[&["delete-all", "--yes", "--revoke"][..], &at].concat(), "");
+    scene.done(&["delete-all", "--yes", "--purge"], "");
+    scene.assert_trail_is_clean();
+}
+
+/// With a copy and a journal, on both sides of a cut, to a write that does not stand.
+#[test]
+fn no_log_of_the_journal_holds_a_secret() {
+    let scene = Scene::new();
+    write(&scene.folder.path().join("key"), &[7; 32]);
+    scene.done(&["init"], "");
+    let path = |name: &str| scene.folder.path().join(name).to_str().unwrap().to_owned();
+    let store = format!("aws:test/vault?fallback=file:{}&journal=file:{}", path("copy.tv"), path("journal.tv"));
+    let run = |args: &[&str], input: &str, is_away: bool| {
+        let output = scene.run_at(&store, args, input, is_away);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        scene.secrets().assert_not_in(&output.stdout, &format!("standard output of {}", args[0]));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["save"], &scene.json(), false);
+    run(&["list"], "", false);
+    let ending = |end: &str| scene.json().replace(scene.text(Field::ExpiresIn), end);
+    run(&["save"], &ending("2000000000001"), true);
+    run(&["get", &scene.id], "", true);
+    for format in ["table", "json"] {
+        run(&["status", "--format", format], "", true);
+    }
+    // Somebody who knows of no journal has saved one that ends later.
+    scene.done(&["save"], &ending("2000000900000"));
+    for format in ["table", "json"] {
+        assert!(!run(&["conflicts", "--format", format], "", false).is_empty());
+        run(&["status", "--format", format], "", false);
+        run(&["doctor", "--format", format], "", false);
+    }
+    for name in ["copy.tv", "journal.tv"] {
+        let bytes = std::fs::read(scene.folder.path().join(name)).unwrap();
+        scene.all().assert_not_in(&bytes, name);
+    }
+    scene.assert_trail_is_clean();
 }
 
 #[test]

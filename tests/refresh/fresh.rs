@@ -241,6 +241,43 @@ async fn a_refreshed_token_is_saved_before_it_is_answered_however_long_that_take
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refreshed_token_that_is_not_saved_goes_first_at_the_next_call() {
+    // Given up while it waits for the store, or for the next attempt; and not saved at all of the attempts.
+    for patience in [SECOND + SECOND / 2, 6 * SECOND, 600 * SECOND] {
+        let fleet = Fleet::new(memory(), Duration::ZERO).await;
+        let provider = Scripted::new(&fleet, &[Reply::Rotates]);
+        let process = fleet.process();
+        let away = Arc::new(Away { inner: Arc::clone(&process.store), saves_lost: AtomicUsize::new(100) });
+        let clock = Arc::clone(&process.clock);
+        let refresher =
+            Refresher::new(Arc::clone(&away) as _, Arc::clone(&provider) as _, clock, Arc::new(SystemPause));
+        let given_up = tokio::time::timeout(patience, fresh(&refresher, &fleet.id)).await;
+        assert!(matches!(given_up, Err(_) | Ok(Err(ErrorKind::Unavailable))));
+        assert_eq!(fresh(&refresher, &fleet.id).await.unwrap_err(), ErrorKind::Unavailable, "still out of reach");
+        away.saves_lost.store(0, Ordering::SeqCst);
+        let token = fresh(&refresher, &fleet.id).await.unwrap();
+        assert_eq!((text(&token).as_str(), token.get(RefreshToken).unwrap().expose()), ("fresh 1", "refresh 1"));
+        assert_eq!(provider.asked(), 1);
+        assert!(!format!("{refresher:?}").contains("fresh 1"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refreshed_token_of_one_that_was_deleted_meanwhile_is_forgotten() {
+    let fleet = Fleet::new(memory(), Duration::ZERO).await;
+    let provider = Scripted::new(&fleet, &[Reply::Rotates]);
+    let process = fleet.process();
+    let away = Arc::new(Away { inner: Arc::clone(&process.store), saves_lost: AtomicUsize::new(8) });
+    let clock = Arc::clone(&process.clock);
+    let refresher = Refresher::new(Arc::clone(&away) as _, Arc::clone(&provider) as _, clock, Arc::new(SystemPause));
+    assert_eq!(fresh(&refresher, &fleet.id).await.unwrap_err(), ErrorKind::Unavailable);
+    assert!(process.store.delete_token(&Context::new(), &fleet.id).await.unwrap().value);
+    for _ in 0..2 {
+        assert!(refresher.fresh_token(&Context::new(), &fleet.id).await.unwrap().value.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_grant_is_exchanged_for_its_first_tokens() {
     let fleet = Fleet::new(memory(), LIFETIME).await;
     let provider = Scripted::new(&fleet, &[Reply::Rotates]);

@@ -8,6 +8,7 @@ mod fleet;
 #[cfg(feature = "provider")]
 mod fresh;
 mod holder;
+mod slow;
 mod waiting;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 use secrets_manager_simulator::http::server::Server;
@@ -27,16 +28,21 @@ impl Service {
     }
 
     pub(crate) fn of(settings: Settings) -> Self {
-        let simulator = Simulator::new(settings);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let bound = Server::bind(simulator.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let server = runtime.block_on(bound).unwrap();
-        let address = server.address();
-        let (stop, stopped) = oneshot::channel();
+        Self::over(Simulator::new(settings))
+    }
+
+    /// One that is there already.
+    pub(crate) fn over(simulator: Simulator) -> Self {
+        let ((stop, stopped), (told, address), served) = (oneshot::channel(), channel(), simulator.clone());
         let thread = std::thread::spawn(move || {
-            runtime.block_on(server.run(async { drop(stopped.await) })).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = Server::bind(served, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+                told.send(server.address()).unwrap();
+                server.run(async { drop(stopped.await) }).await.unwrap();
+            });
         });
-        Self { simulator, address, stop: Some(stop), thread: Some(thread) }
+        Self { simulator, address: address.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
     }
 
     /// Where it listens.

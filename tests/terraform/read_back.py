@@ -33,7 +33,6 @@ def application(prefix, key):
         "secretsmanager:GetSecretValue": (own, None),
         "secretsmanager:PutSecretValue": (own, None),
         "secretsmanager:RestoreSecret": (own, None),
-        "secretsmanager:UpdateSecretVersionStage": (own, None),
         "secretsmanager:DeleteSecret": (own, NO_PURGE),
         "secretsmanager:BatchGetSecretValue": ("*", None),
         "kms:Decrypt": (key, sealed),

@@ -36,6 +36,10 @@ cargo xtask emulators [--check] [localstack] [moto] [ministack]
     --check only installs what they need, and says what is missing
 cargo xtask bench [ARGUMENT..]
     the speed of the vault and of its peers, then the figures; arguments go to the former
+cargo xtask bench cache
+    the cache beside the crate of AWS, and their tables in the README
+cargo xtask bench month [USERS [DAYS]]
+    a simulated fleet for so long (10000 users, 30 days), and its plot; hours, at that size
 cargo xtask figures [ARGUMENT..]
     the table and the plot of the README, from what bench measured";
 

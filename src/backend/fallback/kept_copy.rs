@@ -6,6 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
+use zeroize::Zeroizing;
+
+use crate::backend::audit_key::AuditKey;
 use crate::backend::fallback::mark::Mark;
 use crate::backend::{Backend, Candidates, Change, Commit};
 use crate::clock::Timestamp;
@@ -14,6 +18,7 @@ use crate::identity::{RecordName, Version};
 use crate::lookup::LookupKey;
 use crate::operation::Context;
 use crate::record::Record;
+use crate::secret::SecretText;
 
 /// How often a change of the copy is tried that others get ahead of.
 const MAX_ROUNDS: usize = 64;
@@ -139,6 +144,26 @@ impl KeptCopy {
                 }
             }
             if edits.is_empty() || self.change(edits, &mark).await? {
+                return Ok(());
+            }
+        }
+        Err(overtaken())
+    }
+
+    /// The key of the store's audit trail, where the copy has it.
+    pub(super) async fn audit_key(&self) -> Result<Option<AuditKey>> {
+        let Some(text) = self.own_mark().await?.and_then(|mark| mark.audit_key) else { return Ok(None) };
+        let mut key = Zeroizing::new([0; AuditKey::LEN]);
+        let is_read = HEXLOWER.decode_mut(text.expose().as_bytes(), key.as_mut_slice()) == Ok(AuditKey::LEN);
+        Ok(is_read.then(|| AuditKey::new(&key)))
+    }
+
+    /// Takes it over.
+    pub(super) async fn keep_audit_key(&self, key: &AuditKey) -> Result<()> {
+        let text = SecretText::new(&Zeroizing::new(HEXLOWER.encode(key.expose())));
+        for _ in 0..MAX_ROUNDS {
+            let Some(mark) = self.own_mark().await? else { return Ok(()) };
+            if self.change(Vec::new(), &Mark { audit_key: Some(text.clone()), ..mark }).await? {
                 return Ok(());
             }
         }

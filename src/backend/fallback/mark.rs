@@ -5,13 +5,17 @@ use std::sync::Arc;
 use crate::backend::Change;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::fields::Fields;
+use crate::fields::{Field, Fields};
 use crate::identity::{Lineage, RecordName, Version};
 use crate::record::{Record, Writer};
+use crate::secret::SecretText;
 
 /// Begins the entry that names the store. No id that can be stored has a control character in it, so nobody asks for one
 /// of these.
 const OF: &str = "copy of\u{1f}";
+
+/// Where the key of the audit trail is: in a field that nothing is found by.
+const AUDIT_KEY: Field = Field::ClientSecret;
 
 /// Begins the name of a record that is gone.
 const GONE: &str = "gone\u{1f}";
@@ -31,6 +35,8 @@ pub(super) struct Mark {
     pub(super) of: Arc<str>,
     /// What was taken out since the copy was completed: a list that began before may still show it.
     pub(super) gone: Vec<RecordName>,
+    /// The key of the store's audit trail, in hexadecimal digits.
+    pub(super) audit_key: Option<SecretText>,
 }
 
 impl Mark {
@@ -42,7 +48,7 @@ impl Mark {
     /// `Unavailable` where the system has no randomness to give.
     pub(super) fn first(of: &Arc<str>) -> Result<Self> {
         let (version, beginning) = (Version::first()?, Lineage::first()?);
-        Ok(Self { version, beginning, as_of: None, of: Arc::clone(of), gone: Vec::new() })
+        Ok(Self { version, beginning, as_of: None, of: Arc::clone(of), gone: Vec::new(), audit_key: None })
     }
 
     pub(super) fn read(record: &Record) -> Self {
@@ -53,6 +59,7 @@ impl Mark {
             as_of: Some(record.saved_at).filter(|at| *at != Timestamp::default()),
             of: entries(OF).next().map(Arc::from).unwrap_or_default(),
             gone: entries(GONE).filter_map(RecordName::parse).collect(),
+            audit_key: record.fields.get(AUDIT_KEY).cloned(),
         }
     }
 
@@ -72,10 +79,12 @@ impl Mark {
     pub(super) fn replacing(&self, old: Option<Version>) -> Result<Change> {
         let version = old.map_or(Ok(self.version), |old| old.next())?;
         let gone = self.gone.iter().map(|name| format!("{GONE}{name}"));
+        let mut fields = Fields::new();
+        fields.set(AUDIT_KEY, self.audit_key.clone());
         let record = Record {
             name: Self::NAME,
             version,
-            fields: Arc::new(Fields::new()),
+            fields: Arc::new(fields),
             ids: std::iter::once(format!("{OF}{}", self.of)).chain(gone).map(Arc::from).collect(),
             lineage: self.beginning,
             first_refresh: None,

@@ -2,7 +2,7 @@
 //!
 //! The copy is a backend of its own, as a rule an encrypted file. It holds the store's records as they are, so a token that
 //! is read from it remembers the same record, version and sign-in, and beside them a mark: of which store it is a
-//! copy, and as of when.
+//! copy, as of when, and the key of its audit trail.
 
 use std::fmt;
 use std::io;
@@ -24,6 +24,9 @@ use crate::operation::{Answer, Context, Source};
 use crate::pause::within;
 use crate::record::Record;
 
+pub mod audit_key;
+pub mod copy_seen;
+pub mod journal;
 mod kept_copy;
 mod mark;
 pub mod options;
@@ -225,6 +228,25 @@ impl FallbackBackend {
             // Told of there; and nothing was written that anybody could miss.
             _ = self.forget().await;
         }
+    }
+
+    /// Whether the store refused a read, and has answered none since: what is kept of it is nobody's to see.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.state().is_refused
+    }
+
+    /// As of when the copy is, where it may answer.
+    pub(crate) async fn usable_as_of(&self) -> Option<Timestamp> {
+        let mark = self.copy.mark().await.ok().flatten().filter(|mark| self.is_usable(Some(mark)));
+        mark.and_then(|mark| mark.as_of)
+    }
+
+    /// As of when the copy is, however old that is.
+    ///
+    /// # Errors
+    /// As the copy has them.
+    pub async fn as_of(&self) -> Result<Option<Timestamp>> {
+        Ok(self.copy.mark().await?.and_then(|mark| mark.as_of))
     }
 
     /// Whether the store was out of reach a moment ago.

@@ -10,11 +10,13 @@ use crate::backend::directory::Directory;
 use crate::backend::fallback::FallbackBackend;
 use crate::backend::fallback::question::{All, Found, Named};
 use crate::backend::{Backend, Candidates, Change, Claim, Commit};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::RecordName;
+use crate::identity::{RecordName, Version};
 use crate::lookup::LookupKey;
 use crate::operation::{Answer, Context, Source};
-use crate::record::Record;
+use crate::record::{Record, Writer};
+use crate::token::OAuthToken;
 
 /// Records in memory over those of a fallback's copy. The store is never asked. Where the copy may not answer, there are
 /// those in memory alone; so that something is not here says nothing.
@@ -76,6 +78,24 @@ impl Pending {
         }
         true
     }
+}
+
+/// The record that a token was handed out from, as far as the token remembers it.
+pub(crate) fn came_from(token: &OAuthToken) -> Option<Record> {
+    let base = token.base()?;
+    let brought = token.id().filter(|id| RecordName::parse(id).is_none());
+    Some(Record {
+        name: base.record,
+        version: Version::first().ok()?,
+        fields: Arc::clone(&base.seen),
+        ids: brought.map(Arc::from).into_iter().collect(),
+        lineage: base.lineage,
+        first_refresh: None,
+        created_at: Timestamp::default(),
+        saved_at: Timestamp::default(),
+        writer: Writer::Save,
+        lease: None,
+    })
 }
 
 fn answer<T>(value: T) -> Answer<T> {

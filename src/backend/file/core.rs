@@ -190,8 +190,7 @@ impl Core {
         loop {
             let file = Arc::clone(&self.state().file);
             if kind == LockKind::Exclusive && !file.is_writable() {
-                return Err(Error::new(ErrorKind::PermissionDenied, "the vault can be read but not written")
-                    .with_hint("check the file's owner and mode, and whether its disk is mounted read-only"));
+                return Err(read_only());
             }
             let before = waited;
             let taken = opening::wait_for_lock(&*file, kind, wait, &mut waited);
@@ -325,6 +324,11 @@ fn ignore_tail(state: &mut State, bytes: u64, len: u64, known: Option<(u64, Vec<
     }
     tracing::warn!(bytes, "the vault ends in a write that did not come to its end; the next writer cuts it off");
     Ok(())
+}
+
+pub(super) fn read_only() -> Error {
+    Error::new(ErrorKind::PermissionDenied, "the vault can be read but not written")
+        .with_hint("check the file's owner and mode, and whether its disk is mounted read-only")
 }
 
 /// A vault was there: whatever lies in its place now is not a matter of a wrong path.

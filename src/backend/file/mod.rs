@@ -32,6 +32,7 @@ mod append;
 mod core;
 mod create;
 mod disk;
+mod examine;
 mod frame;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
@@ -50,15 +51,18 @@ mod rewrite;
 mod scan;
 mod sealing;
 mod state;
+mod status;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod writer;
 
+pub use crate::backend::file::examine::Examination;
 pub use crate::backend::file::key_source::KeySource;
 #[cfg(feature = "cli")]
 pub(crate) use crate::backend::file::key_source::read_secret;
 pub use crate::backend::file::options::FileOptions;
+pub use crate::backend::file::status::FileStatus;
 pub use crate::backend::file::verify::Verification;
 
 /// The encrypted file.
@@ -140,6 +144,22 @@ impl FileBackend {
     #[expect(clippy::unused_async, reason = "asynchronous like every operation that may take long")]
     pub async fn verify(&self, _: &Context) -> Result<Verification> {
         verify::verify(self.handle()?.core())
+    }
+
+    /// What the file is made of. Changes nothing.
+    ///
+    /// # Errors
+    /// As a read has them.
+    pub fn status(&self) -> Result<FileStatus> {
+        status::status(self.handle()?.core())
+    }
+
+    /// Tries what a write takes, and leaves everything as it was.
+    ///
+    /// # Errors
+    /// Those of a process that was forked; what came of trying is in the answer.
+    pub fn examine(&self) -> Result<Examination> {
+        Ok(examine::examine(self.handle()?.core()))
     }
 
     fn generation(&self) -> Result<u64> {

@@ -21,10 +21,10 @@ use crate::record::Record;
 
 /// The service's time, as the header Date of its last answer told it (RFC 9110, 6.6.1), in milliseconds since 1970.
 #[derive(Clone, Debug, Default)]
-struct ServiceTime(Arc<Mutex<Option<i64>>>);
+pub(super) struct ServiceTime(Arc<Mutex<Option<i64>>>);
 
 impl ServiceTime {
-    fn get(&self) -> Option<i64> {
+    pub(super) fn get(&self) -> Option<i64> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::operation::batch_get_secret_value::BatchGetSecretVal
 use futures_util::{StreamExt, TryStreamExt, stream};
 use zeroize::Zeroizing;
 
-use crate::backend::secrets_manager::calls::{Asked, Calls, Found, Value};
+use crate::backend::secrets_manager::calls::{Asked, Calls, Found, Value, told_at};
 use crate::backend::secrets_manager::fault::{Fault, FaultKind};
 use crate::backend::secrets_manager::tokens::{State, Taken, Tokens};
 use crate::backend::secrets_manager::version::VersionId;
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::identity::RecordName;
 
 /// How many secrets a call names at most (API reference, SecretIdList).
-const MOST: usize = 20;
+pub(super) const MOST: usize = 20;
 
 const PARALLEL: usize = 16;
 
@@ -29,7 +29,11 @@ impl Calls {
     ///
     /// Asked once: whatever is wrong, reading one by one shows it, with patience and in the words of that call. LocalStack
     /// breaks down over values that are no text, once PutSecretValue has written them.
-    async fn get_batch(&self, asked: &Asked<'_>, secrets: &[String]) -> Option<HashMap<String, Result<Found>>> {
+    pub(super) async fn get_batch(
+        &self,
+        asked: &Asked<'_>,
+        secrets: &[String],
+    ) -> Option<HashMap<String, Result<Found>>> {
         let call = || self.client.batch_get_secret_value().set_secret_id_list(Some(secrets.to_vec())).send();
         match self.ask_once(asked, ACTION, false, call).await {
             Ok(answer) => Some(of_answer(answer)),
@@ -61,7 +65,8 @@ fn of_answer(answer: BatchGetSecretValueOutput) -> HashMap<String, Result<Found>
             (None, text) => text.unwrap_or_default().into_bytes(),
         };
         let id = VersionId::told(entry.version_id?);
-        Some((entry.name?, Ok(Found::Value(Value { id, bytes: Zeroizing::new(bytes) }))))
+        let written = entry.created_date.as_ref().and_then(told_at);
+        Some((entry.name?, Ok(Found::Value(Value { id, bytes: Zeroizing::new(bytes), written }))))
     });
     refused.chain(values).collect()
 }

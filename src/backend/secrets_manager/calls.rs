@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::RequestId;
-use aws_sdk_secretsmanager::primitives::Blob;
+use aws_sdk_secretsmanager::primitives::{Blob, DateTime};
 use zeroize::Zeroizing;
 
 use crate::backend::secrets_manager::fault::{Fault, FaultKind};
@@ -72,6 +72,8 @@ impl<'a> Asked<'a> {
 pub(super) struct Value {
     pub(super) id: VersionId,
     pub(super) bytes: Bytes,
+    /// When it was written, by the service's clock.
+    pub(super) written: Option<Timestamp>,
 }
 
 /// What is under a name.
@@ -166,7 +168,8 @@ impl Calls {
             (Some(binary), _) => binary.into_inner(),
             (None, text) => text.unwrap_or_default().into_bytes(),
         };
-        Ok(Found::Value(Value { id, bytes: Zeroizing::new(bytes) }))
+        let written = answer.created_date.as_ref().and_then(told_at);
+        Ok(Found::Value(Value { id, bytes: Zeroizing::new(bytes), written }))
     }
 
     /// Makes `bytes` the current version of a secret, under `id`.
@@ -302,6 +305,11 @@ impl Calls {
             && (attempt + 1 >= MAX_CONNECTS || now.since(began) >= CONNECTING);
         !is_passing || is_late || is_hopeless || attempt + 1 >= MAX_ATTEMPTS
     }
+}
+
+/// A moment as the service tells it.
+pub(super) fn told_at(at: &DateTime) -> Option<Timestamp> {
+    at.to_millis().ok().and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis)
 }
 
 fn check_size(bytes: &Bytes) -> Result<()> {

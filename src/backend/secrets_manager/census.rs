@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::backend::secrets_manager::calls::{Asked, Found, Value, Which};
+use crate::backend::secrets_manager::calls::{Asked, Found, Which};
 use crate::backend::secrets_manager::index::Index;
 use crate::backend::secrets_manager::line::Loaded;
 use crate::backend::secrets_manager::naming::{Meaning, PagePlace, Prefix};
@@ -12,6 +12,7 @@ use crate::backend::secrets_manager::pace::MAX_STALE;
 use crate::backend::secrets_manager::page::Entry;
 use crate::backend::secrets_manager::tokens::Tokens;
 use crate::backend::secrets_manager::value::{self, Body};
+use crate::backend::secrets_manager::version::VersionId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
 use crate::lookup::LookupKey;
@@ -27,6 +28,9 @@ pub(super) struct Listing {
     pub(super) doomed_pages: BTreeSet<PagePlace>,
     pub(super) tokens: BTreeSet<RecordName>,
     pub(super) doomed_tokens: BTreeSet<RecordName>,
+    pub(super) has_audit_key: bool,
+    /// What doctors try rights on.
+    pub(super) probes: Vec<String>,
     /// What is not the vault's.
     pub(super) foreign: Vec<String>,
 }
@@ -85,6 +89,9 @@ impl Census<'_> {
         let mut listing = Listing::default();
         for secret in listed {
             match self.prefix.meaning(&secret.name) {
+                Some(Meaning::AuditKey) => listing.has_audit_key = true,
+                Some(Meaning::Doctor) if secret.is_doomed => {}
+                Some(Meaning::Doctor) => listing.probes.push(secret.name),
                 Some(Meaning::Page(place)) if secret.is_doomed => drop(listing.doomed_pages.insert(place)),
                 Some(Meaning::Page(place)) => drop(listing.pages.insert(place)),
                 Some(Meaning::Token(name)) if secret.is_doomed => drop(listing.doomed_tokens.insert(name)),
@@ -162,7 +169,7 @@ impl Census<'_> {
             };
             let Body::Record(record) = body else { return Ok(TokenFound::Tombstone) };
             let is_by_hand = head.id != value.id;
-            let is_set_back = self.is_set_back(asked, &secret, &value).await?;
+            let is_set_back = self.is_set_back(asked, &secret, &value.id).await?;
             let (keys, owner) = (record.lookup_keys(), record.owner_key());
             return Ok(TokenFound::Live { sequence: head.sequence, keys, owner, is_by_hand, is_set_back });
         }
@@ -170,14 +177,14 @@ impl Census<'_> {
     }
 
     /// Whether a version that has been replaced is in force all the same, for longer than a read may be late.
-    async fn is_set_back(&self, asked: &Asked<'_>, secret: &str, value: &Value) -> Result<bool> {
+    pub(super) async fn is_set_back(&self, asked: &Asked<'_>, secret: &str, id: &VersionId) -> Result<bool> {
         let calls = &self.tokens.calls;
-        if !matches!(calls.get(asked, secret, Which::Exactly(&value.id.next(0))).await?, Found::Value(_)) {
+        if !matches!(calls.get(asked, secret, Which::Exactly(&id.next(0))).await?, Found::Value(_)) {
             return Ok(false);
         }
         for attempt in 0..MAX_STALE {
             calls.pace.catch_up(attempt).await;
-            if calls.labels(asked, secret).await?.current.as_ref() != Some(&value.id) {
+            if calls.labels(asked, secret).await?.current.as_ref() != Some(id) {
                 return Ok(false);
             }
         }

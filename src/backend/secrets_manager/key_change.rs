@@ -2,7 +2,7 @@
 //!
 //! First the root of the index, then every other page: their secrets, and what they say the key is. From then on new
 //! tokens come under the new key, and those that are being made under the old one are listed, since an entry is written
-//! before its secret. Then the tokens, until a pass over all finds nothing to move.
+//! before its secret. Then the key of the audit trail and the tokens, until a pass over all finds nothing to move.
 //!
 //! Giving a secret another key makes no version, so no save is lost, none counts against the quota of versions, and what
 //! was broken off is simply begun again.
@@ -161,6 +161,7 @@ impl KeyChange<'_> {
                 names.extend(loaded.page.entries().iter().map(|entry| entry.name));
             }
         }
+        self.move_audit_key(asked, &pass).await?;
         let (done, total) = (AtomicUsize::new(0), names.len());
         let (pass_over, done) = (&pass, &done);
         let look = |name| async move {
@@ -191,6 +192,19 @@ impl KeyChange<'_> {
             stream::iter(ahead).map(look).buffer_unordered(PARALLEL).try_collect::<()>().await?;
         }
         Ok((place, loaded))
+    }
+
+    /// Where there is none it is made, so that whoever is about to make it under the old key finds this one.
+    async fn move_audit_key(&self, asked: &Asked<'_>, pass: &Pass<'_>) -> Result<()> {
+        let secret = self.prefix.audit_key();
+        if self.move_secret(asked, pass, secret.clone()).await? == Looked::Absent {
+            pass.changed(&secret);
+            if self.calls().make_audit_key(asked, &secret, Some(self.key)).await?.is_none() {
+                // Somebody has made it, and the next pass looks at it: not before it shows.
+                self.calls().pace.catch_up(MAX_LOOKS).await;
+            }
+        }
+        Ok(())
     }
 
     /// A name that is listed and has no secret is taken, so that who is about to make one under the old key begins anew.
@@ -242,7 +256,7 @@ impl KeyChange<'_> {
     /// has not encrypted anew.
     async fn survey(&self, asked: &Asked<'_>, secrets: BTreeMap<String, bool>, report: &mut KeyReport) -> Result<()> {
         let mut secrets = secrets;
-        for part in ["index", "token"] {
+        for part in ["audit-key", "index", "token"] {
             let listed = self.calls().secrets(asked, &format!("{}/{part}", self.prefix)).await?;
             report.has_listed = listed.is_some();
             for secret in listed.unwrap_or_default().into_iter().filter(|secret| self.prefix.owns(&secret.name)) {

@@ -4,6 +4,8 @@
 //! {prefix}/token/{record}           a token, or the tombstone of one
 //! {prefix}/index                    the root of the index
 //! {prefix}/index/{epoch}/{digits}   its other pages, once it has been split
+//! {prefix}/audit-key                the key of the audit trail, once there is one
+//! {prefix}/doctor/{number}          what a doctor tries rights on
 //! ```
 //! | subject | file |
 //! |---|---|
@@ -18,6 +20,8 @@
 //! | reading many at once | `batch.rs` |
 //! | the vault's KMS key, and a change of it | `vault_key.rs`, `key_change.rs`, `key_report.rs`, `upkeep_calls.rs` |
 //! | what is left of deleted tokens | `recovery.rs` |
+//! | what the vault is made of; which rights there are | `look.rs`; `rights.rs`, `probe.rs` |
+//! | the audit trail's key | `audit_key.rs` |
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -51,6 +55,7 @@ use crate::pause::{Pause, SystemPause};
 use crate::record::Record;
 
 mod age;
+mod audit_key;
 mod batch;
 mod calls;
 mod census;
@@ -64,11 +69,14 @@ pub mod key_report;
 mod known;
 mod labels;
 mod line;
+pub mod look;
 pub mod naming;
 mod pace;
 mod page;
+mod probe;
 mod recovery;
 pub mod repair;
+pub mod rights;
 mod set_back;
 pub mod survey;
 mod tokens;

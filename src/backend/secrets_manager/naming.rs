@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::backend::secret_name::SecretName;
 use crate::error::{Error, Result};
 use crate::identity::RecordName;
 use crate::lookup::LookupKey;
@@ -36,25 +37,34 @@ impl Prefix {
         format!("{self}/index")
     }
 
+    /// The secret of the audit trail's key.
+    pub(super) fn audit_key(&self) -> String {
+        format!("{self}/audit-key")
+    }
+
+    /// The secret of a doctor.
+    pub(super) fn doctor(&self, name: &str) -> String {
+        format!("{self}/doctor/{name}")
+    }
+
     /// Whether a secret of this name is one of the vault's own.
     pub(super) fn owns(&self, secret: &str) -> bool {
         let below = |part| secret.strip_prefix(&format!("{self}/{part}/"));
         secret == self.index()
+            || secret == self.audit_key()
             || below("index").is_some()
             || below("token").is_some_and(|name| RecordName::parse(name).is_some())
     }
 
     /// What a secret of this name is in the vault; `None` for what is not the vault's.
     pub(super) fn meaning(&self, secret: &str) -> Option<Meaning> {
-        let below = |part| secret.strip_prefix(&format!("{self}/{part}/"));
-        if secret == self.index() {
-            return Some(Meaning::Page(PagePlace::root()));
-        }
-        if let Some(name) = below("token") {
-            return RecordName::parse(name).map(Meaning::Token);
-        }
-        let place = PagePlace::parse(below("index")?)?;
-        (self.page(&place) == secret).then_some(Meaning::Page(place))
+        Some(match SecretName::parse(&self.0, secret)? {
+            SecretName::Index => Meaning::Page(PagePlace::root()),
+            SecretName::Page { epoch, digits } => Meaning::Page(PagePlace::at(epoch, digits)?),
+            SecretName::AuditKey => Meaning::AuditKey,
+            SecretName::Doctor => Meaning::Doctor,
+            SecretName::Token(name) => Meaning::Token(name),
+        })
     }
 
     /// The secret of a token.
@@ -85,6 +95,9 @@ pub fn is_kms_key_id(text: &str) -> bool {
 /// What a secret is in a vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
+    AuditKey,
+    /// What a doctor tries rights on.
+    Doctor,
     Page(PagePlace),
     Token(RecordName),
 }
@@ -136,12 +149,10 @@ impl PagePlace {
         self.digits.is_empty()
     }
 
-    /// Reads `{epoch}/{digits}`.
-    fn parse(path: &str) -> Option<Self> {
-        let (epoch, digits) = path.split_once('/')?;
+    /// The page below the root whose keys begin with these hexadecimal digits.
+    fn at(epoch: u64, digits: &str) -> Option<Self> {
         let digit = |digit: char| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let digits: Vec<u8> = digits.chars().map(digit).collect::<Option<_>>()?;
-        (!digits.is_empty()).then_some(Self { digits, epoch: epoch.parse().ok()? })
+        Some(Self { digits: digits.chars().map(digit).collect::<Option<_>>()?, epoch })
     }
 
     pub(super) fn digits(&self) -> &[u8] {
@@ -172,10 +183,10 @@ mod tests {
     fn what_is_not_the_vaults_is_left_alone() {
         let prefix = Prefix::parse("a").unwrap();
         let name = RecordName::from_bytes([7; 16]);
-        for secret in [prefix.index(), prefix.record(name), "a/index/1/f".to_owned()] {
+        for secret in [prefix.index(), prefix.audit_key(), prefix.record(name), "a/index/1/f".to_owned()] {
             assert!(prefix.owns(&secret), "{secret}");
         }
-        for secret in ["a", "a/indexes", "a/token/mine", "a/token/", "b/index", "a/audit-key"] {
+        for secret in ["a", "a/indexes", "a/token/mine", "a/token/", "b/index", "a/audit-keys", "a/audit-key/x"] {
             assert!(!prefix.owns(secret), "{secret}");
         }
     }
@@ -185,6 +196,7 @@ mod tests {
         let (prefix, name) = (Prefix::parse("a").unwrap(), RecordName::from_bytes([7; 16]));
         let page = PagePlace::root().child(15, 3).child(0, 3);
         assert_eq!(prefix.meaning("a/index"), Some(Meaning::Page(PagePlace::root())));
+        assert_eq!(prefix.meaning("a/audit-key"), Some(Meaning::AuditKey));
         assert_eq!(prefix.meaning("a/index/3/f0"), Some(Meaning::Page(page)));
         assert_eq!(prefix.meaning(&prefix.record(name)), Some(Meaning::Token(name)));
         for secret in

@@ -15,7 +15,7 @@ pub(super) const SPLIT_SIZE: usize = 48 * 1024;
 
 /// A page that was written this often within 24 hours is split: the service keeps every version for that long, and takes
 /// about a hundred (user guide, Quotas).
-const SPLIT_WRITES: usize = 64;
+pub(super) const SPLIT_WRITES: usize = 64;
 
 /// "This key leads to this record, from this state of it on."
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -52,6 +52,10 @@ pub enum Trouble {
     TokenUnreadable,
     /// Several live tokens are of one user and client: of a time when the index was not whole.
     Doubled,
+    /// The key of the audit trail is scheduled for deletion: without it nobody can check what was written.
+    AuditKeyDoomed,
+    /// The secret of the audit trail's key holds something else, or a newer format.
+    AuditKeyUnreadable,
     /// An old version of a token is in force.
     SetBack,
     /// The version in force was not written by a vault.
@@ -62,6 +66,8 @@ pub enum Trouble {
     Dangling,
     /// A page that the index does not lead to: of an epoch before a repair. It can be deleted a day after that.
     PageLeft,
+    /// What a doctor tries rights on: one is at work, or was broken off.
+    ProbeLeft,
     /// A secret under the prefix that is not the vault's.
     Foreign,
 }
@@ -86,7 +92,15 @@ impl Trouble {
     pub const fn is_mendable(self) -> bool {
         !matches!(
             self,
-            Self::TokenUnreadable | Self::Doubled | Self::SetBack | Self::ByHand | Self::PageLeft | Self::Foreign
+            Self::TokenUnreadable
+                | Self::Doubled
+                | Self::AuditKeyDoomed
+                | Self::AuditKeyUnreadable
+                | Self::SetBack
+                | Self::ByHand
+                | Self::PageLeft
+                | Self::ProbeLeft
+                | Self::Foreign
         )
     }
 
@@ -101,11 +115,16 @@ impl Trouble {
             Self::KeyUnlisted => "a token is not listed under all that it is found by",
             Self::TokenUnreadable => "a token's secret holds no token, or one of a newer format",
             Self::Doubled => "a token is one of several of the same user and client; delete those that are not wanted",
+            Self::AuditKeyDoomed => "the key of the audit trail is scheduled for deletion",
+            Self::AuditKeyUnreadable => "the secret of the audit trail's key holds none, or one of a newer format",
             Self::SetBack => "an old version of a token is in force; later saves took effect and count no more",
             Self::ByHand => "the version of a token that is in force was not written by a vault",
             Self::TombstoneLeft => "a deleted token's secret is not scheduled for deletion",
             Self::Dangling => "the index leads to a token that is not there",
             Self::PageLeft => "a page of an earlier index is left; delete it a day after the repair",
+            Self::ProbeLeft => {
+                "a doctor is at work, or was broken off: the next `tokenvault doctor` deletes what it left"
+            }
             Self::Foreign => "a secret under the vault's prefix is not the vault's",
         }
     }
@@ -132,6 +151,10 @@ impl Census<'_> {
         findings.extend(self.of_entries(&tokens, &entries, now));
         let left = listing.pages.iter().filter(|place| !tree.contains_key(place));
         findings.extend(left.map(|place| Finding { trouble: Trouble::PageLeft, secret: self.prefix.page(place) }));
+        let of_audit_key = self.of_audit_key(asked, &listing).await?;
+        findings.extend(of_audit_key.map(|trouble| Finding { trouble, secret: self.prefix.audit_key() }));
+        let probes = listing.probes.into_iter();
+        findings.extend(probes.map(|secret| Finding { trouble: Trouble::ProbeLeft, secret }));
         let foreign = listing.foreign.into_iter();
         findings.extend(foreign.map(|secret| Finding { trouble: Trouble::Foreign, secret }));
         findings.sort();

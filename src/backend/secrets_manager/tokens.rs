@@ -287,7 +287,10 @@ pub(super) fn parts(body: Body) -> (Option<(Version, Vec<LookupKey>)>, State) {
 
 fn written_too_often(count: usize) -> Error {
     Error::new(ErrorKind::QuotaReached, format!("the token was written {count} times within 24 hours"))
-        .with_hint("AWS keeps each version for a day and takes about a hundred; find out what saves it so often")
+        .with_hint(
+            "AWS keeps each version for a day and takes about a hundred, and a refresh is two writes: find out what saves it so \
+             often, and whether the token lives for 40 minutes at least",
+        )
 }
 
 pub(super) fn undecided() -> Error {

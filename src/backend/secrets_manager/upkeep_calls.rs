@@ -2,8 +2,9 @@
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretVersionsListEntry};
 
-use crate::backend::secrets_manager::calls::{Asked, Calls};
+use crate::backend::secrets_manager::calls::{Asked, Calls, told_at};
 use crate::backend::secrets_manager::fault::FaultKind;
+use crate::clock::Timestamp;
 use crate::error::Result;
 
 /// What a secret is under.
@@ -12,6 +13,8 @@ pub(super) struct Described {
     /// As AWS words it; none is the account's `aws/secretsmanager`.
     pub(super) kms_key_id: Option<String>,
     pub(super) is_doomed: bool,
+    /// When it was made, by the service's clock.
+    pub(super) created: Option<Timestamp>,
 }
 
 /// What came of a change to a secret that is no new version.
@@ -43,7 +46,8 @@ impl Calls {
         let call = || self.client.describe_secret().secret_id(secret).send();
         match self.ask(asked, "DescribeSecret", false, call).await {
             Ok((told, _)) => {
-                Ok(Some(Described { kms_key_id: told.kms_key_id, is_doomed: told.deleted_date.is_some() }))
+                let (is_doomed, created) = (told.deleted_date.is_some(), told.created_date.as_ref().and_then(told_at));
+                Ok(Some(Described { kms_key_id: told.kms_key_id, is_doomed, created }))
             }
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
             Err(fault) => Err(fault.explained()),

@@ -1,4 +1,4 @@
-//! What the secrets hold: a record, a tombstone, or a page of the index. docs/aws-format.md has it for others.
+//! What the secrets hold: a record, a tombstone, a page of the index, or the key of the audit trail. docs/aws-format.md has it for others.
 //!
 //! ```text
 //! magic 4 "tvsm" | format u8 = 1 | kind u8 | sequence u64 | version id: length u8, bytes
@@ -7,6 +7,8 @@
 //! kind 2, tombstone: name 16 | deleted at u64 (microseconds) | nonce 16
 //! kind 3, leaf:      page | KMS key id: length u16, bytes | count u32 | entries: key 16, name 16, sequence u64, asserted at u32
 //! kind 4, signpost:  page | KMS key id
+//! kind 5, audit key: 32
+//! kind 6, a doctor's: nothing
 //! page: epoch u64 | digits: count u8, one byte each
 //! ```
 //! Integers are big-endian. The version id is the one that the value was written under: a value under another was copied
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::backend::audit_key::AuditKey;
 use crate::backend::secrets_manager::calls::{Bytes, MAX_VALUE, too_large};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::page::{Entry, Page, PageKind};
@@ -34,6 +37,8 @@ const KIND_RECORD: u8 = 1;
 const KIND_TOMBSTONE: u8 = 2;
 const KIND_LEAF: u8 = 3;
 const KIND_SIGNPOST: u8 = 4;
+const KIND_AUDIT_KEY: u8 = 5;
+const KIND_PROBE: u8 = 6;
 
 /// An ordinary write leaves room for a tombstone, a lease, or the closing of a page: a secret has about a hundred versions
 /// (user guide, Quotas).
@@ -67,6 +72,12 @@ impl Writes {
     /// How many of them lie within the last 24 hours.
     pub(super) fn count(&self, now: Timestamp) -> usize {
         self.recent(now).len()
+    }
+
+    /// Whether the last of them was so long ago at most.
+    pub(super) fn are_within(&self, time: Duration, now: Timestamp) -> bool {
+        let bound = seconds(now).saturating_sub(u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
+        self.0.last().is_some_and(|at| *at >= bound)
     }
 
     fn recent(&self, now: Timestamp) -> Vec<u32> {
@@ -146,6 +157,20 @@ pub(super) fn encode_page(head: &Head, place: &PagePlace, page: &Page) -> Bytes 
     out
 }
 
+pub(super) fn encode_audit_key(head: &Head, key: &AuditKey) -> Bytes {
+    let mut out = Zeroizing::new(Vec::with_capacity(HEAD_MAX));
+    put_head(&mut out, KIND_AUDIT_KEY, head);
+    out.extend_from_slice(key.expose());
+    out
+}
+
+/// A doctor's secret holds nothing but when it was written.
+pub(super) fn encode_probe(head: &Head) -> Bytes {
+    let mut out = Zeroizing::new(Vec::with_capacity(HEAD_MAX));
+    put_head(&mut out, KIND_PROBE, head);
+    out
+}
+
 /// Head and room for a name, a time and a nonce.
 const HEAD_MAX: usize = 4 + 1 + 1 + 8 + 1 + 64 + 1 + 4 * u8::MAX as usize + 40;
 
@@ -196,6 +221,25 @@ pub(super) fn decode_page(place: &PagePlace, bytes: &[u8]) -> Result<(Head, Page
         _ => return Err(malformed()),
     };
     if rest.0.is_empty() { Ok((head, Page { epoch, kms_key_id, kind })) } else { Err(malformed()) }
+}
+
+/// Reads the value of the secret that the key of the audit trail is in.
+///
+/// # Errors
+/// `Unsupported` for what is not ours, or newer; `Damaged` where it is not in the format.
+pub(super) fn decode_audit_key(bytes: &[u8]) -> Result<(Head, AuditKey)> {
+    let (kind, head, rest) = read_head(bytes)?;
+    let key = rest.0.as_array().filter(|_| kind == KIND_AUDIT_KEY).ok_or_else(malformed)?;
+    Ok((head, AuditKey::new(key)))
+}
+
+/// Reads the value of a doctor's secret.
+///
+/// # Errors
+/// `Unsupported` for what is not ours, or newer; `Damaged` where it is not in the format.
+pub(super) fn decode_probe(bytes: &[u8]) -> Result<Head> {
+    let (kind, head, rest) = read_head(bytes)?;
+    if kind == KIND_PROBE && rest.0.is_empty() { Ok(head) } else { Err(malformed()) }
 }
 
 fn read_page_head<'a>(rest: &mut Reader<'a>) -> Option<(u64, &'a [u8], Option<String>)> {

@@ -39,6 +39,7 @@ impl Stage {
             log: None,
             provider: None,
             audit: None,
+            metrics: None,
         };
         Ok(Self { session: Session::new(settings)?, folder, steps: 0 })
     }

@@ -7,7 +7,7 @@ use crate::layer::cache::shelf::{Began, Entry, Shelf};
 use crate::layer::cache::{Cache, State};
 use crate::lookup::LookupKey;
 use crate::matching;
-use crate::operation::{Answer, Context};
+use crate::operation::{Answer, Context, Source};
 use crate::record::field_keys;
 use crate::store::Saved;
 use crate::token::OAuthToken;
@@ -35,7 +35,8 @@ impl Cache {
     pub(super) async fn save(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
         let write = self.begin(Target::Token(token.clone()));
         let answer = self.inner.save_token(context, token).await;
-        write.end(&answer, |write, state, _| write.saved(state, token));
+        let is_stores = answer.as_ref().is_ok_and(|answer| answer.source == Source::Store);
+        write.end(&answer, |write, state, _| write.saved(state, token, is_stores));
         answer
     }
 
@@ -78,8 +79,9 @@ impl Write<'_> {
         }
     }
 
-    /// `token` is as the store has left it: it remembers what its record holds now.
-    fn saved(&self, state: &mut State, token: &OAuthToken) {
+    /// `token` is as the store has left it: it remembers what its record holds now. Not for good where the store itself does not
+    /// have it yet: it may become part of another record.
+    fn saved(&self, state: &mut State, token: &OAuthToken, is_stores: bool) {
         let (Some(stored), Some(base)) = (token.as_stored(), token.base()) else {
             state.shelf.clear();
             return;
@@ -87,7 +89,7 @@ impl Write<'_> {
         let keys: Vec<LookupKey> = field_keys(stored.fields(), base.rotated_from).collect();
         state.shelf.drop_where(|_, entry| entry.token().is_none() || entry.leans_on(&keys));
         // Another write may have been later than this one, and be told of before it.
-        let own = stored.id().and_then(|id| Question::Id(id).key()).filter(|_| state.epoch == self.epoch);
+        let own = stored.id().and_then(|id| Question::Id(id).key()).filter(|_| is_stores && state.epoch == self.epoch);
         let now = self.cache.options.clock.now();
         match own {
             Some(own) => state.shelf.replace(stored, own, self.began, now, &self.cache.options),

@@ -21,7 +21,7 @@ use crate::identity::RecordName;
 use crate::layer::coordinate::due::{Due, Need};
 use crate::layer::coordinate::held::{End, Held, Own, Times};
 use crate::lease::{HELD_FOR, LeaseId};
-use crate::operation::{Answer, Context};
+use crate::operation::{Answer, Context, Source};
 use crate::pause::{Pause, SystemPause, within};
 use crate::record::Record;
 use crate::store::{Saved, TokenStore};
@@ -71,6 +71,8 @@ impl Default for CoordinateOptions {
 ///   more under the same lease. Who has no name is another caller each time.
 /// - Who does not save a new token within [`HELD_FOR`] loses the lease to the next; what it saves later is merged as any
 ///   save is.
+/// - While the store is out of reach nobody is sent: a token of a copy or a journal is handed out for as long as it lives, and
+///   then fails with `Unavailable`.
 /// - A token without a refresh token, or whose end is not known, is handed out as it is; so is one that `find_token` is
 ///   asked for with an id, which is how the SDKs revoke.
 /// - Every process of a fleet has to do it: one that reads past this layer refreshes as it likes.
@@ -136,6 +138,7 @@ impl Coordinated {
             return Ok(answer.map(|_| Some(token)));
         }
         match need {
+            Need::Early if is_second_hand(&answer) => Ok(answer),
             Need::Early => self.early(context, asking, end_of(name, token), answer).await,
             _ => self.lease_or_wait(context, asking, end_of(name, token)).await,
         }
@@ -178,10 +181,16 @@ impl Coordinated {
             let waiting = Arc::clone(&changed);
             let mut told = pin!(waiting.notified());
             told.as_mut().enable();
-            let answer = self.ask(context, asking).await?;
+            // One look is taken, however little time there is.
+            let patience = if look == 0 { left().max(LATER_LOOKS) } else { left() };
+            let asked = within(&*self.pause, patience, self.ask(context, asking)).await;
+            let answer = asked.unwrap_or_else(|| Err(not_yet()))?;
             let Some((found, token)) = of_record(&answer) else { return Ok(answer) };
             if self.due.need(found, token.fields(), self.clock.now()) != Need::Ended {
                 return Ok(answer);
+            }
+            if is_second_hand(&answer) {
+                return Err(out_of_reach());
             }
             let end = end_of(found, token);
             changed = self.held.changed(end, self.clock.now());
@@ -250,8 +259,22 @@ fn of_record(answer: &Found) -> Option<(RecordName, &Arc<OAuthToken>)> {
     Some((token.base()?.record, token))
 }
 
+/// Whether it is not the store that tells of the token: a lease is the store's, whose token may be older, and its refresh
+/// token spent.
+fn is_second_hand(answer: &Found) -> bool {
+    matches!(answer.source, Source::Fallback | Source::Journal)
+}
+
 fn end_of(name: RecordName, token: &OAuthToken) -> End {
     End { name, at: token.expires_at() }
+}
+
+fn out_of_reach() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the token has ended, and the store is out of reach: nobody is sent to refresh it",
+    )
+    .with_hint("try again when the store is in reach and has what was written meanwhile")
 }
 
 fn not_yet() -> Error {

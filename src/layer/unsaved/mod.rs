@@ -1,31 +1,29 @@
 //! What could not be saved while the store was out of reach is kept, and saved later.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex as Turn;
 
 use crate::backend::fallback::FallbackBackend;
-use crate::backend::fallback::pending::Pending;
-use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::identity::{RecordName, Version};
-use crate::layer::unsaved::queue::Queue;
+use crate::backend::fallback::pending::{Pending, came_from};
+use crate::error::{ErrorKind, Result};
+use crate::identity::RecordName;
+use crate::layer::kept::{Attempt, Queue, is_final, locked};
 use crate::operation::{Answer, Context, Source};
 use crate::pause::within;
-use crate::record::{Record, Writer};
 use crate::store::{Saved, TokenStore};
 use crate::token::OAuthToken;
 use crate::vault::Vault;
-
-mod queue;
+use crate::vault::begun::Begun;
 
 /// A vault over a store with a copy, as callers see it.
 ///
 /// # What it promises
 /// - **Reads** may be answered by the copy ([`FallbackBackend`] says when).
-/// - **Saves** that fail in a passing way ([`Retry::Later`]) fail, and their token is kept in this process: the refresh token
+/// - **Saves** that fail in a passing way ([`Retry::Later`](crate::error::Retry::Later)) fail, and their token is kept in this process: the refresh token
 ///   behind it may be spent. So is the token of a save that its caller gave up. Each later operation tries first to save
 ///   what is kept, in its order and by the vault's own rule, unless the store was out of reach a moment ago.
 /// - **This process** is handed what is kept, marked as [`Source::Fallback`], until it is saved. What of it is a sign-in of
@@ -50,20 +48,6 @@ enum Asking<'a> {
     Matching(&'a OAuthToken),
 }
 
-/// A save under way: what becomes of its token where nobody waits for the answer.
-struct Attempt<'a> {
-    layer: &'a Unsaved,
-    token: Option<OAuthToken>,
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
-            self.layer.queue().keep(token);
-        }
-    }
-}
-
 impl Unsaved {
     /// Over `inner`, a vault over `fallback`.
     pub fn new(inner: Arc<Vault>, fallback: Arc<FallbackBackend>) -> Self {
@@ -78,8 +62,7 @@ impl Unsaved {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Nothing panics while it is held.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.queue)
     }
 
     /// Tries to save what is kept, each for as long as `patience`. Answers why not, where the store is out of reach.
@@ -102,9 +85,9 @@ impl Unsaved {
         let mut last = 0;
         loop {
             let next = self.queue().after(last);
-            let Some((number, token)) = next else { return Ok(()) };
+            let Some((number, token, begun)) = next else { return Ok(()) };
             last = number;
-            match self.save_kept(&context, token, patience).await {
+            match self.save_kept(&context, (token, begun), patience).await {
                 Ok(saved) => {
                     tracing::info!(outcome = ?saved.outcome, "saved a token that was kept");
                     self.settle(number).await;
@@ -119,8 +102,13 @@ impl Unsaved {
         }
     }
 
-    async fn save_kept(&self, context: &Context, mut token: OAuthToken, patience: Option<Duration>) -> Result<Saved> {
-        let saving = self.inner.save_token(context, &mut token);
+    async fn save_kept(
+        &self,
+        context: &Context,
+        (mut token, begun): (OAuthToken, Begun),
+        patience: Option<Duration>,
+    ) -> Result<Saved> {
+        let saving = self.inner.save_begun(context, &mut token, begun);
         let outcome = match patience {
             None => saving.await,
             Some(patience) => {
@@ -203,29 +191,6 @@ impl Unsaved {
     }
 }
 
-/// No later attempt would be answered otherwise.
-fn is_final(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Ambiguous | ErrorKind::Gone | ErrorKind::InvalidInput)
-}
-
-/// The record that a token was handed out from, as far as the token remembers it.
-fn came_from(token: &OAuthToken) -> Option<Record> {
-    let base = token.base()?;
-    let brought = token.id().filter(|id| RecordName::parse(id).is_none());
-    Some(Record {
-        name: base.record,
-        version: Version::first().ok()?,
-        fields: Arc::clone(&base.seen),
-        ids: brought.map(Arc::from).into_iter().collect(),
-        lineage: base.lineage,
-        first_refresh: None,
-        created_at: crate::clock::Timestamp::default(),
-        saved_at: crate::clock::Timestamp::default(),
-        writer: Writer::Save,
-        lease: None,
-    })
-}
-
 impl fmt::Display for Unsaved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.inner, f)
@@ -263,30 +228,22 @@ impl TokenStore for Unsaved {
     }
 
     async fn save_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
-        let mut attempt = Attempt { layer: self, token: Some(token.clone()) };
+        let attempt = Attempt::begin(&self.queue, token, self.fallback.options().clock.now());
         let outcome = match self.try_again(context, None).await {
             // In its turn, so that it is not taken for older than what came before it.
             Err(error) => Err(error),
-            Ok(()) => self.inner.save_token(context, token).await,
+            Ok(()) => self.inner.save_begun(context, token, attempt.begun()).await,
         };
-        let kept = attempt.token.take();
-        match outcome {
-            Err(error) if error.retry() == Retry::Later => {
-                let is_kept = kept.is_some_and(|token| self.queue().keep(token));
-                Err(error.with_hint(if is_kept {
-                    "the token is kept in this process, which uses it and saves it as soon as the store is in reach"
-                } else {
-                    "too many tokens are kept in this process already; try again later"
-                }))
-            }
-            outcome => outcome,
-        }
+        let hint = "the token is kept in this process, which uses it and saves it as soon as the store is in reach";
+        attempt.end(outcome, hint)
     }
 
     async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
         self.before_delete(context).await?;
+        let deleted =
+            if self.queue().is_empty() { None } else { self.inner.find_token_by_id(context, id).await?.value };
         let answer = self.inner.delete_token(context, id).await?;
-        self.queue().forget(id);
+        self.queue().forget(id, deleted.as_deref());
         self.pending.forget().await;
         self.queue().undecide();
         Ok(answer)

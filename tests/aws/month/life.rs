@@ -51,13 +51,19 @@ impl Month {
         };
         let left = token.expires_at().unwrap().since(self.time.now());
         if left < Duration::from_secs(5) {
-            // Some workers die at this.
-            if self.counts.lock().unwrap().saves % 150 == 149 {
+            // Some workers die at this; but not the next one, too, which has to make up for it.
+            if self.is_fatal() {
                 let delay = Duration::from_millis(self.draw(|random| random.u64(..1500)));
                 self.kill_after(number, delay);
             }
             self.refresh(&*worker.store, &context, user, token).await;
         }
+    }
+
+    fn is_fatal(&self) -> bool {
+        let mut counts = self.counts.lock().unwrap();
+        counts.due += 1;
+        counts.due % 150 == 149
     }
 
     async fn read(

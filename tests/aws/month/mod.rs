@@ -5,6 +5,8 @@
 
 mod life;
 mod provider;
+mod samples;
+mod way;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -22,8 +24,10 @@ use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokio::time::sleep;
 
-use crate::ledger::{Account, DAY, assert_within_quotas, is_full, strict};
+use crate::ledger::{Account, DAY, assert_within_quotas, is_full, strict, told};
 use crate::month::provider::{Given, Provider};
+use crate::month::samples::Samples;
+use crate::month::way::Way;
 use crate::month::worker::{Lines, Worker};
 use crate::simulated::{World, backend_by};
 use crate::together::Together;
@@ -42,6 +46,8 @@ struct Counts {
     /// Reads that took as long as a waiter waits at least, outside of outages.
     waited: usize,
     operations: usize,
+    /// Tokens that were handed out to be refreshed.
+    due: usize,
     saves: usize,
     /// Refreshes whose save was cut off or refused: the next one has to be made anew.
     unsaved: usize,
@@ -52,12 +58,14 @@ struct Counts {
 
 struct Month {
     world: World,
+    way: Way,
     time: Arc<Together>,
     lines: Lines,
     workers: Mutex<Vec<Arc<Worker>>>,
     provider: Mutex<Provider>,
     random: Mutex<Rng>,
     counts: Mutex<Counts>,
+    samples: Samples,
     /// The newest access token of each user whose save was acknowledged.
     ledger: Mutex<BTreeMap<usize, Given>>,
     /// Until when an outage is felt: what was under way tries on for a while, and memories are old.
@@ -109,9 +117,8 @@ impl Month {
 
     fn kill_after(&self, number: usize, delay: Duration) {
         self.note(|| format!("worker {number} is killed"));
-        let (simulator, time, lines) = (self.world.simulator.clone(), Arc::clone(&self.time), self.lines.clone());
         let worker = Arc::clone(&self.workers.lock().unwrap()[number]);
-        let fresh = Worker::start(&simulator, &time, number, &lines);
+        let fresh = Worker::start(&self.way, &self.time, number, &self.lines);
         self.workers.lock().unwrap()[number] = fresh;
         self.count(|counts| counts.kills += 1);
         tokio::spawn(async move {
@@ -136,20 +143,23 @@ impl Month {
         operator.rotate_key(&Context::new(), "new", &|_, _| ()).await.unwrap();
     }
 
-    async fn new(seed: u64) -> Arc<Self> {
+    async fn new(seed: u64, way: fn(&World) -> Way) -> Arc<Self> {
         let world = World::under(strict(seed), "old").await;
         // Until every read shows the vault that was made just now.
         world.simulator.clock().advance(MINUTE);
         let (time, lines) = (Arc::new(Together::new(world.simulator.clone())), Lines::default());
-        let workers = (0..WORKERS).map(|number| Worker::start(&world.simulator, &time, number, &lines)).collect();
+        let way = way(&world);
+        let workers = (0..WORKERS).map(|number| Worker::start(&way, &time, number, &lines)).collect();
         Arc::new(Self {
             world,
+            way,
             time,
             lines,
             workers: Mutex::new(workers),
             provider: Mutex::default(),
             random: Mutex::new(Rng::with_seed(seed)),
             counts: Mutex::default(),
+            samples: Samples::default(),
             ledger: Mutex::default(),
             felt_until: Mutex::default(),
         })
@@ -171,10 +181,13 @@ impl Month {
                 }
             }
         };
+        let month = Arc::clone(self);
+        let sampling = tokio::spawn(async move { month.sample().await });
         events.await;
         while let Some(life) = lives.join_next().await {
             life.unwrap();
         }
+        sampling.abort();
     }
 
     /// Reads everything back by another process: each user's newest token, and nothing beside them.
@@ -200,15 +213,16 @@ impl Month {
 const CALLS: f64 = 0.05 / 10_000.0;
 const SECRET: f64 = 0.40;
 
-async fn month(users: usize, length: Duration) {
+async fn month(users: usize, length: Duration, way: fn(&World) -> Way) {
     let seed = fastrand::u64(..);
     println!("{users} users, {} h, seed {seed}", length.as_secs() / 3600);
-    let month = Month::new(seed).await;
+    let month = Month::new(seed, way).await;
     month.pass(users, length).await;
     let calls = month.world.simulator.counters().total();
     month.assert_nothing_is_lost_or_doubled().await;
     month.world.assert_under("new", "after the rotation");
     assert_within_quotas(&month.world);
+    month.samples.write();
 
     let (counts, provider) = (month.counts.lock().unwrap(), month.provider.lock().unwrap());
     let account = Account::of(&month.world);
@@ -229,11 +243,19 @@ async fn month(users: usize, length: Duration) {
     assert!(counts.unsaved <= counts.kills + counts.in_outage, "a save is cut off by a kill or an outage");
     assert_eq!(month.lines.0.load(Ordering::SeqCst), counts.operations, "a line for each operation");
     assert!(counts.waited * 100 < counts.reads, "{} of {} reads waited", counts.waited, counts.reads);
-    assert!(counts.saves > users * 10 && counts.kills > 0 && counts.in_outage > 0, "something has happened");
+    let expiries = users * usize::try_from(length.as_secs()).unwrap() / 3600;
+    assert!(counts.saves * 2 > expiries && counts.kills > 0 && counts.in_outage > 0, "something has happened");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_loses_and_doubles_nothing_and_refreshes_once() {
-    let (users, length) = if is_full() { (1000, DAY * 30) } else { (30, DAY * 2) };
-    month(users, length).await;
+    let (users, days) = if is_full() { (1000, 30) } else { (30, 2) };
+    let (users, days) = (told("TOKENVAULT_SIMULATE_USERS", users), told("TOKENVAULT_SIMULATE_DAYS", days));
+    month(users, DAY * u32::try_from(days).unwrap(), Way::in_process).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_over_sockets_loses_and_doubles_nothing_and_refreshes_once() {
+    let (users, length) = if is_full() { (200, DAY) } else { (30, DAY / 3) };
+    month(users, length, Way::over_sockets).await;
 }

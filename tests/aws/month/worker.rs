@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use secrets_manager_simulator::simulator::Simulator;
 use tokenvault::audit::keys::Keys;
 use tokenvault::audit::recorder::{Recorder, RecorderOptions};
 use tokenvault::audit::sink::{End, OpenSink, Sink};
@@ -23,7 +22,8 @@ use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 use tokio::task::AbortHandle;
 
-use crate::simulated::backend_by;
+use crate::month::way::Way;
+use crate::simulated::backend_of;
 use crate::together::Together;
 
 /// Counts the lines of calls.
@@ -62,10 +62,10 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn start(simulator: &Simulator, time: &Arc<Together>, number: usize, lines: &Lines) -> Arc<Self> {
+    pub(super) fn start(way: &Way, time: &Arc<Together>, number: usize, lines: &Lines) -> Arc<Self> {
         let (clock, pause) = (Arc::clone(time) as Arc<dyn Clock>, Arc::clone(time) as Arc<dyn Pause>);
-        let backend =
-            Arc::new(backend_by(simulator, &format!("worker {number}"), Arc::clone(&clock), Arc::clone(&pause)));
+        let client = way.client(&format!("WORKER{number}"));
+        let backend = Arc::new(backend_of(client, Arc::clone(&clock), Arc::clone(&pause)));
         let vault = Vault::with_clock(Arc::clone(&backend) as _, Arc::clone(&clock));
         let mut cache = CacheOptions::default();
         (cache.clock, cache.pause) = (Arc::clone(&clock), Arc::clone(&pause));

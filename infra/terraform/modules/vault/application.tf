@@ -12,7 +12,6 @@ locals {
           "secretsmanager:GetSecretValue",
           "secretsmanager:PutSecretValue",
           "secretsmanager:RestoreSecret",
-          "secretsmanager:UpdateSecretVersionStage",
         ]
         Resource = local.secrets
       },
@@ -42,6 +41,14 @@ locals {
         Effect   = "Allow"
         Action   = ["secretsmanager:BatchGetSecretValue"]
         Resource = "*"
+      },
+    ] : [],
+    var.audit_log_group_name != null ? [
+      {
+        Sid      = "AuditTrail"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = local.audit_logs
       },
     ] : [],
   )

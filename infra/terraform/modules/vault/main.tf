@@ -9,7 +9,9 @@ locals {
   secrets     = "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${var.prefix}/*"
   policy_name = coalesce(var.policy_name, "tokenvault-${substr(replace(var.prefix, "/[^A-Za-z0-9+=,.@_-]/", "-"), 0, 100)}")
   key_alias   = coalesce(var.key_alias, "tokenvault/${replace(var.prefix, "/[^A-Za-z0-9/_-]/", "-")}")
-  keys        = concat([aws_kms_key.this.arn], var.other_key_arns)
+  # A log group's own ARN, and those of its streams.
+  audit_logs = [for end in ["", ":*"] : "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${coalesce(var.audit_log_group_name, "none")}${end}"]
+  keys       = concat([aws_kms_key.this.arn], var.other_key_arns)
 
   # Secrets Manager calls KMS with the caller's rights: the key opens for it, for this vault's secrets, and no other way.
   through_secrets_manager = {

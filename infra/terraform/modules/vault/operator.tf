@@ -8,7 +8,7 @@ resource "aws_iam_policy" "operator" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         Sid    = "Secrets"
         Effect = "Allow"
@@ -34,6 +34,14 @@ resource "aws_iam_policy" "operator" {
         Resource  = local.keys
         Condition = local.through_secrets_manager
       },
-    ]
+      ],
+      var.audit_log_group_name != null ? [
+        {
+          Sid      = "AuditTrail"
+          Effect   = "Allow"
+          Action   = ["logs:FilterLogEvents"]
+          Resource = local.audit_logs
+        },
+    ] : [])
   })
 }

@@ -93,6 +93,17 @@ variable "allow_purge" {
   default     = false
 }
 
+variable "audit_log_group_name" {
+  description = "The log group of CloudWatch Logs that the audit trail goes to, where it goes there. It is not made here: its retention and its key are yours to choose."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.audit_log_group_name == null || can(regex("^[A-Za-z0-9._/#-]{1,512}$", var.audit_log_group_name))
+    error_message = "The name of the log group may have 1 to 512 letters, digits and characters . _ / # - only."
+  }
+}
+
 variable "create_operator_policy" {
   description = "Whether to make a second policy, for the people and jobs that repair the vault and move it to another key."
   type        = bool

@@ -64,7 +64,9 @@ impl Open {
 
     /// Every record is there once, and no two frames share a nonce.
     fn check(&self, users: usize) {
-        let opened = FileBackend::open(self.options.clone()).unwrap();
+        // A save is answered before its lock is given back.
+        let options = FileOptions { lock_wait: Duration::from_secs(10), ..self.options.clone() };
+        let opened = FileBackend::open(options).unwrap();
         let found = block_on(opened.verify(&Context::new())).unwrap();
         assert_eq!((found.records, found.torn_bytes), (users, 0), "{found:?}");
         assert_eq!(self.contents().unwrap().len(), users);

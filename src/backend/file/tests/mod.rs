@@ -2,6 +2,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "offsets in simulated files of a few kilobytes")]
 
 mod ageing;
+mod examining;
 mod faults;
 mod fork;
 mod freshness;

@@ -142,12 +142,42 @@ run "flags" {
   }
 
   assert {
-    condition     = !strcontains(aws_iam_policy.application.policy, "ForceDeleteWithoutRecovery")
+    condition     = !strcontains(aws_iam_policy.application.policy, "ForceDeleteWithoutRecovery") && !strcontains(aws_iam_policy.application.policy, "logs:")
     error_message = "The flag must lift the condition on deletes."
   }
 
   assert {
     condition     = output.operator_policy_arn == null && length(aws_iam_policy.operator) == 0
     error_message = "The flag must leave the operator's policy out."
+  }
+}
+
+run "wildcard_in_log_group" {
+  command = plan
+  variables { audit_log_group_name = "/tokenvault/*" }
+  expect_failures = [var.audit_log_group_name]
+}
+
+run "audit_trail" {
+  variables { audit_log_group_name = "/tokenvault/prod" }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.application.policy).Statement : statement if statement.Sid == "AuditTrail"
+      ][0] == {
+      Sid    = "AuditTrail"
+      Effect = "Allow"
+      Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = [
+        "arn:aws:logs:eu-west-1:123456789012:log-group:/tokenvault/prod",
+        "arn:aws:logs:eu-west-1:123456789012:log-group:/tokenvault/prod:*",
+      ]
+    }
+    error_message = "The application must be let write to the one log group, and read nothing there."
+  }
+
+  assert {
+    condition     = strcontains(aws_iam_policy.operator[0].policy, "logs:FilterLogEvents")
+    error_message = "The operator must be let look at the log group."
   }
 }

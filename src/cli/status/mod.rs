@@ -1,0 +1,70 @@
+//! What the vault is made of: status. Looks, and changes nothing.
+
+use crate::audit::facts::{Subject, facts_of};
+use crate::cli::report::{self, Done};
+use crate::cli::session::Session;
+#[cfg(feature = "aws")]
+use crate::cli::status::copy::{of_copy, of_journal};
+use crate::cli::status::settings::of_settings;
+use crate::cli::status::sheet::{Figure, Section, Sheet};
+use crate::error::{Error, Result, Retry};
+use crate::open::StoreLocation;
+use crate::open::look::Looked;
+use crate::open::opened::Opened;
+use crate::operation::{Context, Operation};
+
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "aws")]
+mod copy;
+mod figures;
+mod local;
+mod settings;
+mod sheet;
+
+pub(super) async fn status(session: &mut Session, is_quick: bool) -> Done {
+    let looked = session.look().await?;
+    #[cfg(feature = "aws")]
+    let has_copy = looked.copy.is_some();
+    #[cfg(not(feature = "aws"))]
+    let has_copy = false;
+    let Looked { opened, .. } = looked;
+    let (opened, untold) = match session.watched_if_keyed(opened.clone()).await {
+        Ok(opened) => (opened, None),
+        // Why there is no line is told, and so is all the rest.
+        Err(error) => (opened, Some(error)),
+    };
+    let call = (&session.context, Operation::Status, Subject::All);
+    let look = async |context: &Context| match look(session, &opened, context, is_quick).await {
+        // Then the copy and the journal are what is asked about.
+        Err(error) if has_copy && error.retry() == Retry::Later => Ok(out_of_reach(&error)),
+        found => found,
+    };
+    let mut sheet = opened.recorded(call, look, facts_of).await?;
+    #[cfg(feature = "aws")]
+    if let Some(copy) = &looked.copy {
+        sheet.sections.push(of_copy(copy));
+        sheet.sections.extend(copy.journal.as_ref().map(of_journal));
+    }
+    let line = match (opened.recorder(), &untold) {
+        (Some(_), _) => Figure::new(true, "left"),
+        (None, Some(error)) => Figure::new(false, format!("none: {}", report::what(error))),
+        (None, None) => Figure::new(false, "none: the vault has no key for a trail yet, and status makes none"),
+    };
+    sheet.sections.push(of_settings(&session.settings, line));
+    sheet.tell(&mut session.out)
+}
+
+fn out_of_reach(error: &Error) -> Sheet {
+    let reach = Figure::new(false, format!("no: {}", report::what(error)));
+    Sheet { sections: vec![Section::new("store").with("in_reach", reach)], ..Sheet::default() }
+}
+
+async fn look(session: &Session, opened: &Opened, context: &Context, is_quick: bool) -> Result<Sheet> {
+    match &session.settings.store {
+        #[cfg(feature = "aws")]
+        StoreLocation::Aws(_) => aws::look(session, opened.aws()?, context, is_quick).await,
+        StoreLocation::File(path) => local::of_file(&session.settings.key, path, opened, context, is_quick).await,
+        StoreLocation::Memory => local::of_memory(opened, context).await,
+    }
+}

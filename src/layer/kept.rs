@@ -1,0 +1,169 @@
+//! Tokens whose saves failed, or were given up: kept by the process in the order in which they were to be saved, and tried again.
+
+use std::collections::VecDeque;
+use std::slice;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::backend::fallback::pending::came_from;
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::identity::RecordName;
+use crate::matching;
+use crate::token::OAuthToken;
+use crate::vault::begun::Begun;
+
+/// As many as are kept; what comes then is not.
+const MAX_KEPT: usize = 1000;
+
+/// A token that could not be saved.
+pub(super) struct Kept {
+    /// As it was given.
+    pub(super) token: OAuthToken,
+    begun: Begun,
+    /// The record that it means beside those of the copy, once that was decided: a name of no other meaning, where it is a
+    /// new one.
+    record: Option<RecordName>,
+    is_decided: bool,
+    number: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    kept: VecDeque<Kept>,
+    numbered: u64,
+}
+
+impl Queue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Keeps a token, once. Answers whether there was room for it.
+    fn keep(&mut self, token: OAuthToken, begun: Begun) -> bool {
+        if self.kept.iter().any(|kept| is_same(&kept.token, &token)) {
+            return true;
+        }
+        if self.kept.len() >= MAX_KEPT {
+            return false;
+        }
+        self.numbered += 1;
+        self.kept.push_back(Kept { token, begun, record: None, is_decided: false, number: self.numbered });
+        true
+    }
+
+    /// The one to be saved after that of this number. The first has number 1.
+    pub(super) fn after(&self, number: u64) -> Option<(u64, OAuthToken, Begun)> {
+        let next = self.kept.iter().find(|kept| kept.number > number);
+        next.map(|kept| (kept.number, kept.token.clone(), kept.begun))
+    }
+
+    /// The first of which it is not decided what record it means.
+    pub(super) fn undecided(&self) -> Option<(u64, OAuthToken)> {
+        let kept = self.kept.iter().find(|kept| !kept.is_decided);
+        kept.map(|kept| (kept.number, kept.token.clone()))
+    }
+
+    pub(super) fn decide(&mut self, number: u64, record: Option<RecordName>) {
+        if let Some(kept) = self.kept.iter_mut().find(|kept| kept.number == number) {
+            (kept.record, kept.is_decided) = (record, true);
+        }
+    }
+
+    /// They have to be decided anew.
+    pub(super) fn undecide(&mut self) {
+        self.kept.iter_mut().for_each(|kept| kept.is_decided = false);
+    }
+
+    pub(super) fn settle(&mut self, number: u64) {
+        self.kept.retain(|kept| kept.number != number);
+    }
+
+    /// The last one for this record.
+    pub(super) fn of(&self, record: RecordName) -> Option<&Kept> {
+        self.kept.iter().rev().find(|kept| kept.record == Some(record))
+    }
+
+    /// Forgets those of the token that was deleted under this id: also a sign-in of its user, which was to become part of it.
+    pub(super) fn forget(&mut self, id: &str, deleted: Option<&OAuthToken>) {
+        let record = deleted.and_then(came_from).map(Arc::new);
+        let names = [RecordName::parse(id), record.as_ref().map(|record| record.name)];
+        let is_named = |name: Option<RecordName>| name.is_some() && names.contains(&name);
+        let is_meant = |token: &OAuthToken| {
+            let is_free = token.id().is_none() && token.base().is_none();
+            let found = record.as_ref().map(|record| matching::for_save(token.fields(), slice::from_ref(record)));
+            is_free && matches!(found, Some(Ok(Some(_))))
+        };
+        self.kept.retain(|kept| {
+            let Kept { token, record, .. } = kept;
+            let (of_base, of_id) = (token.base().map(|base| base.record), token.id().and_then(RecordName::parse));
+            let is_of = token.id() == Some(id) || [of_base, of_id, *record].into_iter().any(is_named);
+            !is_of && !is_meant(token)
+        });
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.kept.clear();
+    }
+}
+
+fn is_same(one: &OAuthToken, other: &OAuthToken) -> bool {
+    let of = |token: &OAuthToken| token.base().map(|base| (base.record, base.lineage));
+    one.id() == other.id() && of(one) == of(other) && one.fields() == other.fields()
+}
+
+/// For a moment.
+pub(super) fn locked(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    // Nothing panics while it is held.
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A save under way: where nobody waits for its answer, its token is kept.
+pub(super) struct Attempt<'a> {
+    queue: &'a Mutex<Queue>,
+    token: Option<OAuthToken>,
+    begun: Begun,
+    at: Timestamp,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn begin(queue: &'a Mutex<Queue>, token: &OAuthToken, at: Timestamp) -> Self {
+        Self { queue, token: Some(token.clone()), begun: Begun::draw(), at }
+    }
+
+    pub(super) const fn begun(&self) -> Begun {
+        self.begun
+    }
+
+    /// Passes on what came of it. A token whose save may succeed later is kept, and the error says so by `hint`.
+    pub(super) fn end<T>(mut self, outcome: Result<T>, hint: &str) -> Result<T> {
+        match outcome {
+            Err(error) if error.retry() == Retry::Later => {
+                let full = "too many tokens are kept in this process already; try again later";
+                Err(error.with_hint(if self.keep() { hint } else { full }))
+            }
+            outcome => {
+                self.token = None;
+                outcome
+            }
+        }
+    }
+
+    fn keep(&mut self) -> bool {
+        self.token.take().is_some_and(|token| locked(self.queue).keep(token, self.begun.kept(self.at)))
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.keep();
+    }
+}
+
+/// No later attempt would be answered otherwise.
+pub(super) fn is_final(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Ambiguous | ErrorKind::Gone | ErrorKind::InvalidInput)
+}

@@ -1,0 +1,274 @@
+//! A vault that is open, with the layers around it.
+
+use std::sync::Arc;
+
+#[cfg(feature = "audit")]
+use crate::audit::{
+    facts::{Facts, Subject},
+    keys::Keys,
+    line::Ending,
+    recorder::{Recorder, RecorderOptions},
+    sink::OpenSink,
+};
+#[cfg(feature = "audit")]
+use crate::backend::audit_key::AuditKeySource;
+use crate::backend::file::FileBackend;
+use crate::backend::leases::Granter;
+#[cfg(feature = "aws")]
+use crate::backend::leases::StateAge;
+use crate::backend::recovery::RecoveryWindow;
+#[cfg(feature = "aws")]
+use crate::backend::secrets_manager::SecretsManagerBackend;
+use crate::clock::{Clock, SystemClock};
+#[cfg(feature = "audit")]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
+use crate::identity::RecordName;
+#[cfg(feature = "audit")]
+use crate::layer::audit::Audited;
+use crate::layer::coordinate::{CoordinateOptions, Coordinated};
+#[cfg(feature = "aws")]
+use crate::layer::journal::Journaled;
+#[cfg(feature = "audit")]
+use crate::layer::measure::Measured;
+#[cfg(feature = "audit")]
+use crate::metrics::Metrics;
+#[cfg(feature = "aws")]
+use crate::open::away::{Away, AwayStatus};
+use crate::open::parts::Parts;
+use crate::operation::{Answer, Context};
+#[cfg(feature = "audit")]
+use crate::operation::{Operation, Requests};
+use crate::store::TokenStore;
+use crate::vault::Vault;
+
+/// A vault that is open, and what its backend can do beyond keeping records.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The vault, without the layers around it.
+    pub vault: Arc<Vault>,
+    store: Arc<dyn TokenStore>,
+    /// The same layers but the one that coordinates.
+    plain: Arc<dyn TokenStore>,
+    #[cfg(feature = "audit")]
+    audit_key: Option<Arc<dyn AuditKeySource>>,
+    #[cfg(feature = "audit")]
+    recorder: Option<Arc<Recorder>>,
+    #[cfg(feature = "audit")]
+    metrics: Option<Arc<Metrics>>,
+    file: Option<Arc<FileBackend>>,
+    #[cfg(feature = "aws")]
+    aws: Option<Arc<SecretsManagerBackend>>,
+    recovery: Option<Arc<dyn RecoveryWindow>>,
+    #[cfg(feature = "aws")]
+    away: Option<Away>,
+}
+
+impl Opened {
+    pub(super) fn new(parts: Parts) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let vault = Arc::new(Vault::with_clock(parts.backend, clock));
+        #[cfg(feature = "aws")]
+        let away = parts.away.map(|away| away.over(&vault));
+        #[cfg(feature = "aws")]
+        let store: Arc<dyn TokenStore> = away.as_ref().map_or_else(|| Arc::clone(&vault) as _, Away::store);
+        #[cfg(not(feature = "aws"))]
+        let store: Arc<dyn TokenStore> = Arc::clone(&vault) as _;
+        Self {
+            plain: Arc::clone(&store),
+            store,
+            vault,
+            #[cfg(feature = "audit")]
+            audit_key: parts.audit_key,
+            #[cfg(feature = "audit")]
+            recorder: None,
+            #[cfg(feature = "audit")]
+            metrics: None,
+            file: parts.file,
+            #[cfg(feature = "aws")]
+            aws: parts.aws,
+            recovery: parts.recovery,
+            #[cfg(feature = "aws")]
+            away,
+        }
+    }
+
+    /// The vault with its layers: what tokens are read and saved through.
+    pub fn store(&self) -> &dyn TokenStore {
+        &*self.store
+    }
+
+    /// The same, to be shared.
+    pub fn shared_store(&self) -> Arc<dyn TokenStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// The vault with its layers but the one of [`coordinated`](Self::coordinated): who only looks takes no lease and waits for
+    /// none.
+    pub fn uncoordinated(&self) -> &dyn TokenStore {
+        &*self.plain
+    }
+
+    /// The same, whose readers refresh one at a time. `holder` names this process to people. To be put around the vault
+    /// before the lines of [`audited`](Self::audited), which tell what came of all that.
+    #[must_use]
+    pub fn coordinated(mut self, holder: &str, options: CoordinateOptions) -> Self {
+        let backend = Arc::clone(self.vault.backend());
+        #[cfg(feature = "aws")]
+        let age = self.aws.clone().map(|aws| aws as Arc<dyn StateAge>);
+        #[cfg(not(feature = "aws"))]
+        let age = None;
+        let granter = Granter::new(backend, age, Arc::clone(&options.clock));
+        self.store = Arc::new(Coordinated::new(self.store, granter, holder, options));
+        self
+    }
+
+    /// The same, where every call leaves a line in `sink`.
+    ///
+    /// # Errors
+    /// As the backend has them, which keeps the key of the lines; `Unsupported` where it keeps none.
+    #[cfg(feature = "audit")]
+    pub async fn audited(
+        mut self,
+        sink: Arc<dyn OpenSink>,
+        options: RecorderOptions,
+        context: &Context,
+    ) -> Result<Self> {
+        let requests = Arc::new(Requests::default());
+        let keys = self.audit_keys(&context.clone().with_requests(Arc::clone(&requests))).await?;
+        let options = RecorderOptions { requests: requests.take(), ..options };
+        let recorder = Arc::new(Recorder::new(sink, keys, options));
+        self.store = Arc::new(Audited::new(self.store, Arc::clone(&recorder)));
+        self.plain = Arc::new(Audited::new(self.plain, Arc::clone(&recorder)));
+        self.recorder = Some(recorder);
+        Ok(self)
+    }
+
+    /// The same, where every call is counted and timed: the lines of [`audited`](Self::audited) count as a part of it.
+    #[cfg(feature = "audit")]
+    #[must_use]
+    pub fn measured(mut self, metrics: Arc<Metrics>) -> Self {
+        self.store = Arc::new(Measured::new(self.store, Arc::clone(&metrics)));
+        self.plain = Arc::new(Measured::new(self.plain, Arc::clone(&metrics)));
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// What writes the lines, where lines are kept.
+    #[cfg(feature = "audit")]
+    pub fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.recorder.as_ref()
+    }
+
+    /// The keys of the vault's audit trail.
+    ///
+    /// # Errors
+    /// As the backend has them; `Unsupported` where it keeps none.
+    #[cfg(feature = "audit")]
+    pub async fn audit_keys(&self, context: &Context) -> Result<Keys> {
+        let source = self.audit_key.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, "this store keeps no key for an audit trail")
+                .with_store(&self.vault)
+                .with_hint("unset TOKENVAULT_AUDIT, or keep the vault in a file")
+        })?;
+        Keys::derive(&source.audit_key(context).await?)
+    }
+
+    /// Does what is no operation of a token store, leaves a line where lines are kept, and is measured where calls are.
+    ///
+    /// # Errors
+    /// Those of `work`; those of [`Recorder::record`].
+    #[cfg(feature = "audit")]
+    pub async fn recorded<T>(
+        &self,
+        call: (&Context, Operation, Subject<'_>),
+        work: impl AsyncFnOnce(&Context) -> Result<T>,
+        facts: impl FnOnce(&Result<T>) -> Facts<'_>,
+    ) -> Result<T> {
+        let begun = self.metrics.as_ref().map(|metrics| metrics.begin(call.1));
+        let result = match &self.recorder {
+            Some(recorder) => recorder.record(call, work, facts).await,
+            None => work(call.0).await,
+        };
+        if let Some(begun) = begun {
+            begun.end(result.as_ref().map_or_else(|error| Ending::of(error.kind()), |_| Ending::Ok), None);
+        }
+        result
+    }
+
+    /// What there is to say of the copy and the journal for the time that the store is out of reach; `None` where it has none.
+    /// The store is not called.
+    ///
+    /// # Errors
+    /// As the copy's file and the journal's have them.
+    #[cfg(feature = "aws")]
+    pub async fn away(&self) -> Result<Option<AwayStatus>> {
+        match &self.away {
+            Some(away) => away.status().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The layer with the journal, where the store has one.
+    #[cfg(feature = "aws")]
+    pub fn journaled(&self) -> Option<&Journaled> {
+        self.away.as_ref().and_then(Away::journaled)
+    }
+
+    /// Deletes the token with this id, like the store with its layers. Answers which record that was.
+    ///
+    /// # Errors
+    /// As the store has them; never because nothing matches.
+    pub async fn delete_record(&self, context: &Context, id: &str) -> Result<Answer<Option<RecordName>>> {
+        #[cfg(feature = "aws")]
+        if let Some(journaled) = self.journaled() {
+            return journaled.delete_record(context, id).await;
+        }
+        self.vault.delete_record(context, id).await
+    }
+
+    /// For what goes past the layers to the vault itself: that waits for what is in the journal.
+    ///
+    /// # Errors
+    /// Why not all of that has come to the store.
+    #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "there is a journal only with AWS"))]
+    pub async fn played_back(&self, context: &Context) -> Result<&Arc<Vault>> {
+        #[cfg(feature = "aws")]
+        if let Some(journaled) = self.journaled() {
+            journaled.play_back(context).await?;
+        }
+        #[cfg(not(feature = "aws"))]
+        let _ = context;
+        Ok(&self.vault)
+    }
+
+    /// The file under the vault, for what only a file can do: key rotation, backup, verification.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the vault is not kept in a file.
+    pub fn file(&self) -> Result<&FileBackend> {
+        self.file.as_deref().ok_or_else(|| {
+            Error::invalid("this store is no file, and only a vault file has this")
+                .with_store(&self.vault)
+                .with_hint("name a vault file by --store file:PATH")
+        })
+    }
+
+    /// What brings deleted tokens back, or takes them away for good, where the store keeps them for a while.
+    pub fn recovery(&self) -> Option<&dyn RecoveryWindow> {
+        self.recovery.as_deref()
+    }
+
+    /// The vault in AWS, for what only that can do: another KMS key, verification and repair of its index.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the vault is not kept in AWS.
+    #[cfg(feature = "aws")]
+    pub fn aws(&self) -> Result<&SecretsManagerBackend> {
+        self.aws.as_deref().ok_or_else(|| {
+            Error::invalid("this store is not in AWS, and only a vault there has this")
+                .with_store(&self.vault)
+                .with_hint("name a vault in AWS by --store aws:PREFIX")
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! What is told of a vault that is in use: leases by the service's clock, and versions put in force by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrets_manager_simulator::settings::Settings;
+use tokenvault::backend::leases::{Asked, Granter, StateAge};
+use tokenvault::backend::secrets_manager::look::{Depth, Look};
+use tokenvault::backend::{Backend, secrets_manager::SecretsManagerBackend};
+use tokenvault::clock::{Clock, Timestamp};
+use tokenvault::fields::Field::{AccessToken, ExpiresIn, RefreshToken, UserName};
+use tokenvault::identity::RecordName;
+use tokenvault::lease::HELD_FOR;
+use tokenvault::operation::Context;
+use tokenvault::store::TokenStore;
+use tokenvault::token::OAuthToken;
+
+use crate::operator::Operator;
+use crate::simulated::{Time, World, backend_by};
+
+const AHEAD: Duration = Duration::from_mins(7);
+
+#[derive(Debug)]
+struct Ahead(Time);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        self.0.now().after(AHEAD)
+    }
+}
+
+async fn sign_in(world: &World, user: &str) -> OAuthToken {
+    let mut token = OAuthToken::new().with(UserName, user).with(RefreshToken, user).with(AccessToken, "first");
+    world.vault("user").save_token(&Context::new(), &mut token).await.unwrap();
+    token
+}
+
+async fn look(backend: &SecretsManagerBackend) -> Look {
+    backend.look(&Context::new(), Depth::Tokens).await.unwrap().value
+}
+
+#[tokio::test]
+async fn a_lease_ends_by_the_clock_of_whoever_looks_wherever_it_was_taken() {
+    let world = World::new(Settings::new().seed(7)).await;
+    let token = sign_in(&world, "ada").await;
+    let name = RecordName::parse(token.id().unwrap()).unwrap();
+    let time = Time(world.simulator.clone());
+    let holder =
+        Arc::new(backend_by(&world.simulator, "holder", Arc::new(Ahead(time.clone())), Arc::new(time.clone())));
+    let age = Arc::clone(&holder) as Arc<dyn StateAge>;
+    let granter = Granter::new(holder as Arc<dyn Backend>, Some(age), Arc::new(Ahead(time.clone())));
+    let granted_at = time.now();
+    let asked = granter.ask(&Context::new(), name, "worker 7", |_| true).await.unwrap();
+    assert!(matches!(asked, Asked::Granted(..)));
+    for (looker, ahead) in [
+        (world.backend("looker"), Duration::ZERO),
+        (backend_by(&world.simulator, "other", Arc::new(Ahead(time.clone())), Arc::new(time.clone())), AHEAD),
+    ] {
+        let found = look(&looker).await;
+        let seconds = found.clock_ahead.unwrap() / 1000;
+        assert!((seconds - i64::try_from(ahead.as_secs()).unwrap()).abs() <= 1, "{seconds}");
+        let tally = found.tokens.unwrap().tally;
+        let [lease] = &tally.leases[..] else { panic!("one lease: {tally:?}") };
+        assert_eq!((&*lease.token, &*lease.holder, lease.attempt), (token.id().unwrap(), "worker 7", 1));
+        let expected = granted_at.after(HELD_FOR).after(ahead);
+        let off = lease.until.since(expected).max(expected.since(lease.until));
+        assert!(off <= Duration::from_secs(2), "{off:?}");
+    }
+    world.simulator.clock().advance(HELD_FOR);
+    assert!(look(&world.backend("looker")).await.tokens.unwrap().tally.leases.is_empty(), "it has come to its end");
+}
+
+#[tokio::test]
+async fn what_was_put_back_or_written_by_hand_is_named_and_left_as_it_is() {
+    let world = World::new(Settings::new().seed(7)).await;
+    let (ada, bob) = (sign_in(&world, "ada").await, sign_in(&world, "bob").await);
+    let secret = |token: &OAuthToken| format!("test/vault/token/{}", token.id().unwrap());
+    world.vault("user").save_token(&Context::new(), &mut ada.clone().with(AccessToken, "second")).await.unwrap();
+    let operator = Operator::of(&world);
+    let looker = world.backend("looker");
+    let found = look(&looker).await;
+    let set_back = looker.set_back(&Context::new(), &found).await.unwrap().value;
+    assert!(set_back.is_empty() && found.tokens.unwrap().by_hand.is_empty());
+
+    operator.put_in_force(&secret(&ada), &operator.versions(&secret(&ada))[0]).await;
+    operator.put_in_force("test/vault/index", &operator.versions("test/vault/index")[1]).await;
+    let value = operator.value(&secret(&bob), &operator.current(&secret(&bob)));
+    operator.write(&secret(&bob), value).await;
+    let before: Vec<_> = world.simulator.names().iter().map(|name| world.simulator.secret(name)).collect();
+    let looker = world.backend("another");
+    let found = look(&looker).await;
+    let mut set_back = looker.set_back(&Context::new(), &found).await.unwrap().value;
+    set_back.sort_unstable();
+    assert_eq!(set_back, ["test/vault/index".to_owned(), secret(&ada)]);
+    let quick = looker.look(&Context::new(), Depth::Index).await.unwrap().value;
+    assert_eq!(looker.set_back(&Context::new(), &quick).await.unwrap().value, ["test/vault/index"]);
+    // The index was put back to before bob: an old page lists fewer.
+    assert!(found.listed == 1 && found.tokens.unwrap().by_hand.is_empty());
+    let after: Vec<_> = world.simulator.names().iter().map(|name| world.simulator.secret(name)).collect();
+    assert!(before == after, "nothing is put right by a look");
+
+    operator.put_in_force("test/vault/index", &operator.versions("test/vault/index")[2]).await;
+    let found = look(&world.backend("third")).await;
+    assert_eq!(found.tokens.unwrap().by_hand, [secret(&bob)]);
+}
+
+#[tokio::test]
+async fn tokens_that_are_saved_too_often_or_live_too_short_are_seen() {
+    let world = World::new(Settings::new().seed(7)).await;
+    let token = sign_in(&world, "ada").await;
+    let vault = world.vault("user");
+    for round in 0..72_u32 {
+        let ends = Time(world.simulator.clone()).now().after(Duration::from_mins(10)).as_millis();
+        let again = OAuthToken::new().with(UserName, "ada").with(RefreshToken, &format!("refresh {round}"));
+        let mut again = again.with(AccessToken, "first").with(ExpiresIn, &ends.to_string());
+        vault.save_token(&Context::new(), &mut again).await.unwrap();
+        assert_eq!(again.id(), token.id());
+    }
+    let tokens = look(&world.backend("looker")).await.tokens.unwrap();
+    assert_eq!(tokens.busy, [(format!("test/vault/token/{}", token.id().unwrap()), 73)]);
+    let life = tokens.tally.shortest_life.unwrap();
+    assert!(life <= Duration::from_mins(10) && life > Duration::from_mins(8), "{life:?}");
+    world.simulator.clock().advance(Duration::from_hours(25));
+    assert!(look(&world.backend("looker")).await.tokens.unwrap().busy.is_empty(), "a day later they count no more");
+}

@@ -1,0 +1,49 @@
+//! All layers over one backend, in the order of `layer`: what a program has that leaves none out.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokenvault::audit::file_sink::AuditFile;
+use tokenvault::audit::keys::Keys;
+use tokenvault::audit::recorder::{Recorder, RecorderOptions};
+use tokenvault::backend::Backend;
+use tokenvault::backend::audit_key::AuditKey;
+use tokenvault::backend::fallback::FallbackBackend;
+use tokenvault::backend::fallback::options::FallbackOptions;
+use tokenvault::backend::leases::{Granter, StateAge};
+use tokenvault::backend::memory::MemoryBackend;
+use tokenvault::clock::SystemClock;
+use tokenvault::conformance::Fresh;
+use tokenvault::layer::audit::Audited;
+use tokenvault::layer::cache::Cache;
+use tokenvault::layer::cache::options::CacheOptions;
+use tokenvault::layer::coordinate::{CoordinateOptions, Coordinated};
+use tokenvault::layer::measure::Measured;
+use tokenvault::layer::unsaved::Unsaved;
+use tokenvault::metrics::Metrics;
+use tokenvault::store::TokenStore;
+use tokenvault::vault::Vault;
+
+/// `keeper` is dropped with the store.
+pub(crate) async fn stack(
+    backend: Arc<dyn Backend>,
+    age: Option<Arc<dyn StateAge>>,
+    keeper: impl std::any::Any,
+) -> Fresh<Arc<dyn TokenStore>> {
+    let copy = Arc::new(MemoryBackend::new());
+    let fallback = FallbackBackend::new(backend, copy, "the suite's", FallbackOptions::default()).await;
+    let fallback = Arc::new(fallback.unwrap());
+    let vault = Arc::new(Vault::new(Arc::clone(&fallback) as _));
+    let unsaved = Unsaved::new(vault, Arc::clone(&fallback));
+    let cache = Cache::new(Arc::new(unsaved), CacheOptions::default());
+    let granter = Granter::new(fallback, age, Arc::new(SystemClock));
+    // The suite reads tokens without an access token again and again.
+    let options = CoordinateOptions { covers_first: false, ..CoordinateOptions::default() };
+    let coordinated = Coordinated::new(Arc::new(cache), granter, "the suite", options);
+    let folder = TempDir::new().unwrap();
+    let sink = Arc::new(AuditFile::new(folder.path().join("audit.jsonl")));
+    let keys = Keys::derive(&AuditKey::random().unwrap()).unwrap();
+    let audited = Audited::new(Arc::new(coordinated), Arc::new(Recorder::new(sink, keys, RecorderOptions::default())));
+    let metrics = Metrics::new(|_| Ok(()), Arc::new(SystemClock));
+    Fresh::keeping(Arc::new(Measured::new(Arc::new(audited), Arc::new(metrics))), (folder, keeper))
+}
