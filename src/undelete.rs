@@ -60,7 +60,10 @@ async fn run(vault: &Vault, window: &dyn RecoveryWindow, context: &Context, id: 
 
 /// The one that was saved last, where all are of one user, or came of one another.
 fn last(kept: &[Arc<Record>]) -> Result<Option<&Arc<Record>>> {
-    let Some(last) = kept.iter().max_by_key(|record| record.saved_at) else { return Ok(None) };
+    // What came of another is the later one, whatever the clocks of those who saved them said.
+    let is_origin =
+        |one: &Arc<Record>| kept.iter().any(|other| other.name != one.name && other.has_id(&one.name.to_string()));
+    let Some(last) = kept.iter().filter(|one| !is_origin(one)).max_by_key(|one| one.saved_at) else { return Ok(None) };
     let is_of_it = |other: &Arc<Record>| {
         last.has_id(&other.name.to_string()) || matching::is_same_owner(&last.fields, &other.fields)
     };
@@ -87,7 +90,7 @@ async fn insert(vault: &Vault, context: &Context, old: &Record) -> Result<Answer
             name,
             version,
             ids: ids(old),
-            saved_at: vault.tick(),
+            saved_at: vault.tick().max(old.saved_at),
             writer: Writer::Save,
             lease: None,
             ..old.clone()

@@ -8,6 +8,7 @@ use secrets_manager_simulator::iam::principal::Principal;
 use secrets_manager_simulator::settings::Settings;
 use secrets_manager_simulator::switches::Staleness;
 use tokenvault::backend::recovery::{Purged, RecoveryWindow};
+use tokenvault::clock::{Clock, ManualClock, Timestamp};
 use tokenvault::error::{Error, ErrorKind, Result};
 use tokenvault::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
 use tokenvault::operation::Context;
@@ -34,8 +35,12 @@ async fn delete(world: &World, token: &OAuthToken) {
 }
 
 async fn bring_back(world: &World, who: &str, id: &str) -> Result<Arc<str>> {
+    bring_back_by(world, who, id, Arc::new(Time(world.simulator.clone()))).await
+}
+
+async fn bring_back_by(world: &World, who: &str, id: &str, clock: Arc<dyn Clock>) -> Result<Arc<str>> {
     let backend = Arc::new(world.backend(who));
-    let vault = Vault::with_clock(Arc::clone(&backend) as _, Arc::new(Time(world.simulator.clone())));
+    let vault = Vault::with_clock(Arc::clone(&backend) as _, clock);
     undelete::undelete(&vault, &*backend, &Context::new(), id).await.map(|answer| answer.value)
 }
 
@@ -85,6 +90,27 @@ async fn a_deleted_token_comes_back_under_its_id() {
     world.assert_consistent("after the second deletion").await;
     bring_back(&world, "operator", &id).await.unwrap();
     assert_eq!(access(&world, "ada").await.as_deref(), Some("second"), "of two the one that was saved last");
+}
+
+/// The clocks of who brings it back and of who saves it then are an hour behind. Several times, since names are drawn.
+#[tokio::test]
+async fn what_came_back_is_later_than_what_it_came_of_whatever_the_clocks_say() {
+    for _ in 0..8 {
+        let world = World::new(Settings::new().seed(1)).await;
+        let hour = 3_600_000;
+        let now = Time(world.simulator.clone()).now().as_millis();
+        let slow: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_millis(now - hour)));
+        let token = saved(&world, sign_in("ada", "first")).await;
+        delete(&world, &token).await;
+        let id = bring_back_by(&world, "operator", token.id().unwrap(), Arc::clone(&slow)).await.unwrap();
+        let vault = Vault::with_clock(Arc::new(world.backend("late")), Arc::clone(&slow));
+        let found = vault.find_token_by_id(&Context::new(), &id).await.unwrap().value.unwrap();
+        let mut fresh = OAuthToken::clone(&found).with(AccessToken, "second");
+        vault.save_token(&Context::new(), &mut fresh).await.unwrap();
+        delete(&world, &token).await;
+        bring_back_by(&world, "operator", &id, slow).await.unwrap();
+        assert_eq!(access(&world, "ada").await.as_deref(), Some("second"));
+    }
 }
 
 #[tokio::test]
