@@ -11,7 +11,7 @@ use crate::audit::query::{Calls, Filter};
 use crate::audit::read::{Line, Piece};
 use crate::audit::timeline::Timeline;
 use crate::audit::utc;
-use crate::cli::args::{AuditArgs, AuditCommand};
+use crate::cli::audit_args::{AuditArgs, AuditCommand};
 use crate::cli::audit_trail::{opened, read_all, unreadable};
 use crate::cli::audit_verify::{self, Allowed};
 use crate::cli::new_file::write_new;

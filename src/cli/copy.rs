@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use crate::audit::facts::{Facts, Subject, facts_of};
-use crate::cli::args::CopyArgs;
 use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
 use crate::cli::progress::Progress;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
+use crate::cli::transfer_args::CopyArgs;
 use crate::copy::{self, CopyOptions, CopyReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::StoreLocation;

@@ -3,8 +3,8 @@
 use crate::audit::facts::{Facts, Subject, facts_of};
 use crate::audit::line::Ending;
 use crate::backend::recovery::{Purged, RecoveryWindow};
-use crate::cli::args::ProviderArgs;
 use crate::cli::grant;
+use crate::cli::grant_args::ProviderArgs;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::backend::file::read_secret;
-use crate::cli::args::{LoginArgs, ProviderArgs, TokenArgs};
+use crate::cli::grant_args::{LoginArgs, ProviderArgs, TokenArgs};
 use crate::cli::input::SecretInput;
 use crate::cli::report::Done;
 use crate::cli::session::Session;

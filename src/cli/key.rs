@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal};
 use zeroize::Zeroizing;
 
 use crate::backend::file::KeySource;
-use crate::cli::args::ChangeArgs;
 use crate::cli::config::Settings;
 use crate::cli::config_file::KeyChoice;
+use crate::cli::key_args::ChangeArgs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 mod args;
 mod audit;
+mod audit_args;
 mod audit_settings;
 mod audit_trail;
 mod audit_verify;
@@ -37,10 +38,12 @@ mod doctor;
 #[cfg(all(fuzzing, feature = "import"))]
 pub(crate) mod fuzzing;
 mod grant;
+mod grant_args;
 #[cfg(feature = "import")]
 mod import_view;
 mod input;
 mod key;
+mod key_args;
 #[cfg(feature = "aws")]
 mod kms_key;
 mod look_args;
@@ -54,12 +57,14 @@ mod status;
 #[cfg(feature = "aws")]
 mod survey;
 mod text;
+mod token_args;
 mod token_json;
 mod token_reader;
 mod token_view;
 mod tokens;
 #[cfg(feature = "import")]
 mod transfer;
+mod transfer_args;
 mod upkeep;
 
 /// Runs the command that this process was started with. Answers the exit code.

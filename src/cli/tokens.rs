@@ -2,10 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use crate::cli::args::{FindArgs, GetArgs, ListArgs};
 use crate::cli::input::SecretInput;
 use crate::cli::report::{Done, Stop, at_line};
 use crate::cli::session::Session;
+use crate::cli::token_args::{FindArgs, GetArgs, ListArgs};
 use crate::cli::token_reader::TokenReader;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};

@@ -5,13 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::audit::facts::{Facts, Subject, facts_of};
-use crate::cli::args::{ExportArgs, Ids, ImportArgs, Sdk};
 use crate::cli::import_view::SummaryView;
 use crate::cli::new_file::write_new;
 use crate::cli::progress::Progress;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
+use crate::cli::transfer_args::{ExportArgs, Ids, ImportArgs, Sdk};
 use crate::error::{Error, Result};
 use crate::export::{self, CsvFormat};
 use crate::import::row::Rows;

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::audit::facts::{Subject, facts_of};
 use crate::backend::file::{KeySource, Verification};
-use crate::cli::args::{ChangeArgs, CostArgs, InitArgs, RotateArgs};
 use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
+use crate::cli::key_args::{ChangeArgs, CostArgs, InitArgs, RotateArgs};
 #[cfg(feature = "aws")]
 use crate::cli::kms_key;
 use crate::cli::new_file::{unwritable, write_new};

@@ -6,11 +6,12 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
-use crate::cli::args::{CostArgs, InitArgs, ListArgs, RevealArgs, RotateArgs};
 use crate::cli::demo::stage::{Stage, as_told, lost};
+use crate::cli::key_args::{CostArgs, InitArgs, RotateArgs};
 use crate::cli::report::{self, Done};
 use crate::cli::session::Session;
 use crate::cli::text::fingerprint;
+use crate::cli::token_args::{ListArgs, RevealArgs};
 use crate::cli::{deletion, tokens, upkeep};
 use crate::error::ErrorKind;
 use crate::fields::Field;
@@ -70,7 +71,7 @@ async fn list(stage: &mut Stage) -> Done {
 /// A file of an SDK's own store is imported.
 #[cfg(feature = "import")]
 async fn bring_along(stage: &mut Stage) -> Done {
-    use crate::cli::args::{Ids, ImportArgs};
+    use crate::cli::transfer_args::{Ids, ImportArgs};
 
     stage.step("Tokens are imported from an SDK's own file", "import --from python_sdk_tokens.csv")?;
     stage.say("It holds Carol, and an old token of Alice, who has signed in here since. Hers is kept as it is.")?;
