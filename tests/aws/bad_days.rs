@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use aws_sdk_secretsmanager::config::retry::RetryConfig;
-use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_secretsmanager::{Client, Config};
+use aws_sdk_secretsmanager::Client;
 use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::settings::Settings;
@@ -22,7 +20,7 @@ use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 
 use crate::service::{ACCESS_KEY, Service};
-use crate::simulated::World;
+use crate::simulated::{World, config};
 
 fn sign_in(user: &str) -> OAuthToken {
     let refresh = format!("refresh of {user}");
@@ -86,13 +84,7 @@ impl Pause for Counting {
 
 /// A backend that speaks to `endpoint` over a socket.
 fn over_a_socket(endpoint: &str, pause: &Arc<Counting>) -> SecretsManagerBackend {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new(ACCESS_KEY, "secret", None, None, "tests"))
-        .retry_config(RetryConfig::disabled())
-        .endpoint_url(endpoint)
-        .build();
+    let config = config(ACCESS_KEY).endpoint_url(endpoint).build();
     let options = SecretsManagerOptions {
         pause: Arc::clone(pause) as _,
         ..SecretsManagerOptions::new(Prefix::parse("test/vault").unwrap())

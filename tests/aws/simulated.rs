@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
-use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Builder, Credentials, Region};
 use aws_sdk_secretsmanager::{Client, Config};
 use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
@@ -40,15 +40,17 @@ impl Pause for Time {
     }
 }
 
-pub(crate) fn client(simulator: &Simulator, access_key: &str) -> Client {
-    let config = Config::builder()
+/// What every client of a simulated service has, whichever way it reaches it.
+pub(crate) fn config(access_key: &str) -> Builder {
+    Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new(access_key, "secret", None, None, "tests"))
         .retry_config(RetryConfig::disabled())
-        .http_client(simulator.http_client())
-        .build();
-    Client::from_conf(config)
+}
+
+pub(crate) fn client(simulator: &Simulator, access_key: &str) -> Client {
+    Client::from_conf(config(access_key).http_client(simulator.http_client()).build())
 }
 
 fn options(clock: impl Clock + 'static, pause: impl Pause + 'static) -> SecretsManagerOptions {

@@ -2,16 +2,15 @@
 
 use std::sync::mpsc::{Sender, channel};
 
+use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::interceptors::BeforeSerializationInterceptorContextRef;
-use aws_sdk_secretsmanager::config::retry::RetryConfig;
-use aws_sdk_secretsmanager::config::{BehaviorVersion, ConfigBag, Credentials, Intercept, Region};
+use aws_sdk_secretsmanager::config::{ConfigBag, Intercept};
 use aws_sdk_secretsmanager::error::BoxError;
-use aws_sdk_secretsmanager::{Client, Config};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use secrets_manager_simulator::simulator::Simulator;
 
 use crate::service::Service;
-use crate::simulated::{World, client};
+use crate::simulated::{World, client, config};
 
 pub(super) enum Way {
     InProcess(Simulator),
@@ -32,15 +31,7 @@ impl Way {
             Self::InProcess(simulator) => return client(simulator, access_key),
             Self::OverSockets(service) => service,
         };
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new(access_key, "secret", None, None, "tests"))
-            .retry_config(RetryConfig::disabled())
-            .endpoint_url(service.endpoint())
-            .interceptor(StandStill)
-            .build();
-        Client::from_conf(config)
+        Client::from_conf(config(access_key).endpoint_url(service.endpoint()).interceptor(StandStill).build())
     }
 }
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use tokenvault::backend::fallback::journal::player::PlayerPlace;
 use tokenvault::backend::fallback::journal::{Journal, LOST_KEPT};
 use tokenvault::error::{Error, ErrorKind, Result};
-use tokenvault::fields::Field;
 use tokenvault::layer::journal::Journaled;
 use tokenvault::operation::{Context, Source};
 use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 
 use crate::going::now;
-use crate::journal::machine::{Machine, Worker, is, with_alice};
+use crate::journal::machine::{ANOTHER_TEXT, NOTHING, There, Worker, is, with_alice};
 use crate::process::{access, refreshed};
 use crate::scene::opened;
 use crate::scripted::Fate;
@@ -49,13 +48,9 @@ fn reads_go_on_beside_a_conflict_that_cannot_be_forgotten() {
 
 #[test]
 fn reads_go_on_beside_an_entry_that_cannot_be_taken_out() {
-    type There = fn(&Machine, &OAuthToken);
     // As it was acknowledged, as a part of something else, and as one that the store refuses.
-    let theres: [There; 3] = [
-        |_, _| {},
-        |machine, first| drop(machine.saved_elsewhere(&first.clone().with(Field::ApiDomain, "elsewhere"))),
-        |machine, _| machine.store.commits(Some(Fate::Fails(ErrorKind::QuotaReached))),
-    ];
+    let theres: [There; 3] =
+        [NOTHING, ANOTHER_TEXT, |machine, _| machine.store.commits(Some(Fate::Fails(ErrorKind::QuotaReached)))];
     for (index, there) in theres.into_iter().enumerate() {
         let (machine, worker, first) = with_alice();
         machine.is_away();

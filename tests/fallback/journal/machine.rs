@@ -90,6 +90,15 @@ impl Machine {
     }
 }
 
+/// What becomes of a token elsewhere, while this machine is away.
+pub(crate) type There = fn(&Machine, &OAuthToken);
+
+pub(crate) const NOTHING: There = |_, _| {};
+
+/// A change of what is no part of its set of tokens.
+pub(crate) const ANOTHER_TEXT: There =
+    |machine, token| drop(machine.saved_elsewhere(&token.clone().with(Field::ApiDomain, "elsewhere")));
+
 pub(crate) fn of(tokens: &[Arc<OAuthToken>]) -> Vec<(String, String)> {
     let user = |token: &OAuthToken| token.user_name().unwrap_or_default().to_owned();
     let mut all: Vec<_> = tokens.iter().map(|token| (user(token), access(token))).collect();
