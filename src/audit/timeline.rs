@@ -219,7 +219,7 @@ fn shortened(label: &str) -> String {
     if is_long { label.chars().take(MAX_LABEL - 1).chain(['…']).collect() } else { label.to_owned() }
 }
 
-/// As XML has it. Control characters are no part of XML 1.0.
+/// As XML has it. Control characters and the last two of the plane are no part of XML 1.0 (2.2).
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -228,6 +228,7 @@ fn escaped(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             control if control.is_control() => out.push('\u{fffd}'),
             other => out.push(other),
         }
@@ -255,7 +256,7 @@ mod tests {
             call("2026-11-22T00:00:00.000Z", "billing", "ok", "store"),
             call("2026-11-22T00:00:00.000Z", "billing", "ok", "cache"),
             call("2026-11-22T05:00:00.000Z", "billing", "refused", "store"),
-            call("2026-11-22T10:00:00.000Z", "<eve>&\u{1b}", "failed", "store"),
+            call("2026-11-22T10:00:00.000Z", "<eve>&\u{1b}\u{ffff}", "failed", "store"),
             call("2026-11-22T10:00:00.000Z", "billing", "ok", "fallback"),
         ]
     }
@@ -264,15 +265,15 @@ mod tests {
     fn each_call_stands_at_its_time_and_the_worst_is_seen() {
         let text = Timeline::of(&calls(), 11).unwrap().text();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "billing │█    R    a│ 4");
-        assert_eq!(lines[1].replace('\u{1b}', "?"), "<eve>&? │          F│ 1");
+        assert_eq!(lines[0], "billing  │█    R    a│ 4");
+        assert_eq!(lines[1].replace('\u{1b}', "?"), "<eve>&?\u{ffff} │          F│ 1");
         assert!(Timeline::of(&[], 11).is_none());
     }
 
     #[test]
     fn a_picture_is_well_formed_whatever_the_labels_are() {
         let svg = Timeline::of(&calls(), 11).unwrap().svg();
-        assert!(svg.contains("&lt;eve&gt;&amp;\u{fffd}") && !svg.contains("<eve>"), "{svg}");
+        assert!(svg.contains("&lt;eve&gt;&amp;\u{fffd}\u{fffd}") && !svg.contains("<eve>"), "{svg}");
         assert_eq!(svg.matches("<rect").count(), 1 + 4 + COLOURS.len());
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     }

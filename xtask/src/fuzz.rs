@@ -17,12 +17,14 @@ struct Target {
     max_len: u32,
 }
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 6] = [
     // Twice the longest header: lengths beyond the bound must be tried too.
     Target { name: "header", max_len: 8 * 1024 },
     Target { name: "frame", max_len: 64 * 1024 },
     Target { name: "csv", max_len: 64 * 1024 },
     Target { name: "json", max_len: 64 * 1024 },
+    Target { name: "trail", max_len: 64 * 1024 },
+    Target { name: "cloudtrail", max_len: 64 * 1024 },
 ];
 
 /// What guides libFuzzer: a counter for each edge, and the operands of each comparison. The compiler offers these by
@@ -149,7 +151,7 @@ fn line(name: &str, said: &str) -> Result<String, String> {
     let reached = said.lines().rev().find_map(|line| line.split_once(" cov: ")).map_or("0", |(_, rest)| rest);
     let reached = reached.split_whitespace().next().unwrap_or("0");
     let seed = after("INFO: Seed:").unwrap_or("unknown");
-    Ok(format!("{name:<8} {executions:>10} executions, {reached} edges, {peak} MB at most, seed {seed}"))
+    Ok(format!("{name:<10} {executions:>10} executions, {reached} edges, {peak} MB at most, seed {seed}"))
 }
 
 fn where_it_lies(checkout: &Checkout, binaries: &Path, name: &str, said: &str) -> String {
@@ -181,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_good_run_is_told_in_one_line() {
-        assert_eq!(line("csv", GOOD).unwrap(), "csv            1200 executions, 34 edges, 44 MB at most, seed 77");
+        assert_eq!(line("csv", GOOD).unwrap(), "csv              1200 executions, 34 edges, 44 MB at most, seed 77");
     }
 
     #[test]
