@@ -42,6 +42,7 @@ pub(crate) fn first_state(
         version,
         fields: Arc::clone(given),
         ids: id.into_iter().collect(),
+        adopted: Vec::new(),
         lineage,
         first_refresh: given.get(Field::RefreshToken).map(SecretText::shared),
         created_at: now,

@@ -31,6 +31,9 @@ pub struct Record {
     pub fields: Arc<Fields>,
     /// The ids that users brought, the first of them the one that is handed out.
     pub ids: Vec<Arc<str>>,
+    /// The names of records that have become part of this one: journals drew them for what was saved out of reach. What was
+    /// handed out as of one of them is of this record.
+    pub adopted: Vec<RecordName>,
     /// The sign-in that the granted fields come from.
     pub lineage: Lineage,
     /// The refresh token that the lineage began with, once one is known: what the record is found by, also where the
@@ -55,6 +58,12 @@ impl Record {
     /// Whether `id` leads to this record.
     pub fn has_id(&self, id: &str) -> bool {
         self.ids.iter().any(|own| &**own == id) || RecordName::parse(id) == Some(self.name)
+    }
+
+    /// Whether what was handed out as of the record `name` is of this one. Not where only an id leads here: the record of that
+    /// name was deleted, and this one came of it.
+    pub(crate) fn is_of_name(&self, name: RecordName) -> bool {
+        self.name == name || self.adopted.contains(&name)
     }
 
     /// Whether `text` is the refresh token that this record is found by.

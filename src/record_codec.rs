@@ -6,7 +6,7 @@
 //! entry: tag u8 | length u32 | bytes
 //! tags: 1-9 the fields in the order of `Field::ALL`; 16 a brought id (any number, in order);
 //!       17 the refresh token that the lineage began with; 18 (empty) it is the current one;
-//!       19 a lease
+//!       19 a lease; 20 the name of a record that has become part of it, 16 bytes (any number)
 //! ```
 //! Integers are big-endian. The record's name stands outside: what is sealed around a record names it.
 
@@ -28,6 +28,7 @@ const TAG_BROUGHT_ID: u8 = 16;
 const TAG_FIRST_REFRESH: u8 = 17;
 const TAG_FIRST_REFRESH_IS_CURRENT: u8 = 18;
 const TAG_LEASE: u8 = 19;
+const TAG_ADOPTED: u8 = 20;
 
 /// The record's bytes, without its name, in memory that is wiped.
 pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
@@ -40,7 +41,8 @@ pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 /// How many bytes [`encode`] makes of the record.
 pub fn encoded_len(record: &Record) -> usize {
     let lease = record.lease.as_ref().map_or(0, |lease| 5 + lease.to_text().len());
-    FIXED + entries(record).map(|(_, bytes)| 5 + bytes.len()).sum::<usize>() + lease
+    let adopted = record.adopted.len() * (5 + 16);
+    FIXED + entries(record).map(|(_, bytes)| 5 + bytes.len()).sum::<usize>() + lease + adopted
 }
 
 /// Puts what [`encode`] makes behind what is in `out`.
@@ -69,6 +71,7 @@ pub fn encode_onto(record: &Record, out: &mut Vec<u8>) {
     if let Some(lease) = &record.lease {
         put(TAG_LEASE, lease.to_text().as_bytes());
     }
+    record.adopted.iter().for_each(|name| put(TAG_ADOPTED, name.as_bytes()));
 }
 
 fn entries(record: &Record) -> impl Iterator<Item = (u8, &[u8])> {
@@ -105,14 +108,14 @@ pub fn decode(name: RecordName, bytes: &[u8]) -> Result<Record> {
         2 => Writer::Import,
         _ => return Err(malformed()),
     };
-    let Entries { texts, ids, first_refresh, lease } = reader.entries()?;
+    let Entries { texts, ids, first_refresh, lease, adopted } = reader.entries()?;
     let fields = Arc::new(Fields::read(texts).ok_or_else(malformed)?);
     let first_refresh = match first_refresh {
         FirstRefresh::None => None,
         FirstRefresh::Current => fields.get(Field::RefreshToken).map(SecretText::shared),
         FirstRefresh::Text(text) => Some(SecretText::new(text)),
     };
-    Ok(Record { name, version, fields, ids, lineage, first_refresh, created_at, saved_at, writer, lease })
+    Ok(Record { name, version, fields, ids, adopted, lineage, first_refresh, created_at, saved_at, writer, lease })
 }
 
 fn malformed() -> Error {
@@ -130,6 +133,7 @@ struct Entries<'a> {
     ids: Vec<Arc<str>>,
     first_refresh: FirstRefresh<'a>,
     lease: Option<Lease>,
+    adopted: Vec<RecordName>,
 }
 
 enum FirstRefresh<'a> {
@@ -160,7 +164,13 @@ impl<'a> Reader<'a> {
     }
 
     fn entries(mut self) -> Result<Entries<'a>> {
-        let mut out = Entries { texts: [&[]; 9], ids: Vec::new(), first_refresh: FirstRefresh::None, lease: None };
+        let mut out = Entries {
+            texts: [&[]; 9],
+            ids: Vec::new(),
+            first_refresh: FirstRefresh::None,
+            lease: None,
+            adopted: Vec::new(),
+        };
         while !self.0.is_empty() {
             let tag = self.byte()?;
             let length = usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| malformed())?;
@@ -172,6 +182,9 @@ impl<'a> Reader<'a> {
                 TAG_FIRST_REFRESH => out.first_refresh = FirstRefresh::Text(text()?),
                 TAG_FIRST_REFRESH_IS_CURRENT => out.first_refresh = FirstRefresh::Current,
                 TAG_LEASE => out.lease = Some(Lease::parse(text()?).ok_or_else(malformed)?),
+                TAG_ADOPTED => {
+                    out.adopted.push(RecordName::from_bytes(bytes.try_into().map_err(|_| malformed())?));
+                }
                 _ => return Err(newer_format()),
             }
         }
@@ -193,6 +206,7 @@ mod tests {
             version: Version { sequence: 3, nonce: [1; 16] },
             fields: Arc::new(held),
             ids: ids.iter().map(|id| Arc::from(*id)).collect(),
+            adopted: Vec::new(),
             lineage: Lineage { counter: 2, nonce: [9; 8] },
             first_refresh: first_refresh.map(SecretText::new),
             created_at: Timestamp::from_micros(5),
@@ -209,7 +223,7 @@ mod tests {
         assert_eq!((back.version, back.lineage, &back.ids), (record.version, record.lineage, &record.ids));
         assert_eq!((back.created_at, back.saved_at, back.writer), (record.created_at, record.saved_at, record.writer));
         assert!(back.fields == record.fields && back.first_refresh == record.first_refresh);
-        assert_eq!(back.lease, record.lease);
+        assert_eq!((back.lease, back.adopted), (record.lease.clone(), record.adopted.clone()));
     }
 
     #[test]
@@ -220,6 +234,8 @@ mod tests {
         assert_reads_back(&record(&[(Field::AccessToken, "a")], &[], None));
         let lease = Lease::grant(2, Timestamp::from_millis(7), "somebody").unwrap();
         assert_reads_back(&Record { lease: Some(lease), ..record(&all, &["1"], None) });
+        let adopted = vec![RecordName::from_bytes([8; 16]), RecordName::from_bytes([9; 16])];
+        assert_reads_back(&Record { adopted, ..record(&all, &["1"], None) });
     }
 
     #[test]

@@ -90,6 +90,7 @@ async fn insert(vault: &Vault, context: &Context, old: &Record) -> Result<Answer
             name,
             version,
             ids: ids(old),
+            adopted: Vec::new(),
             saved_at: vault.tick().max(old.saved_at),
             writer: Writer::Save,
             lease: None,

@@ -95,9 +95,10 @@ impl Vault {
         Ok(answer.map(|candidates| candidates.records.into_iter().find(|record| record.has_id(id))))
     }
 
-    /// The record of this name, or the one that it has become part of, since it was drawn by a journal.
+    /// The record of this name, or the one that it has become part of, since a journal drew it.
     async fn of_name(&self, context: &Context, name: RecordName) -> Result<Option<Arc<Record>>> {
-        Ok(self.by_id(context, &name.to_id()).await?.value)
+        let record = self.by_id(context, &name.to_id()).await?.value;
+        Ok(record.filter(|record| record.is_of_name(name)))
     }
 
     async fn matching(&self, context: &Context, token: &OAuthToken) -> Result<Answer<Option<Arc<Record>>>> {

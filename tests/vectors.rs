@@ -170,6 +170,7 @@ fn record_of(fields: &Fields) -> Record {
         version: Version::first().unwrap(),
         fields: Arc::new(fields.clone()),
         ids: Vec::new(),
+        adopted: Vec::new(),
         lineage: Lineage::first().unwrap(),
         first_refresh: None,
         created_at: at,

@@ -40,6 +40,7 @@ pub(crate) fn record(number: usize) -> Arc<Record> {
         first_refresh: fields.get(Field::RefreshToken).cloned(),
         fields,
         ids: Vec::new(),
+        adopted: Vec::new(),
         lineage: Lineage::first().unwrap(),
         created_at: at,
         saved_at: at,

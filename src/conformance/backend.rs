@@ -27,6 +27,7 @@ pub(super) fn record(user: &str, access: &str) -> Arc<Record> {
         version: Version::first().expect("the system has randomness"),
         fields: Arc::new(fields),
         ids: Vec::new(),
+        adopted: Vec::new(),
         lineage: Lineage::first().expect("the system has randomness"),
         first_refresh: None,
         created_at: Timestamp::from_micros(1_700_000_000_000_001),
@@ -117,6 +118,7 @@ pub async fn a_record_is_read_back_in_every_part(backend: &Shared) {
         fields: Arc::new(fields),
         version: Version { sequence: 77, nonce: [3; 16] },
         ids: ["17", "../"].map(Arc::from).to_vec(),
+        adopted: [4, 5].map(|byte| RecordName::from_bytes([byte; 16])).to_vec(),
         lineage: Lineage { counter: 5, nonce: [9; 8] },
         first_refresh: Some(SecretText::new("first")),
         writer: Writer::Import,
@@ -128,7 +130,7 @@ pub async fn a_record_is_read_back_in_every_part(backend: &Shared) {
     for back in [by_name, by_key] {
         let back = back.expect("the record is there");
         assert_eq!((back.name, back.version, back.lineage), (full.name, full.version, full.lineage));
-        assert_eq!((&back.ids, back.writer), (&full.ids, full.writer));
+        assert_eq!((&back.ids, &back.adopted, back.writer), (&full.ids, &full.adopted, full.writer));
         assert_eq!((back.created_at, back.saved_at), (full.created_at, full.saved_at));
         assert!(back.fields == full.fields && back.first_refresh == full.first_refresh);
     }

@@ -152,8 +152,11 @@ fn first_state(save: &Saving, reserved: Option<RecordName>, at: Timestamp) -> Me
     Merged { record, is_overtaken: false, is_written: true }
 }
 
-/// The id that was handed out leads to the record, whatever that is named.
+/// What was handed out is of the record, and its id leads to it, whatever that is named.
 fn add_name(record: &mut Record, name: RecordName) {
+    if !record.is_of_name(name) {
+        record.adopted.push(name);
+    }
     let id = name.to_string();
     if !record.has_id(&id) {
         record.ids.push(Arc::from(id));

@@ -242,6 +242,7 @@ fn record(user: &str) -> Record {
         version: Version::first().unwrap(),
         fields: Arc::new(fields),
         ids: Vec::new(),
+        adopted: Vec::new(),
         lineage: Lineage::first().unwrap(),
         first_refresh: None,
         created_at: Timestamp::from_micros(1),

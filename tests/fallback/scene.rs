@@ -129,6 +129,7 @@ pub(crate) fn record(user: &str) -> Arc<Record> {
         version: Version::first().unwrap(),
         fields: fields(user),
         ids: Vec::new(),
+        adopted: Vec::new(),
         lineage: Lineage::first().unwrap(),
         first_refresh: None,
         created_at: Timestamp::from_millis(1),

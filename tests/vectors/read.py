@@ -103,11 +103,15 @@ def read_header(file, key):
     return said, length
 
 
+def name_of(name):
+    return "tv" + base64.b32encode(name).decode().rstrip("=").lower()
+
+
 def read_record(name, data):
     data = Bytes(data)
     require(data.number(1) == 1, "not record format 1")
     record = {
-        "name": "tv" + base64.b32encode(name).decode().rstrip("=").lower(),
+        "name": name_of(name),
         "version": {"sequence": data.number(8), "nonce": data.take(16).hex()},
         "lineage": {"counter": data.number(8), "nonce": data.take(8).hex()},
         "created_at": data.number(8),
@@ -116,7 +120,11 @@ def read_record(name, data):
         "ids": [], "fields": {}, "first_refresh": None,
     }
     while data.left():
-        tag, text = data.number(1), data.take(data.number(4)).decode()
+        tag, text = data.number(1), data.take(data.number(4))
+        if tag == 20:
+            record.setdefault("adopted", []).append(name_of(text))
+            continue
+        text = text.decode()
         if 1 <= tag <= 9:
             record["fields"][FIELDS[tag - 1]] = text
         elif tag == 16:

@@ -86,6 +86,7 @@ impl Mark {
             version,
             fields: Arc::new(fields),
             ids: std::iter::once(format!("{OF}{}", self.of)).chain(gone).map(Arc::from).collect(),
+            adopted: Vec::new(),
             lineage: self.beginning,
             first_refresh: None,
             created_at: Timestamp::default(),

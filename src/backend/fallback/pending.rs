@@ -89,6 +89,7 @@ pub(crate) fn came_from(token: &OAuthToken) -> Option<Record> {
         version: Version::first().ok()?,
         fields: Arc::clone(&base.seen),
         ids: brought.map(Arc::from).into_iter().collect(),
+        adopted: Vec::new(),
         lineage: base.lineage,
         first_refresh: None,
         created_at: Timestamp::default(),

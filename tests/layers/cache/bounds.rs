@@ -177,6 +177,7 @@ fn with_two_ids(scene: &Scene) -> RecordName {
         version,
         fields,
         ids,
+        adopted: Vec::new(),
         lineage,
         first_refresh,
         created_at: at,

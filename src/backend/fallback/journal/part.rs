@@ -86,6 +86,7 @@ pub(super) fn record(part: Part, number: u64, fields: &Arc<Fields>, texts: Texts
         version: Version::first()?,
         fields: Arc::clone(fields),
         ids: texts.0,
+        adopted: Vec::new(),
         lineage: Lineage { counter: 0, nonce: [0; 8] },
         first_refresh: None,
         created_at: at,

@@ -83,6 +83,7 @@ impl State {
                 version: *version,
                 fields: Arc::new(Fields::new()),
                 ids: texts.with("deleted", Some("")).into_ids(),
+                adopted: Vec::new(),
                 lineage: *lineage,
                 first_refresh: None,
                 created_at: Timestamp::default(),
