@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::backend::{Backend, Change, Commit};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
 use crate::lease::{HELD_FOR, Lease};
@@ -18,7 +18,7 @@ use crate::record::Record;
 const LEFT_AT_LEAST: Duration = Duration::from_secs(HELD_FOR.as_secs() / 2);
 
 /// How often a lease is asked for anew where others keep changing the record.
-const MAX_ROUNDS: usize = 16;
+pub(crate) const MAX_ROUNDS: usize = 16;
 
 /// Tells how long a record has been as it is, by a clock that all who share the backend have in common. What is kept on one
 /// machine needs none: its processes share the clock on the wall.
@@ -48,6 +48,21 @@ pub enum Asked {
     /// Somebody wrote the record at the same moment, or the store took so long that the time is half over. Of
     /// [`Granter::ask_once`] only.
     Lost,
+}
+
+/// A lease that can be granted.
+pub(crate) struct Free {
+    record: Arc<Record>,
+    attempt: u32,
+    /// When it was looked for.
+    began: Timestamp,
+}
+
+/// What a look has found.
+pub(crate) enum Looked {
+    Free(Free),
+    /// There is none to be granted.
+    Settled(Asked),
 }
 
 /// Grants leases.
@@ -84,7 +99,7 @@ impl Granter {
                 asked => return Ok(asked),
             }
         }
-        Err(Error::new(ErrorKind::Busy, "others kept changing the token").with_hint("try again in a moment"))
+        Err(kept_changing())
     }
 
     /// The same, in one attempt: who does not need the lease does not wait to see what another has written.
@@ -98,27 +113,46 @@ impl Granter {
         holder: &str,
         is_due: impl Fn(&Record) -> bool + Send + Sync,
     ) -> Result<Asked> {
+        match self.look(context, name, is_due).await? {
+            Looked::Free(free) => self.grant(context, free, holder).await,
+            Looked::Settled(asked) => Ok(asked),
+        }
+    }
+
+    /// Whether there is one to be granted. Nothing is written: who has no more time lets go of this.
+    ///
+    /// # Errors
+    /// As the backend has them.
+    pub(crate) async fn look(
+        &self,
+        context: &Context,
+        name: RecordName,
+        is_due: impl Fn(&Record) -> bool + Send + Sync,
+    ) -> Result<Looked> {
         let began = self.clock.now();
         let Some(record) = self.backend.read(context, name).await?.value.filter(|record| is_due(record)) else {
-            return Ok(Asked::Overtaken);
+            return Ok(Looked::Settled(Asked::Overtaken));
         };
-        let attempt = match &record.lease {
-            None => 1,
-            Some(lease) => {
-                let Some(age) = self.age(context, &record, lease).await? else { return Ok(Asked::Lost) };
-                if age < lease.distance() {
-                    return Ok(Asked::Held {
-                        ends_in: HELD_FOR.saturating_sub(age),
-                        next_in: lease.distance().saturating_sub(age),
-                    });
-                }
-                lease.attempt.saturating_add(1)
-            }
-        };
+        let Some(lease) = &record.lease else { return Ok(Looked::Free(Free { record, attempt: 1, began })) };
+        let Some(age) = self.age(context, &record, lease).await? else { return Ok(Looked::Settled(Asked::Lost)) };
+        let (ends_in, next_in) = (HELD_FOR.saturating_sub(age), lease.distance().saturating_sub(age));
+        if !next_in.is_zero() {
+            return Ok(Looked::Settled(Asked::Held { ends_in, next_in }));
+        }
+        let attempt = lease.attempt.saturating_add(1);
+        Ok(Looked::Free(Free { record, attempt, began }))
+    }
+
+    /// Grants it. To be awaited to its end: where it is let go of, the lease may be there, and nobody know of it.
+    ///
+    /// # Errors
+    /// As the backend has them; `Unavailable` where [`Context::check_readiness`] fails.
+    pub(crate) async fn grant(&self, context: &Context, free: Free, holder: &str) -> Result<Asked> {
+        let Free { record, attempt, began } = free;
         let lease = Lease::grant(attempt, self.clock.now(), holder)?;
         let (version, expected) = (record.version.next()?, Some(record.version));
         let granted = Arc::new(Record { version, lease: Some(lease.clone()), ..Record::clone(&record) });
-        let change = Change { name, expected, value: Some(Arc::clone(&granted)) };
+        let change = Change { name: record.name, expected, value: Some(Arc::clone(&granted)) };
         context.check_readiness().await.map_err(not_ready)?;
         match self.backend.commit(context, Commit { changes: vec![change], claims: Vec::new() }).await {
             // Its answer was long in coming: another may be sent by now, or soon.
@@ -139,6 +173,10 @@ impl Granter {
             None => Ok(Some(now.since(lease.granted_at))),
         }
     }
+}
+
+pub(crate) fn kept_changing() -> Error {
+    Error::new(ErrorKind::Busy, "others kept changing the token").with_hint("try again in a moment")
 }
 
 fn not_ready(cause: NotReady) -> Error {

@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::fields::Field;
-use crate::identity::random_bytes;
+use crate::identity::{RecordName, random_bytes};
 use crate::operation::{Answer, Context};
 use crate::pause::Pause;
 use crate::provider::{Granted, Provider};
@@ -40,8 +40,8 @@ pub struct Refresher {
     provider: Arc<dyn Provider>,
     clock: Arc<dyn Clock>,
     pause: Arc<dyn Pause>,
-    /// Of which id: refreshed tokens that are not saved. Wiped with it.
-    unsaved: Mutex<HashMap<String, OAuthToken>>,
+    /// Of which record: refreshed tokens that are not saved, or not yet. Wiped with it.
+    unsaved: Mutex<HashMap<RecordName, OAuthToken>>,
 }
 
 impl Refresher {
@@ -64,13 +64,21 @@ impl Refresher {
     /// `Revoked` where the provider takes the grant no more: somebody has to sign in again, and the token stays as it is.
     /// `Busy` where another refreshes it and does not come to an end. `Unavailable` where the provider is out of reach, and
     /// the old access token has ended. Where the refreshed token cannot be saved, the error of the store: it is kept then,
-    /// as where the future is dropped, and goes first at the next call for this id. Those of the provider.
+    /// as where the future is dropped, and goes first at the next call for it. Those of the provider.
     pub async fn fresh_token(&self, context: &Context, id: &str) -> Result<Answer<Option<Arc<OAuthToken>>>> {
         // Whoever holds a lease is asked for again by nobody else: each call is a caller of its own.
         let caller = format!("fresh token {}", HEXLOWER.encode(&random_bytes::<8>()?));
         let context = context.clone().with_caller(caller);
-        self.save_kept(&context, id).await?;
-        let answer = self.store.find_token_by_id(&context, id).await?;
+        // It may have another id, too.
+        let name = RecordName::parse(id);
+        self.save_kept(&context, |kept, token| Some(kept) == name || token.id() == Some(id)).await?;
+        let mut answer = self.store.find_token_by_id(&context, id).await?;
+        let leased = answer.value.as_ref().filter(|token| token.lease().is_some()).and_then(|token| record_of(token));
+        if let Some(record) = leased
+            && self.save_kept(&context, |kept, _| kept == record).await?
+        {
+            answer = self.store.find_token_by_id(&context, id).await?;
+        }
         let Some(token) = answer.value.clone() else { return Ok(answer) };
         if token.lease().is_none() {
             return match self.is_usable(&token) {
@@ -95,22 +103,69 @@ impl Refresher {
         };
         let mut token = held.clone();
         take_over(&mut token, &granted, self.clock.now());
-        Refreshed { refresher: self, id, token: Some(token) }.save(context, MAX_SAVES).await
+        // Before it is saved: whoever asks meanwhile saves it, too, and refreshes nothing.
+        self.keep(&token);
+        self.save(context, token, MAX_SAVES).await
     }
 
-    fn unsaved(&self) -> MutexGuard<'_, HashMap<String, OAuthToken>> {
+    fn unsaved(&self) -> MutexGuard<'_, HashMap<RecordName, OAuthToken>> {
         // Nothing panics while it is held.
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What an earlier call could not save goes first: its refresh token may be the only one that is still good.
-    async fn save_kept(&self, context: &Context, id: &str) -> Result<()> {
-        let kept = self.unsaved().remove(id);
-        let Some(token) = kept else { return Ok(()) };
-        let saved = Refreshed { refresher: self, id, token: Some(token) }.save(context, 1).await;
-        match saved {
-            Err(error) if is_final(&error) => Ok(()),
-            saved => saved.map(drop),
+    fn keep(&self, token: &OAuthToken) {
+        let Some(record) = record_of(token) else { return };
+        let mut unsaved = self.unsaved();
+        if unsaved.len() < MAX_UNSAVED || unsaved.contains_key(&record) {
+            unsaved.insert(record, token.clone());
+        } else {
+            tracing::warn!(%record, "too many refreshed tokens are not saved: this one is not kept for a later call");
+        }
+    }
+
+    /// Another may be kept by now.
+    fn forget(&self, saved: &OAuthToken) {
+        let Some(record) = record_of(saved) else { return };
+        let mut unsaved = self.unsaved();
+        if unsaved.get(&record).is_some_and(|kept| kept.get(Field::AccessToken) == saved.get(Field::AccessToken)) {
+            unsaved.remove(&record);
+        }
+    }
+
+    /// What an earlier call could not save goes first: its refresh token may be the only one that is still good. Answers
+    /// whether it was saved; not where nothing is kept, or what was kept is given up for good.
+    async fn save_kept(&self, context: &Context, is_meant: impl Fn(RecordName, &OAuthToken) -> bool) -> Result<bool> {
+        let find = |(record, token): (&RecordName, &OAuthToken)| is_meant(*record, token).then(|| token.clone());
+        let kept = self.unsaved().iter().find_map(find);
+        let Some(token) = kept else { return Ok(false) };
+        match self.save(context, token, 1).await {
+            Err(error) if is_final(&error) => Ok(false),
+            saved => saved.map(|_| true),
+        }
+    }
+
+    /// Saves a refreshed token, so often at most where the store is out of reach.
+    async fn save(&self, context: &Context, refreshed: OAuthToken, attempts: u32) -> Result<Arc<OAuthToken>> {
+        let mut token = refreshed.clone();
+        let mut attempt = 1;
+        loop {
+            match self.store.save_token(context, &mut token).await {
+                Ok(_) => {
+                    self.forget(&refreshed);
+                    return Ok(Arc::new(token));
+                }
+                Err(error) if error.retry() == Retry::Later && attempt < attempts => {
+                    tracing::warn!(attempt, %error, "a refreshed token is not saved yet");
+                }
+                Err(error) => {
+                    if is_final(&error) {
+                        self.forget(&refreshed);
+                    }
+                    return Err(error);
+                }
+            }
+            self.pause.pause(FIRST_WAIT.saturating_mul(1 << (attempt - 1))).await;
+            attempt += 1;
         }
     }
 
@@ -132,46 +187,8 @@ impl Refresher {
     }
 }
 
-/// A token between its refresh and its save: kept where the save fails, or nobody waits for it any more.
-struct Refreshed<'a> {
-    refresher: &'a Refresher,
-    id: &'a str,
-    token: Option<OAuthToken>,
-}
-
-impl Refreshed<'_> {
-    /// Saves it, so often at most, where the store is out of reach.
-    async fn save(mut self, context: &Context, attempts: u32) -> Result<Arc<OAuthToken>> {
-        let mut token = self.token.clone().unwrap_or_default();
-        let mut attempt = 1;
-        loop {
-            match self.refresher.store.save_token(context, &mut token).await {
-                Ok(_) => {
-                    self.token = None;
-                    return Ok(Arc::new(token));
-                }
-                Err(error) if error.retry() == Retry::Later && attempt < attempts => {
-                    tracing::warn!(attempt, %error, "a refreshed token is not saved yet");
-                }
-                Err(error) => {
-                    self.token.take_if(|_| is_final(&error));
-                    return Err(error);
-                }
-            }
-            self.refresher.pause.pause(FIRST_WAIT.saturating_mul(1 << (attempt - 1))).await;
-            attempt += 1;
-        }
-    }
-}
-
-impl Drop for Refreshed<'_> {
-    fn drop(&mut self) {
-        let Some(token) = self.token.take() else { return };
-        let mut unsaved = self.refresher.unsaved();
-        if unsaved.len() < MAX_UNSAVED {
-            unsaved.insert(self.id.to_owned(), token);
-        }
-    }
+fn record_of(token: &OAuthToken) -> Option<RecordName> {
+    token.base().map(|base| base.record)
 }
 
 /// No later save would be answered otherwise.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroize;
 
 use crate::clock::Timestamp;
@@ -22,7 +22,10 @@ struct Reply<'a> {
     access_token: Option<Cow<'a, str>>,
     #[serde(borrow)]
     refresh_token: Option<Cow<'a, str>>,
-    expires_in: Option<serde_json::Number>,
+    #[serde(default, deserialize_with = "number")]
+    expires_in: Option<u64>,
+    #[serde(default, deserialize_with = "number")]
+    expires_in_sec: Option<u64>,
     #[serde(borrow)]
     api_domain: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -31,15 +34,42 @@ struct Reply<'a> {
     status: Option<Cow<'a, str>>,
 }
 
+impl Reply<'_> {
+    /// How long the access token lives: seconds (RFC 6749, section 5.1). Where Zoho tells `expires_in_sec` as well,
+    /// `expires_in` is milliseconds; its SDKs read it so.
+    fn lifetime(&self) -> Option<Duration> {
+        self.expires_in_sec.or(self.expires_in).map(Duration::from_secs)
+    }
+}
+
+/// A whole number, or its digits as a text. Anything else counts as absent: a token whose end is not told is better than
+/// none, since the refresh token that came with it may be the only one that is still good.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Told<'a> {
+        Number(u64),
+        #[serde(borrow)]
+        Text(Cow<'a, str>),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Told::deserialize(deserializer)? {
+        Told::Number(number) => Some(number),
+        Told::Text(text) => text.trim().parse().ok(),
+        Told::Other(_) => None,
+    })
+}
+
 /// Reads the answer to a request for tokens, which came at `now`.
 pub(super) fn granted(status: u16, body: &[u8], now: Timestamp) -> Result<Granted, Error> {
     let Ok(reply) = serde_json::from_slice::<Reply<'_>>(body) else { return Err(without_json(status)) };
     let failure = failure(&reply);
+    let lifetime = reply.lifetime();
     match secret(reply.access_token) {
         Some(access_token) if failure.is_none() && status < 300 => Ok(Granted {
             access_token,
             refresh_token: secret(reply.refresh_token),
-            expires_at: reply.expires_in.and_then(|seconds| Some(now.after(Duration::from_secs(seconds.as_u64()?)))),
+            expires_at: lifetime.map(|lifetime| now.after(lifetime)),
             api_domain: reply.api_domain.filter(|text| !text.is_empty()).map(|text| Arc::from(&*text)),
         }),
         _ => Err(failure.unwrap_or_else(|| without_json(status))),
@@ -109,6 +139,21 @@ mod tests {
         assert_eq!((granted.access_token.expose(), granted.api_domain.as_deref()), ("a", Some("https://api")));
         assert_eq!(granted.refresh_token.unwrap().expose(), "r");
         assert_eq!(granted.expires_at, Some(NOW.after(Duration::from_secs(3600))));
+    }
+
+    #[test]
+    fn its_end_is_told_in_seconds_or_beside_them_in_milliseconds() {
+        let ends = |members: &str| {
+            let body = format!(r#"{{"access_token":"a",{members}}}"#);
+            granted(200, body.as_bytes(), NOW).unwrap().expires_at.map(|end| end.since(NOW).as_secs())
+        };
+        assert_eq!(ends(r#""expires_in":3600"#), Some(3600));
+        assert_eq!(ends(r#""expires_in":"3600""#), Some(3600));
+        assert_eq!(ends(r#""expires_in":3600000,"expires_in_sec":3600"#), Some(3600));
+        assert_eq!(ends(r#""expires_in_sec":"3600","expires_in":3600000"#), Some(3600));
+        for none in ["null", "true", "-1", "1.5", "{}", "[3600]", r#""soon""#] {
+            assert_eq!(ends(&format!(r#""expires_in":{none}"#)), None, "{none}");
+        }
     }
 
     #[test]

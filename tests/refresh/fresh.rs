@@ -262,6 +262,47 @@ async fn a_refreshed_token_that_is_not_saved_goes_first_at_the_next_call() {
     }
 }
 
+/// The refresh token that the second would send is spent.
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_while_a_refreshed_token_waits_to_be_saved_saves_it_and_refreshes_nothing() {
+    let fleet = Fleet::new(memory(), Duration::ZERO).await;
+    let provider = Scripted::new(&fleet, &[Reply::Rotates]);
+    let process = fleet.process();
+    // The seventh attempt is made after 64 s, the eighth after 128 s; the lease has ended after 90 s.
+    let away = Arc::new(Away { inner: Arc::clone(&process.store), saves_lost: AtomicUsize::new(7) });
+    let clock = Arc::clone(&process.clock);
+    let refresher = Refresher::new(away, Arc::clone(&provider) as _, clock, Arc::new(SystemPause));
+    let second = async {
+        sleep(100 * SECOND).await;
+        fresh(&refresher, &fleet.id).await
+    };
+    let (first, second) = tokio::join!(fresh(&refresher, &fleet.id), second);
+    assert_eq!((text(&first.unwrap()), text(&second.unwrap())), ("fresh 1".to_owned(), "fresh 1".to_owned()));
+    assert_eq!(provider.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refreshed_token_that_is_not_saved_is_found_under_each_of_its_ids() {
+    let fleet = Fleet::new(memory(), Duration::ZERO).await;
+    let process = fleet.process();
+    let past = fleet.clock.now().as_millis().to_string();
+    let token = OAuthToken::new().with(UserName, "eve").with(RefreshToken, "of eve").with(AccessToken, "old");
+    let mut token = token.with(ExpiresIn, &past).with_id("17");
+    process.store.save_token(&Context::new(), &mut token).await.unwrap();
+    let records = fleet.backend.list(&Context::new()).await.unwrap().value;
+    let name = records.iter().find(|record| record.has_id("17")).unwrap().name.to_string();
+    for (first, second) in [("17", name.as_str()), (name.as_str(), "17")] {
+        let provider = Scripted::new(&fleet, &[Reply::Rotates]);
+        let away = Arc::new(Away { inner: Arc::clone(&process.store), saves_lost: AtomicUsize::new(8) });
+        let clock = Arc::clone(&process.clock);
+        let refresher = Refresher::new(away, Arc::clone(&provider) as _, clock, Arc::new(SystemPause));
+        assert_eq!(fresh(&refresher, first).await.unwrap_err(), ErrorKind::Unavailable);
+        assert_eq!(text(&fresh(&refresher, second).await.unwrap()), "fresh 1");
+        assert_eq!(provider.asked(), 1, "{first}, {second}");
+        sleep(2 * LIFETIME).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refreshed_token_of_one_that_was_deleted_meanwhile_is_forgotten() {
     let fleet = Fleet::new(memory(), Duration::ZERO).await;

@@ -12,9 +12,11 @@ use tokenvault::identity::RecordName;
 use tokenvault::lookup::LookupKey;
 use tokenvault::operation::{Answer, Context};
 use tokenvault::record::Record;
+use tokenvault::store::TokenStore;
+use tokenvault::token::OAuthToken;
 use tokio::time::{Instant, sleep};
 
-use crate::fleet::Fleet;
+use crate::fleet::{Called, Fleet};
 use crate::memory;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -97,4 +99,42 @@ async fn a_waiter_waits_no_longer_for_a_store_that_does_not_answer() {
     let began = Instant::now();
     let error = process.store.find_token_by_id(&Context::new(), &fleet.id).await.unwrap_err();
     assert_eq!((error.kind(), began.elapsed()), (ErrorKind::Busy, SECOND * 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_for_one_that_does_not_tell_whether_there_is_a_lease() {
+    let fleet = Fleet::new(memory(), Duration::ZERO).await;
+    let slow = Slow::over(&fleet.backend, &[Duration::ZERO, Duration::ZERO, SECOND * 600], &[]);
+    let process = fleet.process_with(slow, |_| {});
+    let began = Instant::now();
+    let error = process.store.find_token_by_id(&Context::new(), &fleet.id).await.unwrap_err();
+    assert_eq!((error.kind(), began.elapsed()), (ErrorKind::Busy, SECOND * 10));
+}
+
+/// To its SDK it would have ended, and be one that it refreshes beside the holder of the lease.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_while_the_store_is_asked_for_an_early_lease_is_not_handed_out() {
+    let fleet = Fleet::new(memory(), SECOND * 12).await;
+    let (holder, context) = (fleet.process(), Context::new().with_caller("holder"));
+    let held = holder.store.find_token_by_id(&context, &fleet.id).await.unwrap().value.unwrap();
+    assert!(held.lease().is_some());
+    // It answers that another has the lease when one second is left.
+    let slow = Slow::over(&fleet.backend, &[Duration::ZERO, SECOND * 9], &[]);
+    let reader = fleet.process_with(slow, |_| {});
+    let refreshing = async {
+        sleep(SECOND * 11).await;
+        let mut token = fleet.provider.refresh(OAuthToken::clone(&held)).await.unwrap();
+        holder.store.save_token(&context, &mut token).await.unwrap();
+    };
+    let (found, ()) = tokio::join!(reader.call("reader", &fleet.id), refreshing);
+    assert_eq!((found, fleet.refreshed()), (Called::With("access 1".to_owned()), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_where_the_early_lease_came_too_late() {
+    let fleet = Fleet::new(memory(), SECOND * 12).await;
+    let slow = Slow::over(&fleet.backend, &[], &[SECOND * 50]);
+    let reader = fleet.process_with(slow, |_| {});
+    assert_eq!(reader.call("reader", &fleet.id).await, Called::Refused(ErrorKind::Busy));
+    assert_eq!(fleet.refreshed(), 0);
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::backend::leases::{Asked, Granter};
+use crate::backend::leases::{Asked, Granter, Looked, MAX_ROUNDS, kept_changing};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
@@ -144,28 +144,33 @@ impl Coordinated {
         }
     }
 
-    /// Of a token that lives: nobody waits, and nothing fails.
+    /// Of a token that lives: nobody waits for another, and nothing fails, unless it has ended by the time that the store has
+    /// answered.
     async fn early(&self, context: &Context, asking: Asking<'_>, end: End, answer: Found) -> Result<Found> {
         if self.held.is_quiet(end, self.clock.now()) {
             return Ok(answer);
         }
-        let Some(_turn) = self.turns.try_take(end.name) else { return Ok(answer) };
-        match self.take(context, asking, end, Need::Early).await {
-            Ok(Taken::Granted(token)) => Ok(answer.map(|_| Some(token))),
-            Ok(Taken::Held { .. }) => Ok(answer),
-            Ok(Taken::Lost) => {
-                let now = self.clock.now();
-                self.held.be_quiet(end, now, now.after(LEFT_ALONE));
-                Ok(answer)
-            }
-            Ok(Taken::Overtaken) => self.ask(&context.clone().past_memory(), asking).await,
+        let Some(turn) = self.turns.try_take(end.name) else { return Ok(answer) };
+        let until = self.clock.now().after(self.wait);
+        match self.take(context, asking, (end, Need::Early), until).await {
+            Ok(Taken::Granted(token)) => return Ok(answer.map(|_| Some(token))),
+            Ok(Taken::Overtaken) => return self.ask(&context.clone().past_memory(), asking).await,
+            Ok(Taken::Held { .. }) => {}
+            Ok(Taken::Lost) => self.leave_alone(end),
             Err(error) => {
                 tracing::warn!(record = %end.name, %error, "no lease to refresh a token early");
-                let now = self.clock.now();
-                self.held.be_quiet(end, now, now.after(LEFT_ALONE));
-                Ok(answer)
+                self.leave_alone(end);
             }
         }
+        drop(turn);
+        let has_ended = of_record(&answer)
+            .is_some_and(|(name, token)| self.due.need(name, token.fields(), self.clock.now()) == Need::Ended);
+        if has_ended { self.lease_or_wait(context, asking, end).await } else { Ok(answer) }
+    }
+
+    fn leave_alone(&self, end: End) {
+        let now = self.clock.now();
+        self.held.be_quiet(end, now, now.after(LEFT_ALONE));
     }
 
     /// Of a token that has ended: the lease, or the token that its holder saves.
@@ -194,7 +199,8 @@ impl Coordinated {
             }
             let end = end_of(found, token);
             changed = self.held.changed(end, self.clock.now());
-            match self.take(context, asking, end, Need::Ended).await? {
+            let until = if look == 0 { until.max(self.clock.now().after(LATER_LOOKS)) } else { until };
+            match self.take(context, asking, (end, Need::Ended), until).await? {
                 Taken::Granted(token) => return Ok(answer.map(|_| Some(token))),
                 Taken::Held { ends_in, next_in } if ends_in.is_zero() => return Err(nobody_does(next_in)),
                 Taken::Held { .. } | Taken::Overtaken | Taken::Lost => {}
@@ -208,21 +214,18 @@ impl Coordinated {
         Err(not_yet())
     }
 
-    async fn take(&self, context: &Context, asking: Asking<'_>, end: End, need: Need) -> Result<Taken> {
+    async fn take(
+        &self,
+        context: &Context,
+        asking: Asking<'_>,
+        (end, need): (End, Need),
+        until: Timestamp,
+    ) -> Result<Taken> {
         let now = self.clock.now();
         if let Some((ends_in, next_in)) = self.held.by_others(end, now) {
             return Ok(Taken::Held { ends_in, next_in });
         }
-        let is_due = |record: &Record| self.due.need(end.name, &record.fields, self.clock.now()) >= need;
-        let holder = match context.caller() {
-            Some(caller) => Cow::Owned(format!("{}, {caller}", self.holder)),
-            None => Cow::Borrowed(self.holder.as_str()),
-        };
-        let asked = match need {
-            Need::Ended => self.granter.ask(context, end.name, &holder, is_due).await?,
-            Need::Early | Need::None => self.granter.ask_once(context, end.name, &holder, is_due).await?,
-        };
-        match asked {
+        match self.ask_for_lease(context, (end, need), until).await? {
             Asked::Granted(record, lease) => {
                 let times = Times { now, ends_in: HELD_FOR, next_in: lease.distance() };
                 // It may have been written since it was read.
@@ -237,6 +240,29 @@ impl Coordinated {
             Asked::Overtaken => Ok(Taken::Overtaken),
             Asked::Lost => Ok(Taken::Lost),
         }
+    }
+
+    /// Looks until `until` at the longest whether there is a lease, and takes it. That is awaited to its end: it may be there
+    /// before the store's answer is.
+    async fn ask_for_lease(&self, context: &Context, (end, need): (End, Need), until: Timestamp) -> Result<Asked> {
+        let is_due = |record: &Record| self.due.need(end.name, &record.fields, self.clock.now()) >= need;
+        let holder = match context.caller() {
+            Some(caller) => Cow::Owned(format!("{}, {caller}", self.holder)),
+            None => Cow::Borrowed(self.holder.as_str()),
+        };
+        for _ in 0..MAX_ROUNDS {
+            let looking = self.granter.look(context, end.name, is_due);
+            let looked = within(&*self.pause, until.since(self.clock.now()), looking).await;
+            let asked = match looked.unwrap_or_else(|| Err(not_yet()))? {
+                Looked::Free(free) => self.granter.grant(context, free, &holder).await?,
+                Looked::Settled(asked) => asked,
+            };
+            // Who does not need it does not wait to see what another has written.
+            if need != Need::Ended || !matches!(asked, Asked::Lost) {
+                return Ok(asked);
+            }
+        }
+        Err(kept_changing())
     }
 }
 
