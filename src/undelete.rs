@@ -38,19 +38,24 @@ async fn run(vault: &Vault, window: &dyn RecoveryWindow, context: &Context, id: 
     if deleted.is_empty() && vault.find_token_by_id(context, id).await?.value.is_some() {
         return Err(Error::invalid("the token is not deleted").with_hint("`tokenvault list` shows what is there"));
     }
+    let mut ended = Ok(());
     for name in deleted {
-        if let Some(record) = window.exhume(context, name).await?.value {
-            kept.push(record);
+        match window.exhume(context, name).await {
+            Ok(exhumed) => kept.extend(exhumed.value),
+            Err(error) => {
+                ended = Err(to_take_up(error, name));
+                break;
+            }
         }
     }
-    let inserted = match last(&kept) {
+    // What was read is back in force, whatever came of the others: it is buried again.
+    let mut ended = match ended.and_then(|()| last(&kept)) {
         Ok(Some(old)) => insert(vault, context, old).await,
         Ok(None) => Err(Error::new(ErrorKind::NotFound, "nothing is kept of a token with this id").with_hint(
             "its recovery window is over, it was purged, or it never was; name it by the id that delete told",
         )),
         Err(error) => Err(error),
     };
-    let mut ended = inserted;
     for record in &kept {
         let buried = window.bury(context, record.name).await;
         ended = ended.and_then(|answer| buried.map(|_| answer)).map_err(|error| to_take_up(error, record.name));

@@ -8,8 +8,10 @@ use crate::backend::fallback::journal::lock_file::LockFile;
 use crate::backend::fallback::journal::{Journal, JournalStatus};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::identity::RecordName;
 use crate::layer::journal::Journaled;
 use crate::layer::unsaved::Unsaved;
+use crate::operation::{Answer, Context};
 use crate::store::TokenStore;
 use crate::vault::Vault;
 
@@ -79,6 +81,14 @@ impl Away {
         match &self.layer {
             Layer::Unsaved(_) => None,
             Layer::Journaled(layer) => Some(layer),
+        }
+    }
+
+    /// Deletes the token with this id as the layer does. Answers which record that was.
+    pub(super) async fn delete_record(&self, context: &Context, id: &str) -> Result<Answer<Option<RecordName>>> {
+        match &self.layer {
+            Layer::Unsaved(layer) => layer.delete_record(context, id).await,
+            Layer::Journaled(layer) => layer.delete_record(context, id).await,
         }
     }
 

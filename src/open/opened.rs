@@ -221,8 +221,8 @@ impl Opened {
     /// As the store has them; never because nothing matches.
     pub async fn delete_record(&self, context: &Context, id: &str) -> Result<Answer<Option<RecordName>>> {
         #[cfg(feature = "aws")]
-        if let Some(journaled) = self.journaled() {
-            return journaled.delete_record(context, id).await;
+        if let Some(away) = &self.away {
+            return away.delete_record(context, id).await;
         }
         self.vault.delete_record(context, id).await
     }

@@ -238,6 +238,43 @@ async fn an_undelete_that_is_cut_off_is_taken_up_again() {
     }
 }
 
+/// Two deleted records led by one id, of which the second cannot be read: the first is not left in force.
+#[tokio::test]
+async fn an_undelete_that_can_read_one_of_two_records_leaves_both_deleted() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let token = saved(&world, sign_in("ada", "first").with_id("brought")).await;
+    delete(&world, &token).await;
+    let elder = secret_name(&world);
+    bring_back(&world, "operator", "brought").await.unwrap();
+    delete(&world, &token).await;
+    let names: Vec<String> =
+        world.simulator.names().into_iter().filter(|name| name.starts_with("test/vault/token/")).collect();
+    assert!(names.len() == 2 && names.iter().any(|name| name.ends_with(&elder)), "{names:?}");
+    let second = names.iter().max().unwrap();
+    let policy = format!(
+        r#"{{"Statement": [{{"Effect": "Allow", "Action": "*", "Resource": "*"}},
+            {{"Effect": "Deny", "Action": "secretsmanager:RestoreSecret", "Resource": "*:secret:{second}-*"}}]}}"#
+    );
+    let bounded = Principal::new("arn:aws:iam::123456789012:user/op").policy(Policy::parse(&policy).unwrap());
+    let all = r#"{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
+    let anybody = Principal::new("arn:aws:iam::123456789012:user/any").policy(Policy::parse(all).unwrap());
+    world.simulator.principals(|principals| {
+        principals.insert("bounded", bounded);
+        for key in ["operator", "checker", "reader", "before"] {
+            principals.insert(key, anybody.clone());
+        }
+    });
+    let error = bring_back(&world, "bounded", "brought").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert!(error.hint().is_some_and(|hint| hint.contains(second.rsplit('/').next().unwrap())), "{error:?}");
+    for name in &names {
+        assert!(world.simulator.secret(name).unwrap().deleted.is_some(), "{name}");
+    }
+    bring_back(&world, "operator", "brought").await.unwrap();
+    assert_eq!(access(&world, "ada").await.as_deref(), Some("first"));
+    world.assert_consistent("taken up again").await;
+}
+
 #[tokio::test]
 async fn a_purged_token_is_gone_for_good_and_leaves_no_name_behind() {
     let world = World::new(Settings::new().seed(1)).await;

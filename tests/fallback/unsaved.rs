@@ -41,13 +41,14 @@ fn what_could_not_be_saved_is_used_and_saved_later() {
 #[test]
 fn every_operation_tries_again() {
     type Call = fn(&Process, &OAuthToken);
-    let calls: [Call; 6] = [
+    let calls: [Call; 7] = [
         |process, alice| drop(process.by_id(alice.id().unwrap())),
         |process, alice| drop(process.find(&alice.detached())),
         |process, _| drop(now(process.layer.get_tokens(&Context::new()))),
         |process, _| drop(process.save(&mut of("bob", "bob's", 60))),
         |process, _| drop(now(process.layer.delete_token(&Context::new(), "nobody's"))),
         |process, _| drop(now(process.layer.delete_tokens(&Context::new()))),
+        |process, _| drop(now(process.layer.delete_record(&Context::new(), "nobody's"))),
     ];
     for (index, call) in calls.into_iter().enumerate() {
         let (process, first) = Process::with_alice();

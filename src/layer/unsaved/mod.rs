@@ -183,6 +183,21 @@ impl Unsaved {
         Some(token)
     }
 
+    /// Deletes the token with this id. Answers which record that was.
+    ///
+    /// # Errors
+    /// As the store has them; never because nothing matches.
+    pub async fn delete_record(&self, context: &Context, id: &str) -> Result<Answer<Option<RecordName>>> {
+        self.before_delete(context).await?;
+        let deleted =
+            if self.queue().is_empty() { None } else { self.inner.find_token_by_id(context, id).await?.value };
+        let answer = self.inner.delete_record(context, id).await?;
+        self.queue().forget(id, deleted.as_deref());
+        self.pending.forget().await;
+        self.queue().undecide();
+        Ok(answer)
+    }
+
     /// Fails where something is kept that the store is not in reach for.
     async fn before_delete(&self, context: &Context) -> Result<()> {
         self.try_again(context, None).await.map_err(|error| {
@@ -239,14 +254,7 @@ impl TokenStore for Unsaved {
     }
 
     async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
-        self.before_delete(context).await?;
-        let deleted =
-            if self.queue().is_empty() { None } else { self.inner.find_token_by_id(context, id).await?.value };
-        let answer = self.inner.delete_token(context, id).await?;
-        self.queue().forget(id, deleted.as_deref());
-        self.pending.forget().await;
-        self.queue().undecide();
-        Ok(answer)
+        Ok(self.delete_record(context, id).await?.map(|record| record.is_some()))
     }
 
     async fn get_tokens(&self, context: &Context) -> Result<Answer<Vec<Arc<OAuthToken>>>> {
