@@ -34,6 +34,7 @@ mod operator;
 mod orders;
 #[cfg(feature = "audit")]
 mod past_the_vault;
+mod purging;
 mod quotas;
 mod races;
 mod recovery;
