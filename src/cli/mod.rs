@@ -33,6 +33,7 @@ mod conflicts;
 mod conflicts_args;
 mod copy;
 mod deletion;
+mod deletion_args;
 mod demo;
 mod doctor;
 #[cfg(all(fuzzing, feature = "import"))]
@@ -46,6 +47,7 @@ mod key;
 mod key_args;
 #[cfg(feature = "aws")]
 mod kms_key;
+mod login;
 mod look_args;
 mod manual;
 mod new_file;
@@ -160,14 +162,10 @@ async fn dispatch(command: Command, session: &mut Session) -> Done {
         Command::Find(args) => tokens::find(session, &args).await,
         Command::Get(args) => tokens::get(session, &args).await,
         Command::List(args) => tokens::list(session, &args).await,
-        Command::Delete { id, purge, revoke, provider } => {
-            deletion::delete(session, &id, purge, revoke.then_some(&provider)).await
-        }
-        Command::DeleteAll { yes, purge, revoke, provider } => {
-            deletion::delete_all(session, (yes, purge), revoke.then_some(&provider)).await
-        }
+        Command::Delete(args) => deletion::delete(session, &args).await,
+        Command::DeleteAll(args) => deletion::delete_all(session, &args).await,
         Command::Token(args) => grant::token(session, &args).await,
-        Command::Login(args) => grant::login(session, &args).await,
+        Command::Login(args) => login::login(session, &args).await,
         Command::Undelete { id } => deletion::undelete(session, &id).await,
         Command::Copy(args) => copy::copy(session, &args).await,
         #[cfg(feature = "import")]
