@@ -10,7 +10,8 @@ use clap_complete::Shell;
 use crate::cli::audit_args::AuditArgs;
 #[cfg(feature = "aws")]
 use crate::cli::conflicts_args::ConflictsArgs;
-use crate::cli::grant_args::{LoginArgs, ProviderArgs, TokenArgs};
+use crate::cli::deletion_args::{DeleteAllArgs, DeleteArgs};
+use crate::cli::grant_args::{LoginArgs, TokenArgs};
 use crate::cli::key_args::{ChangeArgs, InitArgs, RotateArgs};
 use crate::cli::look_args::{DoctorArgs, StatusArgs, VerifyArgs};
 use crate::cli::report::AFTERWORD;
@@ -42,7 +43,7 @@ pub(super) struct GlobalArgs {
     /// [TOKENVAULT_STORE; default: vault.tv in the user's data directory]
     #[arg(long, global = true, value_name = "STORE")]
     pub(super) store: Option<OsString>,
-    /// A configuration file in TOML: store, key-file, passphrase-file, format, lock-wait, quiet, log, provider, audit, audit-mode, audit-users
+    /// A configuration file in TOML: store, key-file, passphrase-file, format, lock-wait, quiet, log, provider, audit, audit-mode, audit-users, metrics
     /// [TOKENVAULT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
@@ -101,32 +102,9 @@ pub(super) enum Command {
     /// Delete the token with an id: log it out
     ///
     /// A vault in AWS keeps it for seven days, and `undelete` brings it back.
-    Delete {
-        /// The token's id
-        id: String,
-        /// At once and for good, without a recovery window; also what was deleted before (AWS only)
-        #[arg(long)]
-        purge: bool,
-        /// Revoke it at the OAuth provider first; where that fails, nothing is deleted
-        #[arg(long)]
-        revoke: bool,
-        #[command(flatten)]
-        provider: ProviderArgs,
-    },
+    Delete(DeleteArgs),
     /// Delete every token: log everybody out
-    DeleteAll {
-        /// Really
-        #[arg(long)]
-        yes: bool,
-        /// At once and for good, without a recovery window; also what was deleted before (AWS only)
-        #[arg(long)]
-        purge: bool,
-        /// Revoke them at the OAuth provider first; where that fails, nothing is deleted
-        #[arg(long)]
-        revoke: bool,
-        #[command(flatten)]
-        provider: ProviderArgs,
-    },
+    DeleteAll(DeleteAllArgs),
     /// Print an access token that lives, and nothing else: for scripts
     ///
     /// Where it has ended, or is about to, it is refreshed at the OAuth provider first and saved. Of many that ask at once,

@@ -133,8 +133,8 @@ impl<'a> StrangerView<'a> {
 /// For the vault that is named.
 fn join(session: &Session, args: &AuditArgs) -> Result<Join> {
     #[cfg(feature = "aws")]
-    if let (None, crate::open::StoreLocation::Aws(location)) = (&args.prefix, &session.settings.store) {
-        let join = Join::new(&location.prefix().to_string());
+    if let crate::open::StoreLocation::Aws(location) = &session.settings.store {
+        let join = Join::new(&args.prefix.clone().unwrap_or_else(|| location.prefix().to_string()));
         return Ok(match location.region() {
             Some(region) => join.in_region(region),
             None => join,

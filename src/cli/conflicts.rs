@@ -41,7 +41,7 @@ pub(super) async fn run(session: &mut Session, args: &ConflictsArgs) -> Done {
         journaled.journal().lost().await
     };
     let lost = opened.recorded(call, look, |lost| of_count(lost, Vec::len)).await?;
-    show(session, &lost, args.reveal)
+    show(session, &lost, args.reveal.reveal)
 }
 
 fn of_count<T>(result: &Result<T>, count: impl FnOnce(&T) -> usize) -> Facts<'_> {
@@ -92,7 +92,10 @@ fn show(session: &mut Session, lost: &[Lost], reveal: bool) -> Done {
             lost.why.to_string(),
         ]
     });
-    session.out.rows(&header, rows, "no conflicts")
+    match reveal {
+        true => session.out.whole_rows(&header, rows, "no conflicts"),
+        false => session.out.rows(&header, rows, "no conflicts"),
+    }
 }
 
 fn token(lost: &Lost) -> OAuthToken {

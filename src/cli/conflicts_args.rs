@@ -2,11 +2,12 @@
 
 use clap::Args;
 
+use crate::cli::token_args::RevealArgs;
+
 #[derive(Args)]
 pub(super) struct ConflictsArgs {
-    /// Show secrets in the clear
-    #[arg(long)]
-    pub(super) reveal: bool,
+    #[command(flatten)]
+    pub(super) reveal: RevealArgs,
     /// Forget them
     #[arg(long, conflicts_with = "reveal")]
     pub(super) clear: bool,

@@ -3,8 +3,8 @@
 use crate::audit::facts::{Facts, Subject, facts_of};
 use crate::audit::line::Ending;
 use crate::backend::recovery::{Purged, RecoveryWindow};
+use crate::cli::deletion_args::{DeleteAllArgs, DeleteArgs};
 use crate::cli::grant;
-use crate::cli::grant_args::ProviderArgs;
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
@@ -15,14 +15,14 @@ use crate::open::opened::Opened;
 use crate::operation::{Answer, Context, Operation};
 use crate::undelete;
 
-/// `revoke`: where the provider is asked, if what is deleted is to be revoked there first.
-pub(super) async fn delete(session: &mut Session, id: &str, purge: bool, revoke: Option<&ProviderArgs>) -> Done {
+pub(super) async fn delete(session: &mut Session, args: &DeleteArgs) -> Done {
+    let DeleteArgs { id, purge, revoke, provider } = args;
     let opened = session.open().await?;
-    if let Some(provider) = revoke {
+    let window = window_to_purge(&opened, *purge)?;
+    if *revoke {
         grant::revoke_one(session, &opened, provider, id).await?;
     }
-    if purge {
-        let window = to_purge(&opened)?;
+    if let Some(window) = window {
         let call = (&session.context, Operation::Purge, Subject::Id(id));
         let purge =
             async |context: &Context| undelete::purge(opened.played_back(context).await?, window, context, id).await;
@@ -61,27 +61,23 @@ fn of_deletion<T>(result: &Result<T>, was_there: impl Fn(&T) -> bool) -> Facts<'
     }
 }
 
-pub(super) async fn delete_all(
-    session: &mut Session,
-    (yes, purge): (bool, bool),
-    revoke: Option<&ProviderArgs>,
-) -> Done {
-    if !yes {
+pub(super) async fn delete_all(session: &mut Session, args: &DeleteAllArgs) -> Done {
+    if !args.yes {
         return Err(Error::invalid("this would delete every token; nothing was deleted")
             .with_hint("say --yes if you mean it; `tokenvault backup` or `tokenvault copy` makes a copy first")
             .into());
     }
     let opened = session.open().await?;
-    if let Some(provider) = revoke {
-        let revoked = grant::revoke_all(session, &opened, provider).await?;
+    let window = window_to_purge(&opened, args.purge)?;
+    if args.revoke {
+        let revoked = grant::revoke_all(session, &opened, &args.provider).await?;
         session.out.remark(&revoked)?;
     }
-    if !purge {
+    let Some(window) = window else {
         let Answer { value: count, source, .. } = opened.store().delete_tokens(&session.context).await?;
         remark_on_write(session, source);
         return session.out.remark(&format!("deleted {}", counted(count, "token")));
-    }
-    let window = to_purge(&opened)?;
+    };
     let call = (&session.context, Operation::PurgeAll, Subject::All);
     let clear = async |context: &Context| {
         opened.played_back(context).await?;
@@ -101,13 +97,14 @@ pub(super) async fn delete_all(
     ))
 }
 
-/// Checked before anything is deleted.
-fn to_purge(opened: &Opened) -> Result<&dyn RecoveryWindow> {
-    opened.recovery().ok_or_else(|| {
+/// What takes away for good, where that is asked for. Checked before anything is revoked or deleted.
+fn window_to_purge(opened: &Opened, is_asked: bool) -> Result<Option<&dyn RecoveryWindow>> {
+    let none = || {
         Error::invalid("this store keeps nothing of a deleted token that could be purged; nothing was deleted")
             .with_store(&opened.vault)
             .with_hint("leave out --purge")
-    })
+    };
+    is_asked.then(|| opened.recovery().ok_or_else(none)).transpose()
 }
 
 pub(super) async fn undelete(session: &mut Session, id: &str) -> Done {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 
 /// Where the OAuth provider is asked.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(super) struct ProviderArgs {
     /// The OAuth provider: a data centre of Zoho (us, eu, in, au, jp, cn, ca, sa, uk), or https://HOST of another accounts
     /// server [TOKENVAULT_PROVIDER; default: the data centre that the token tells]

@@ -7,6 +7,9 @@ use clap::Args;
 #[derive(Args)]
 pub(super) struct InitArgs {
     /// Make the key file as well: 32 random bytes, readable by you only
+    ///
+    /// Of a vault in AWS, the one of the copy that the store names by fallback=. Where the vault is there already it is made all the
+    /// same, and nothing else.
     #[arg(long)]
     pub(super) make_key_file: bool,
     #[command(flatten)]

@@ -33,6 +33,7 @@ mod conflicts;
 mod conflicts_args;
 mod copy;
 mod deletion;
+mod deletion_args;
 mod demo;
 mod doctor;
 #[cfg(all(fuzzing, feature = "import"))]
@@ -46,6 +47,7 @@ mod key;
 mod key_args;
 #[cfg(feature = "aws")]
 mod kms_key;
+mod login;
 mod look_args;
 mod manual;
 mod new_file;
@@ -100,18 +102,18 @@ fn refuse(error: &clap::Error) -> ExitCode {
 /// Whether the message would repeat an argument that looks like anything but a misspelt name: somebody who puts a token
 /// on the command line by mistake should not find it in the log of a build server as well.
 fn quotes_more_than_a_name(error: &clap::Error) -> bool {
-    let kind = match error.kind() {
-        UsageKind::UnknownArgument => ContextKind::InvalidArg,
-        UsageKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
-        UsageKind::InvalidValue | UsageKind::ValueValidation => ContextKind::InvalidValue,
-        _ => return false,
-    };
     let looks_like_a_name = |text: &str| {
         let is_word = |c: char| c.is_ascii_alphabetic() || c == '-' || c == '_';
         let is_number = |c: char| c.is_ascii_digit() || c == '.';
         text.chars().all(|c| is_word(c) || is_number(c)) && text.len() <= if text.contains(is_number) { 16 } else { 32 }
     };
-    matches!(error.get(kind), Some(ContextValue::String(text)) if !looks_like_a_name(text))
+    let is_quoted = |kind| matches!(error.get(kind), Some(ContextValue::String(text)) if !looks_like_a_name(text));
+    match error.kind() {
+        UsageKind::UnknownArgument => is_quoted(ContextKind::InvalidArg),
+        // Of the others that one is a flag or a placeholder of ours. A value is quoted by several, also by what a flag says that
+        // takes none.
+        _ => is_quoted(ContextKind::InvalidSubcommand) || is_quoted(ContextKind::InvalidValue),
+    }
 }
 
 fn execute(arguments: Arguments) -> Done {
@@ -160,14 +162,10 @@ async fn dispatch(command: Command, session: &mut Session) -> Done {
         Command::Find(args) => tokens::find(session, &args).await,
         Command::Get(args) => tokens::get(session, &args).await,
         Command::List(args) => tokens::list(session, &args).await,
-        Command::Delete { id, purge, revoke, provider } => {
-            deletion::delete(session, &id, purge, revoke.then_some(&provider)).await
-        }
-        Command::DeleteAll { yes, purge, revoke, provider } => {
-            deletion::delete_all(session, (yes, purge), revoke.then_some(&provider)).await
-        }
+        Command::Delete(args) => deletion::delete(session, &args).await,
+        Command::DeleteAll(args) => deletion::delete_all(session, &args).await,
         Command::Token(args) => grant::token(session, &args).await,
-        Command::Login(args) => grant::login(session, &args).await,
+        Command::Login(args) => login::login(session, &args).await,
         Command::Undelete { id } => deletion::undelete(session, &id).await,
         Command::Copy(args) => copy::copy(session, &args).await,
         #[cfg(feature = "import")]
@@ -186,5 +184,68 @@ async fn dispatch(command: Command, session: &mut Session) -> Done {
         Command::Demo => demo::run(session).await,
         Command::Completions { shell } => manual::completions(session, shell),
         Command::Man { to } => manual::pages(session, to.as_deref()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, CommandFactory};
+
+    use super::*;
+
+    /// What is given, in each of which [`SECRET`] is.
+    const CANARIES: [&str; 4] = [
+        "1000.canary.0123456789abcdef0123456789abcdef",
+        "a 1000.canary in words",
+        "--any=1000.canary.0123456789",
+        "=1000.canary.0123456789",
+    ];
+
+    const SECRET: &str = "1000.canary";
+
+    /// What would be said, where that holds the secret.
+    fn told(arguments: &[String]) -> Option<String> {
+        let error = Arguments::try_parse_from(arguments).err().filter(|error| !quotes_more_than_a_name(error))?;
+        let said = error.render().to_string();
+        said.contains(SECRET).then_some(said)
+    }
+
+    /// The canary as this argument's value, or where it takes none.
+    fn with_canary(argument: &Arg, canary: &str) -> Vec<Vec<String>> {
+        let forms = |long: &str| vec![vec![format!("--{long}={canary}")], vec![format!("--{long}"), canary.to_owned()]];
+        let mut all: Vec<Vec<String>> =
+            argument.get_long_and_visible_aliases().unwrap_or_default().into_iter().flat_map(forms).collect();
+        all.extend(argument.get_short().map(|short| vec![format!("-{short}{canary}")]));
+        all.extend(argument.get_short().map(|short| vec![format!("-{short}={canary}")]));
+        all
+    }
+
+    fn assert_hidden(path: &[String], command: &clap::Command, canary: &str) -> usize {
+        let mut tried = 0;
+        let mut assert_untold = |more: &[String]| {
+            let arguments = [path, more].concat();
+            assert_eq!(told(&arguments), None, "{arguments:?}");
+            tried += 1;
+        };
+        for argument in command.get_arguments() {
+            with_canary(argument, canary).iter().for_each(|more| assert_untold(more));
+        }
+        (1..4).for_each(|count| assert_untold(&vec![canary.to_owned(); count]));
+        assert_untold(&["--".to_owned(), canary.to_owned(), canary.to_owned()]);
+        for inner in command.get_subcommands() {
+            tried += assert_hidden(&[path, &[inner.get_name().to_owned()]].concat(), inner, canary);
+        }
+        tried
+    }
+
+    #[test]
+    fn no_flag_and_no_place_of_any_command_leads_to_a_message_with_what_was_given() {
+        let mut command = Arguments::command();
+        // With the options of every command at each.
+        command.build();
+        for canary in CANARIES {
+            let tried = assert_hidden(&["tokenvault".to_owned()], &command, canary);
+            assert!(tried > 500, "{tried}");
+        }
     }
 }

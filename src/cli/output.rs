@@ -113,10 +113,16 @@ impl Output {
 
     /// A table of these rows, or what is said where there is none.
     pub(super) fn rows(&mut self, header: &[&str], rows: impl Iterator<Item = Vec<String>>, none: &str) -> Done {
+        let short = |text: String| shortened(&printable(&text), MAX_CELL);
+        self.whole_rows(header, rows.map(|row| row.into_iter().map(short).collect()), none)
+    }
+
+    /// The same with every text whole: a secret that is asked for is of no use in part.
+    pub(super) fn whole_rows(&mut self, header: &[&str], rows: impl Iterator<Item = Vec<String>>, none: &str) -> Done {
         let mut table = self.table(header);
         table.set_content_arrangement(ContentArrangement::Disabled);
         for row in rows {
-            table.add_row(row.iter().map(|text| shortened(&printable(text), MAX_CELL)));
+            table.add_row(row.iter().map(|text| printable(text)));
         }
         if table.is_empty() {
             return self.remark(none);

@@ -16,7 +16,7 @@ Exit codes:
   0  done (also where the reader of a pipe went away)
   1  not found (a list without tokens is 0)
   2  wrong usage or input
-  3  wrong key, or no permission
+  3  wrong key, or no permission; the provider takes a grant no more
   4  try again later: busy, full, out of reach
   5  damaged or tampered with
   6  anything else";

@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use crate::audit::facts::{Subject, facts_of};
 use crate::backend::file::{KeySource, Verification};
+#[cfg(feature = "aws")]
+use crate::backend::secrets_manager::look::Depth;
 use crate::cli::config_file::KeyChoice;
 use crate::cli::key;
 use crate::cli::key_args::{ChangeArgs, CostArgs, InitArgs, RotateArgs};
@@ -23,14 +25,16 @@ use crate::cli::text::counted;
 use crate::crypto::kdf::KdfCost;
 use crate::crypto::keys::random_key;
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "aws")]
+use crate::open::aws::Location;
 use crate::open::{self, StoreLocation};
 use crate::operation::{Context, Operation};
 
 pub(super) async fn init(session: &mut Session, args: &InitArgs) -> Done {
     #[cfg(feature = "aws")]
     if let StoreLocation::Aws(location) = &session.settings.store {
-        let index = location.prefix().index();
-        return init_in_aws(session, args, &index).await;
+        let location = location.clone();
+        return init_in_aws(session, args, &location).await;
     }
     let settings = &session.settings;
     let made_key = key_file_to_make(&settings.key, args)?;
@@ -71,21 +75,51 @@ fn key_file_to_make(key: &KeyChoice, args: &InitArgs) -> Result<Option<PathBuf>>
     }
 }
 
-/// A vault in AWS is made of its index; its key is the service's.
+/// A vault in AWS is made of its index; its key is the service's. A copy of it has a key of its own, on each machine.
 #[cfg(feature = "aws")]
-async fn init_in_aws(session: &mut Session, args: &InitArgs, index: &str) -> Done {
-    if args.make_key_file || args.cost != CostArgs::default() {
+async fn init_in_aws(session: &mut Session, args: &InitArgs, location: &Location) -> Done {
+    if args.cost != CostArgs::default() || (args.make_key_file && location.fallback().is_none()) {
         return Err(Error::invalid("a vault in AWS has no key file or passphrase: KMS keeps its key")
             .with_hint(
-                "leave out --make-key-file and the --kdf options; ?kms_key_id=KEY in the store names a key of yours",
+                "leave out --make-key-file and the --kdf options; ?kms_key_id=KEY in the store names a key of yours, and \
+                 &fallback=file:PATH a copy, which has a key file",
             )
             .into());
     }
-    let store = &session.settings.store;
-    open::create(store, || key::of_new_vault(&KeyChoice::Ask), KdfCost::default()).await?;
-    let store = store.to_string();
-    session.out.remark(&format!("made a vault: {store}"))?;
-    session.out.remark(&format!("made its index: the secret {index}"))
+    let settings = &session.settings;
+    let made_key = key_file_to_make(&settings.key, args)?;
+    if let Some(path) = &made_key {
+        make_key_file(path)?;
+    }
+    let made = open::create(&settings.store, || key::of_new_vault(&KeyChoice::Ask), KdfCost::default()).await;
+    let is_made = match (made, &made_key) {
+        (Ok(()), _) => true,
+        // Of the vault there is one, of the copy one on each machine.
+        (Err(error), Some(_)) if error.kind() == ErrorKind::InvalidInput && is_there(session, location).await => false,
+        (Err(error), made_key) => {
+            let _ = made_key.as_ref().map(fs::remove_file);
+            return Err(error.into());
+        }
+    };
+    if is_made {
+        session.out.remark(&format!("made a vault: aws:{location}"))?;
+        session.out.remark(&format!("made its index: the secret {}", location.prefix().index()))?;
+    } else {
+        session.out.remark(&format!("the vault is there already, and is as it was: aws:{location}"))?;
+    }
+    match made_key {
+        Some(path) => session.out.remark(&format!(
+            "made the key of its copy and journal: {} (keep a copy: nothing opens a journal without it)",
+            path.display()
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(feature = "aws")]
+async fn is_there(session: &Session, location: &Location) -> bool {
+    let Ok(aws) = location.backend().await else { return false };
+    aws.look(&session.context, Depth::Index).await.is_ok()
 }
 
 fn cost(args: CostArgs) -> KdfCost {

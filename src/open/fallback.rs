@@ -121,8 +121,10 @@ pub struct CopyState {
 pub struct JournalState {
     /// The file.
     pub path: PathBuf,
-    /// What it holds; `None` where there is no such file yet.
+    /// What it holds; `None` where there is no such file yet, or nothing in it.
     pub seen: Result<Option<JournalStatus>>,
+    /// Its file, where it could be opened.
+    pub file: Option<Arc<FileBackend>>,
 }
 
 /// The copy of the store with this address, and its journal, where the location names them. Makes and changes nothing.
@@ -133,14 +135,14 @@ pub(super) async fn look(
     lock_wait: Duration,
 ) -> Option<CopyState> {
     let path = location.fallback()?.to_owned();
-    let is_there = !is_free(&path) || location.journal().is_some_and(|path| !is_free(path));
-    let key = is_there.then(key);
+    // Also where there is no file yet: every call makes it, and takes the key for that.
+    let key = key();
     let open = |path: &Path| match &key {
-        Some(Ok(key)) if !is_free(path) => {
+        Err(error) => Err(error.again()),
+        Ok(_) if is_free(path) => Ok(None),
+        Ok(key) => {
             FileBackend::open(FileOptions { lock_wait, ..FileOptions::new(path, key.clone()) }).map(Arc::new).map(Some)
         }
-        Some(Err(error)) if !is_free(path) => Err(error.again()),
-        _ => Ok(None),
     };
     let (seen, file) = match open(&path) {
         Ok(Some(file)) => (CopySeen::of(&(Arc::clone(&file) as Arc<dyn Backend>), address).await, Some(file)),
@@ -149,12 +151,12 @@ pub(super) async fn look(
     };
     let journal = match location.journal() {
         Some(path) => {
-            let seen = match open(path) {
-                Ok(Some(file)) => Journal::look(file, address).await,
-                Ok(None) => Ok(None),
-                Err(error) => Err(error),
+            let (seen, file) = match open(path) {
+                Ok(Some(file)) => (Journal::look(Arc::clone(&file) as Arc<dyn Backend>, address).await, Some(file)),
+                Ok(None) => (Ok(None), None),
+                Err(error) => (Err(error), None),
             };
-            Some(JournalState { path: path.to_owned(), seen })
+            Some(JournalState { path: path.to_owned(), seen, file })
         }
         None => None,
     };

@@ -146,6 +146,14 @@ fn reads_that_did_not_come_through_the_vault_are_named() {
     scene.ends(&["audit", "--from", "line", "--cloudtrail", "known"], 2);
     let other = scene.done(&["audit", "--from", "line", "--prefix", "prod", "--cloudtrail", "known"], "");
     assert_eq!(other, "no read of the vault's secrets is among the events\n");
+    // The Region of the store counts beside a prefix, too.
+    #[cfg(feature = "aws")]
+    for (region, code) in [("eu-west-1", 1), ("eu-central-1", 0)] {
+        let placed = event("strange").replacen('{', "{\"awsRegion\": \"eu-west-1\", ", 1);
+        fs::write(scene.path("placed"), placed).unwrap();
+        let store = format!("aws:other?region={region}");
+        scene.ends(&[&["--store", &store], &asked[..], &["placed"]].concat(), code);
+    }
     for nothing in ["", "{}"] {
         fs::write(scene.path("nothing"), nothing).unwrap();
         let (out, err) = scene.ends(&[&asked[..], &["nothing"]].concat(), 2);

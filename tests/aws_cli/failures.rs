@@ -34,7 +34,7 @@ fn a_vault_is_made_once_and_before_it_is_used() {
     scene.run(&["save"], TOKEN).assert_refused(1, none);
     scene.run(&["find", "--user", "alice"], "").assert_refused(1, none);
     for args in [&["init", "--make-key-file"][..], &["init", "--kdf-passes", "2"]] {
-        scene.run(args, "").assert_refused(2, &["no key file or passphrase"]);
+        scene.run(args, "").assert_refused(2, &["no key file or passphrase", "a copy, which has a key file"]);
     }
     scene.done(&["init"], "");
     scene.done(&["save"], TOKEN);

@@ -46,6 +46,36 @@ fn with_key() -> Scene {
     scene
 }
 
+#[test]
+fn the_key_of_a_copy_is_made_with_the_vault_or_beside_one() {
+    let scene = Scene::bare();
+    let named = run(&scene, &["list"], "", false, "");
+    named.assert_refused(2, &["the key file", "does not exist", "`tokenvault init --make-key-file`"]);
+    let init = ["init", "--make-key-file"];
+    let made = run(&scene, &init, "", false, "");
+    assert!(made.exit == Some(0) && made.stdout.contains("made its index"), "{}{}", made.stdout, made.stderr);
+    assert!(made.stdout.contains("made the key of its copy and journal: "), "{}", made.stdout);
+    done(&scene, &["save"], ALICE);
+    let key = std::fs::read(scene.path("key")).unwrap();
+    run(&scene, &init, "", false, "").assert_refused(2, &["there is something under", "already"]);
+    assert_eq!(std::fs::read(scene.path("key")).unwrap(), key);
+    // Another machine: the vault is there.
+    std::fs::remove_file(scene.path("key")).unwrap();
+    std::fs::remove_file(scene.path("a copy.tv")).unwrap();
+    let made = run(&scene, &init, "", false, "");
+    assert!(
+        made.exit == Some(0) && made.stdout.contains("is there already, and is as it was"),
+        "{}{}",
+        made.stdout,
+        made.stderr
+    );
+    assert!(done(&scene, &["list"], "").contains("alice"));
+    // Where there is no telling, no key is left.
+    std::fs::remove_file(scene.path("key")).unwrap();
+    run(&scene, &init, "", true, "").assert_refused(4, &["AWS could not be reached"]);
+    assert!(!scene.path("key").exists());
+}
+
 fn holds(path: &Path, text: &str) -> bool {
     std::fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes())
 }

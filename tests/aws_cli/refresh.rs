@@ -1,8 +1,10 @@
-//! Processes on one vault in AWS that need one token at once: the leases of real programs, by real time.
+//! Processes on one vault in AWS that need one token at once: the leases of real programs, by real time. And signing in.
+#![allow(clippy::disallowed_methods, reason = "a test's own files")]
 
 use std::process::Command;
 
 use crate::at_once::run_at_once;
+use crate::doctor::bench::deny;
 use crate::provider::{Provider, in_seconds};
 use crate::scene::{Scene, feed};
 
@@ -27,6 +29,30 @@ fn one_refreshes(tries: usize, program: impl Fn(&[&str]) -> Command) {
 fn of_64_processes_that_ask_at_once_one_refreshes() {
     let scene = Scene::new();
     one_refreshes(1, |arguments| scene.command(arguments));
+}
+
+/// A login over AWS with a right that is missing, or nobody there.
+#[test]
+fn a_login_asks_the_vault_first_and_says_what_is_left_where_it_takes_no_token() {
+    let (scene, provider) = (Scene::bare(), Provider::start(GRANTED));
+    std::fs::write(scene.path("secret"), "canary-secret").unwrap();
+    std::fs::set_permissions(scene.path("secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let login =
+        ["login", "--provider", &provider.url, "--user", "ada", "--client-id", "app", "--client-secret-file", "secret"];
+    scene.run(&login, "canary-code").assert_refused(1, &["there is no vault under this prefix"]);
+    scene.done(&["init"], "");
+    let mut away = scene.command(&login);
+    away.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    feed(away, "canary-code").assert_refused(4, &["AWS could not be reached"]);
+    assert_eq!(provider.asked().len(), 0);
+    deny(&scene, "PutSecretValue");
+    let denied = scene.run(&login, "canary-code");
+    denied.assert_refused(
+        3,
+        &["the new refresh token lives at the provider, but it is not stored", "with a new grant code"],
+    );
+    assert!(!denied.stderr.contains("canary"), "{}", denied.stderr);
+    assert_eq!(provider.asked().len(), 1);
 }
 
 mod localstack {

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use crate::at_once::run_at_once;
 use crate::provider::{Provider, in_seconds};
-use crate::scene::{Scene, Vault};
+use crate::scene::{Scene, Vault, feed};
 
 const GRANTED: &str = r#"{"access_token":"canary-new","expires_in":3600,"api_domain":"https://www.zohoapis.eu"}"#;
 
@@ -108,6 +108,63 @@ fn a_login_exchanges_the_code_and_stores_what_comes_of_it() {
     assert_eq!(again, id, "the stored secret serves, and the same token is meant");
     scene.write("secret", b"canary-secret\n", 0o644);
     assert_eq!(refused(&scene.run(&with_secret, b"1000.canary-code\n")).0, 3, "others may read it");
+}
+
+#[test]
+fn a_code_is_not_used_where_what_comes_of_it_could_not_be_stored() {
+    let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(GRANTED));
+    scene.write("secret", b"canary-secret", 0o600);
+    let login =
+        ["login", "--provider", &provider.url, "--user", "ada", "--client-id", "app", "--client-secret-file", "secret"];
+    let with = |name: &str, value: &str| {
+        let mut command = scene.command();
+        command.args(login).env("TOKENVAULT_LOCK_WAIT", "20ms").env(name, value);
+        refused(&feed(command, b"1000.canary-code\n"))
+    };
+    assert_eq!(with("TOKENVAULT_STORE", "file:none.tv").0, 1);
+    assert_eq!(with("TOKENVAULT_AUDIT", "file:missing/audit.jsonl").0, 4);
+    // Another process has it, and lets others read.
+    let vault = std::fs::File::open(scene.path("vault.tv")).unwrap();
+    vault.lock_shared().unwrap();
+    let (code, said) = with("TOKENVAULT_QUIET", "");
+    assert!(code == 4 && said.contains("locked for too long"), "{said}");
+    assert_eq!(provider.asked().len(), 0);
+    vault.unlock().unwrap();
+    assert!(!out(&scene.run(&login, b"1000.canary-code\n")).is_empty());
+}
+
+/// What each use of a token in a script costs.
+#[test]
+fn a_token_that_is_named_by_its_id_is_read_once_where_the_provider_is_set() {
+    let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(GRANTED));
+    let id = saved(&scene, "ada", 3000);
+    let token = |which: &[&str]| {
+        let mut command = scene.command();
+        let trail = scene.path("audit.jsonl");
+        command.args(["token"]).args(which).env("TOKENVAULT_AUDIT", format!("file:{}", trail.display()));
+        let output = feed(command, b"");
+        let lines = std::fs::read_to_string(&trail).unwrap();
+        std::fs::remove_file(trail).unwrap();
+        (output, lines.matches("\"kind\":\"call\"").count())
+    };
+    let (by_id, lines) = token(&[&id, "--provider", &provider.url]);
+    assert_eq!((out(&by_id), lines), ("canary-old".to_owned(), 1));
+    let (by_user, lines) = token(&["--user", "ada", "--provider", &provider.url]);
+    assert_eq!((out(&by_user), lines), ("canary-old".to_owned(), 2));
+    let (code, said) = refused(&token(&["nobody", "--provider", &provider.url]).0);
+    assert!(code == 1 && said.contains("no token matches"), "{said}");
+}
+
+#[test]
+fn nothing_is_revoked_where_it_cannot_be_purged() {
+    let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(r#"{"status":"success"}"#));
+    let id = saved(&scene, "ada", 3000);
+    for delete in [&["delete", &*id][..], &["delete-all", "--yes"]] {
+        let delete = [delete, &["--purge", "--revoke", "--provider", &provider.url]].concat();
+        let (code, said) = refused(&scene.run(&delete, b""));
+        assert!(code == 2 && said.contains("nothing was deleted"), "{said}");
+    }
+    assert_eq!(provider.asked().len(), 0);
 }
 
 #[test]

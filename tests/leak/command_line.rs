@@ -219,6 +219,10 @@ fn misplaced(shell: &Shell, id: &str) {
         &["--format", secret, "list"],
         &["--store", secret, "list"],
         &["list", "--expiring", secret],
+        &["find", &format!("--refresh-token-stdin={secret}")],
+        &["list", &format!("--reveal={secret}")],
+        &[&format!("--quiet={secret}"), "list"],
+        &["list", &format!("-q={secret}")],
         &[secret],
     ] {
         shell.refused(args, "");

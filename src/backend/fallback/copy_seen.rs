@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::backend::Backend;
+use crate::backend::fallback::kept_copy::no_copy;
 use crate::backend::fallback::mark::Mark;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -21,18 +22,21 @@ pub struct CopySeen {
 }
 
 impl CopySeen {
-    /// What `copy` says of itself, where it is one of the store `of`; `None` where it bears no mark: it is empty, or no copy.
-    /// Changes nothing.
+    /// What `copy` says of itself, where it is one of the store `of`; `None` where it is empty. Changes nothing.
     ///
     /// # Errors
-    /// As `copy` has them.
+    /// `InvalidInput` where it holds tokens and bears no mark; else as `copy` has them.
     pub async fn of(copy: &Arc<dyn Backend>, of: &str) -> Result<Option<Self>> {
         let records = copy.list(&Context::new()).await?.value;
         let mark = records.iter().find(|record| record.name == Mark::NAME).map(|record| Mark::read(record));
-        Ok(mark.map(|mark| Self {
-            is_of_store: mark.is_of(of),
-            as_of: mark.as_of,
-            tokens: records.len().saturating_sub(1),
-        }))
+        match mark {
+            Some(mark) => Ok(Some(Self {
+                is_of_store: mark.is_of(of),
+                as_of: mark.as_of,
+                tokens: records.len().saturating_sub(1),
+            })),
+            None if records.is_empty() => Ok(None),
+            None => Err(no_copy(copy)),
+        }
     }
 }

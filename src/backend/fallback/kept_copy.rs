@@ -234,9 +234,7 @@ impl KeptCopy {
     /// Marks what is empty as a copy.
     async fn begin(&self) -> Result<Mark> {
         if !self.list().await?.is_empty() && self.mark().await?.is_none() {
-            return Err(Error::invalid("what is named to fall back on holds tokens of its own, and is no copy")
-                .with_hint("name a vault file that is used for nothing else")
-                .with_store(&self.backend));
+            return Err(no_copy(&self.backend));
         }
         let mark = Mark::first(&self.of)?;
         let commit = Commit { changes: vec![mark.replacing(None)?], claims: Vec::new() };
@@ -263,6 +261,13 @@ fn newer(record: &Arc<Record>, held: Option<&Record>) -> Option<Change> {
         None => Some(Change { name: record.name, expected: None, value: Some(Arc::clone(record)) }),
         Some(held) => instead(record, held).filter(|_| held.version.sequence <= record.version.sequence),
     }
+}
+
+/// What is named as the copy is none.
+pub(super) fn no_copy(backend: &Arc<dyn Backend>) -> Error {
+    Error::invalid("what is named to fall back on holds tokens of its own, and is no copy")
+        .with_hint("name a vault file that is used for nothing else")
+        .with_store(backend)
 }
 
 fn overtaken() -> Error {

@@ -21,10 +21,7 @@ pub(super) const TEMPORARY: &str = "new";
 ///
 /// It is written under another name and linked into place when it is whole, so that nobody finds half of it.
 pub(super) fn create(disk: &dyn Disk, options: &FileOptions, cost: KdfCost) -> Result<()> {
-    opening::check(disk, &options.path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => error.with_hint("make the folder first"),
-        _ => error,
-    })?;
+    check_folder(disk, &options.path)?;
     if disk.metadata(&options.path).is_ok() {
         return Err(taken());
     }
@@ -44,6 +41,14 @@ pub(super) fn create(disk: &dyn Disk, options: &FileOptions, cost: KdfCost) -> R
     let _ = disk.remove(&new);
     placed?;
     disk.sync_folder(opening::folder(&options.path)).map_err(|error| io_error("sync the vault's folder", error))
+}
+
+/// Refuses a path under which no vault can be made.
+pub(super) fn check_folder(disk: &dyn Disk, path: &Path) -> Result<()> {
+    opening::check(disk, path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => error.with_hint("make the folder first"),
+        _ => error,
+    })
 }
 
 fn write(disk: &dyn Disk, path: &Path, header: Vec<u8>, kek: &KeyEncryptionKey) -> Result<State> {

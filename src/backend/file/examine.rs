@@ -1,5 +1,6 @@
 //! Whether the disk and the rights on it are such that the vault can be written: each tried once, and nothing left behind.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use nix::sys::statvfs::statvfs;
 
 use crate::backend::file::core::{Core, read_only};
 use crate::backend::file::create;
-use crate::backend::file::disk::LockKind;
+use crate::backend::file::disk::{Disk, LockKind};
 use crate::backend::file::opening::{self, io_error};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -57,9 +58,18 @@ fn lock(core: &Core) -> Result<()> {
     file.unlock().map_err(|error| io_error("give the vault's lock back", error))
 }
 
-/// A file of the name that whoever makes or copies the vault clears away where it is left over.
 fn folder(core: &Core) -> Result<()> {
-    let (disk, path) = (&*core.disk, &core.options.path);
+    takes_a_file(&*core.disk, &core.options.path)
+}
+
+/// Whether a vault can be made under `path`, where there is none.
+pub(super) fn place(disk: &dyn Disk, path: &Path) -> Result<()> {
+    create::check_folder(disk, path)?;
+    takes_a_file(disk, path)
+}
+
+/// A file of the name that whoever makes or copies the vault clears away where it is left over.
+fn takes_a_file(disk: &dyn Disk, path: &Path) -> Result<()> {
     create::remove_left_over(disk, path);
     let sample = opening::beside(path, create::TEMPORARY)?;
     let written = create::create_locked(disk, &sample).and_then(|file| {
@@ -69,7 +79,7 @@ fn folder(core: &Core) -> Result<()> {
     let removed = disk.remove(&sample);
     written.map_err(|error| io_error("make, write and sync a file beside the vault", error))?;
     removed.map_err(|error| io_error("remove a file beside the vault", error))?;
-    core.sync_folder()
+    disk.sync_folder(opening::folder(path)).map_err(|error| io_error("sync the vault's folder", error))
 }
 
 #[allow(clippy::useless_conversion, reason = "of 32 bits on other systems")]

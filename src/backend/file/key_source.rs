@@ -80,6 +80,24 @@ impl KeySource {
     }
 }
 
+#[cfg(feature = "cli")]
+impl KeySource {
+    /// Whether there is a key to be had: it need not be the right one.
+    ///
+    /// # Errors
+    /// As opening a vault has them.
+    pub(crate) fn examine(&self) -> Result<()> {
+        let length = match self {
+            Self::KeyFile(path) => return key_from_file(path).map(drop),
+            Self::Passphrase(text) => text.expose().len(),
+            Self::PassphraseFile(path) => {
+                without_line_end(&read_secret(path, "passphrase file", MAX_PASSPHRASE + 2)?).len()
+            }
+        };
+        check_passphrase(length)
+    }
+}
+
 impl fmt::Debug for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,12 +109,17 @@ impl fmt::Debug for KeySource {
 }
 
 fn key_from_passphrase(passphrase: &[u8], cost: KdfCost, salt: &[u8; 32]) -> Result<KeyEncryptionKey> {
-    match passphrase.len() {
+    check_passphrase(passphrase.len())?;
+    Ok(KeyEncryptionKey::new(&*kdf::derive(passphrase, salt, cost)?))
+}
+
+fn check_passphrase(length: usize) -> Result<()> {
+    match length {
         0 => {
             Err(Error::invalid("the passphrase is empty")
                 .with_hint("give one on the terminal, or by its file or variable"))
         }
-        1..=MAX_PASSPHRASE => Ok(KeyEncryptionKey::new(&*kdf::derive(passphrase, salt, cost)?)),
+        1..=MAX_PASSPHRASE => Ok(()),
         _ => Err(Error::invalid("the passphrase is longer than 64 KiB")
             .with_hint("check that the passphrase file is the right one")),
     }

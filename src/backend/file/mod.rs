@@ -162,6 +162,14 @@ impl FileBackend {
         Ok(examine::examine(self.handle()?.core()))
     }
 
+    /// Tries what making a vault under `path` takes, where there is none, and leaves everything as it was.
+    ///
+    /// # Errors
+    /// What it would fail with.
+    pub fn examine_place(path: &Path) -> Result<()> {
+        examine::place(&OsDisk::default(), path)
+    }
+
     fn generation(&self) -> Result<u64> {
         Ok(self.handle()?.core().state().header.generation)
     }

@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
+use crate::cli::deletion_args::DeleteAllArgs;
 use crate::cli::demo::stage::{Stage, as_told, lost};
 use crate::cli::key_args::{CostArgs, InitArgs, RotateArgs};
 use crate::cli::report::{self, Done};
@@ -147,7 +148,7 @@ async fn tamper(stage: &mut Stage, opened: &Opened, bob: &OAuthToken) -> Done {
 
 async fn log_out(stage: &mut Stage, opened: &Opened, alice: &OAuthToken) -> Done {
     stage.step("Everybody is logged out", "delete-all --yes")?;
-    deletion::delete_all(&mut stage.session, (true, false), None).await?;
+    deletion::delete_all(&mut stage.session, &DeleteAllArgs { yes: true, ..DeleteAllArgs::default() }).await?;
     let mut late = alice.clone();
     late.set(Field::AccessToken, Some(SecretText::new("1000.alice.access.3")));
     let refused = opened.vault.save_token(&stage.session.context, &mut late).await.err();

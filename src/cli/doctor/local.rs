@@ -6,35 +6,38 @@ use std::path::Path;
 
 #[cfg(feature = "aws")]
 use crate::backend::fallback::journal::JournalStatus;
-use crate::backend::file::{Examination, FileBackend};
+use crate::backend::file::{Examination, FileBackend, KeySource};
 use crate::cli::config::Settings;
 use crate::cli::config_file::KeyChoice;
 use crate::cli::doctor::check::Check;
 use crate::error::Result;
+use crate::open::StoreLocation;
 #[cfg(feature = "aws")]
 use crate::open::fallback::{CopyState, JournalState};
 
-/// Whom the file with the key can be read by. That nobody else can read it at all is checked where it is opened.
+/// Whether the file with the key has one, and whom it can be read by.
 pub(super) fn of_key_file(settings: &Settings) -> Vec<Check> {
-    let (path, what) = match &settings.key {
-        KeyChoice::KeyFile(path) => (path, "the key file"),
-        KeyChoice::PassphraseFile(path) => (path, "the passphrase file"),
+    let (path, what, key) = match &settings.key {
+        KeyChoice::KeyFile(path) => (path, "the key file", KeySource::KeyFile(path.clone())),
+        KeyChoice::PassphraseFile(path) => (path, "the passphrase file", KeySource::PassphraseFile(path.clone())),
         KeyChoice::Passphrase(_) | KeyChoice::Ask => return Vec::new(),
     };
-    let check = Check::ok(what, path.display().to_string(), "opening the vault");
-    let check = match mode(path) {
-        Some(mode) if mode & 0o007 != 0 => check.warning(
-            format!("its mode is {mode:04o}: everybody on this machine may read it, or change it"),
-            "chmod 600 it, and change the key where somebody else may have read it",
-        ),
-        Some(mode) if mode & 0o070 != 0 => check.warning(
+    let (is_needed, purpose) = match &settings.store {
+        StoreLocation::File(_) => (true, "opening the vault"),
+        #[cfg(feature = "aws")]
+        StoreLocation::Aws(location) if location.fallback().is_some() => (true, "the copy, and the journal"),
+        _ => (false, "a vault in a file"),
+    };
+    let check = Check::ok(what, path.display().to_string(), purpose);
+    let check = match (key.examine(), mode(path)) {
+        (Err(error), _) => check.failed(&error),
+        (Ok(()), Some(mode)) if mode & 0o070 != 0 => check.warning(
             format!("its mode is {mode:04o}: the group {} may read it", group(path)),
             "chmod 600 it, unless that group is meant",
         ),
-        // Where it is not there, opening the vault says so.
-        Some(_) | None => check,
+        (Ok(()), _) => check,
     };
-    vec![check]
+    vec![check.optional(!is_needed)]
 }
 
 fn mode(path: &Path) -> Option<u32> {
@@ -57,11 +60,14 @@ pub(super) fn of_file(path: &str, file: &FileBackend) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-fn of_disk(path: &str, found: Examination) -> Vec<Check> {
-    let judged = |check: Check, came: &Result<()>| match came {
+fn judged(check: Check, came: &Result<()>) -> Check {
+    match came {
         Ok(()) => check,
         Err(error) => check.failed(error),
-    };
+    }
+}
+
+fn of_disk(path: &str, found: Examination) -> Vec<Check> {
     let lock = judged(Check::ok("the lock for writing", path, "every save"), &found.lock);
     let folder = judged(Check::ok("a file beside it, written and synced", path, "rewrites"), &found.folder);
     let space = Check::ok("room to write it anew", path, "rotate-key, deletions");
@@ -74,39 +80,52 @@ fn of_disk(path: &str, found: Examination) -> Vec<Check> {
 
 /// The journal, where one is named.
 #[cfg(feature = "aws")]
-pub(super) fn of_journal(journal: &JournalState) -> Check {
-    let path = journal.path.display().to_string();
-    let check = Check::ok("the journal opens", path, "writes while AWS is out of reach");
-    match &journal.seen {
+pub(super) fn of_journal(journal: &JournalState) -> Vec<Check> {
+    let check = Check::ok("the journal opens", shown(&journal.path), "writes while AWS is out of reach");
+    let check = match &journal.seen {
         Err(error) => check.failed(error),
         Ok(None) => check.saying("there is none yet: the next call makes it"),
         Ok(Some(JournalStatus { blocked: Some(why), entries, .. })) => {
             check.warning(format!("{entries} writes have not come to AWS: {why}"), "see to that; each call tries again")
         }
         Ok(Some(_)) => check,
-    }
+    };
+    with_place(check, &journal.path, journal.file.as_deref())
 }
 
-/// The copy that is fallen back on, where there is one already.
+/// The copy that is fallen back on.
 #[cfg(feature = "aws")]
 pub(super) fn of_copy(copy: &CopyState) -> Vec<Check> {
-    let path = copy.path.display().to_string();
-    let check = Check::ok("the copy opens", path.clone(), "answers while AWS is out of reach");
-    let (Ok(seen), file) = (&copy.seen, &copy.file) else {
-        return copy.seen.as_ref().err().map(|error| check.failed(error)).into_iter().collect();
-    };
-    let check = match seen {
-        None => check.saying("there is none yet: the next find makes it"),
-        Some(seen) if !seen.is_of_store => {
+    let check = Check::ok("the copy opens", shown(&copy.path), "answers while AWS is out of reach");
+    let check = match &copy.seen {
+        Err(error) => check.failed(error),
+        Ok(None) => check.saying("there is none yet: the next call makes it"),
+        Ok(Some(seen)) if !seen.is_of_store => {
             check.warning("it is the copy of another store, and answers nothing", "name another file by fallback=")
         }
-        Some(_) => check,
+        Ok(Some(_)) => check,
     };
-    let examined = file.as_ref().map(|file| file.examine());
-    let disk = match examined {
-        Some(Ok(found)) => of_disk(&path, found),
-        Some(Err(error)) => vec![Check::ok("the copy's disk", path, "the copy").failed(&error)],
-        None => Vec::new(),
-    };
-    std::iter::once(check).chain(disk).collect()
+    with_place(check, &copy.path, copy.file.as_deref())
+}
+
+#[cfg(feature = "aws")]
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// With what came of trying the disk under a file, or where there is none yet, the place for it.
+#[cfg(feature = "aws")]
+fn with_place(opens: Check, path: &Path, file: Option<&FileBackend>) -> Vec<Check> {
+    let is_missing = || fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    let mut checks = vec![opens];
+    match file.map(FileBackend::examine) {
+        Some(Ok(found)) => checks.extend(of_disk(&shown(path), found)),
+        Some(Err(error)) => checks.push(Check::ok("its disk", shown(path), "all that is written to it").failed(&error)),
+        None if is_missing() => {
+            let folder = Check::ok("its folder takes a file", shown(path), "every call, which makes it");
+            checks.push(judged(folder, &FileBackend::examine_place(path)));
+        }
+        None => {}
+    }
+    checks
 }

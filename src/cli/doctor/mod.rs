@@ -30,7 +30,7 @@ pub(super) async fn doctor(session: &mut Session, args: &DoctorArgs) -> Done {
             #[cfg(feature = "aws")]
             if let Some(copy) = &looked.copy {
                 checks.extend(local::of_copy(copy));
-                checks.extend(copy.journal.as_ref().map(local::of_journal));
+                checks.extend(copy.journal.iter().flat_map(local::of_journal));
             }
             looked
         }

@@ -76,7 +76,7 @@ pub(super) fn everything(but: &str) -> Principal {
     Principal::new("arn:aws:iam::123456789012:user/alice").policy(Policy::parse(&policy).unwrap())
 }
 
-pub(super) fn deny(scene: &Scene, action: &str) {
+pub(crate) fn deny(scene: &Scene, action: &str) {
     scene.service.simulator.principals(|principals| principals.insert(ACCESS_KEY, everything(action)));
 }
 

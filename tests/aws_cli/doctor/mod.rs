@@ -1,5 +1,6 @@
 //! `doctor` over AWS: each right that is missing is named, what is wrong is told, and nothing else is touched.
 
-mod bench;
+pub(crate) mod bench;
+mod fallback;
 mod findings;
 mod rights;
