@@ -86,7 +86,7 @@ fn has_journal(opened: &Opened) -> bool {
 }
 
 #[cfg(not(feature = "aws"))]
-fn has_journal(_: &Opened) -> bool {
+const fn has_journal(_: &Opened) -> bool {
     false
 }
 
