@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
+use secrets_manager_simulator::error::ServiceError;
 use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::settings::Settings;
@@ -19,6 +20,7 @@ use tokenvault::pause::{Pause, Paused};
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 
+use crate::provider::Provider;
 use crate::service::{ACCESS_KEY, Service};
 use crate::simulated::{World, config};
 
@@ -116,4 +118,48 @@ async fn given_up(service: Service) {
     assert!(error.message().contains("could not be reached; nothing was asked"), "{error}");
     let (error, waits) = refused(&reached).await;
     assert_eq!((error.kind(), waits), (ErrorKind::Unavailable, 7), "a service that answered before may come back");
+}
+
+#[test]
+fn what_something_else_than_aws_answers_is_no_refusal() {
+    let stranger = Provider::start("");
+    let asked = async |status, body| {
+        let pause = Arc::new(Counting::default());
+        stranger.answers(status, body);
+        let error = over_a_socket(&stranger.url, &pause).create(&Context::new()).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Later), "{status}: {error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        (error, pause.0.load(Ordering::SeqCst))
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        for status in [200, 302, 400, 403, 404, 407] {
+            let (error, waits) = asked(status, "<html>canary</html>").await;
+            let asked = format!("may or may not have been done (secretsmanager:CreateSecret: HTTP {status})");
+            let is_said = error.message().starts_with("something else than AWS answered; ");
+            assert!(is_said && error.message().contains(&asked) && waits == 3, "{waits} waits: {error}");
+            assert!(error.hint().unwrap().contains("a proxy or the sign-in page of a network"), "{error:?}");
+        }
+        for (status, said) in [(429, "AWS throttled the request"), (502, "AWS gave no answer")] {
+            let (error, waits) = asked(status, "canary").await;
+            // Each attempt but the last is waited after, and some for their turn.
+            assert!(error.message().contains(said) && waits >= 7, "{waits} waits: {error}");
+        }
+        // A success that names no version is none of the service's.
+        let (error, _) = asked(200, "{}").await;
+        assert!(error.message().contains("something else than AWS answered"), "{error}");
+    });
+}
+
+#[tokio::test]
+async fn a_code_that_nobody_knows_is_not_the_tokens_fault() {
+    let world = World::new(Settings::new().seed(1)).await;
+    for (code, kind) in
+        [("SomethingNewException", ErrorKind::Unsupported), ("SignatureDoesNotMatch", ErrorKind::PermissionDenied)]
+    {
+        world.simulator.inject(Fault::new(Failure::Refused(ServiceError::new(code, "canary"))));
+        let error = world.vault("app").save_token(&Context::new(), &mut sign_in("ada")).await.unwrap_err();
+        assert!(error.kind() == kind && error.message().contains(code), "{error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        world.simulator.clear_faults();
+    }
 }

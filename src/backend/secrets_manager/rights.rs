@@ -244,7 +244,11 @@ impl Trying<'_> {
                     Came::Granted(None)
                 }
                 FaultKind::NotFound | FaultKind::Doomed | FaultKind::Exists => Came::Granted(Some(NAMELESS)),
-                FaultKind::Credentials | FaultKind::Throttled | FaultKind::Unknown | FaultKind::Unreached => {
+                FaultKind::Credentials
+                | FaultKind::Foreign
+                | FaultKind::Throttled
+                | FaultKind::Unknown
+                | FaultKind::Unreached => {
                     self.rights.unasked = Some(fault.explained());
                     Came::NotTried(untried())
                 }

@@ -11,7 +11,7 @@ use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::wire::Request;
 use serde_json::json;
 
-use crate::doctor::bench::{ACTIONS, check, deny, doctor, doctor_with, ended, live_probes, result, with_alice};
+use crate::doctor::bench::{ACTIONS, ALICE, check, deny, doctor, doctor_with, ended, live_probes, result, with_alice};
 use crate::scene::{Scene, feed};
 use crate::service::ACCESS_KEY;
 
@@ -105,6 +105,23 @@ fn the_rights_on_the_key_are_told_apart() {
         "{missing:?}"
     );
     assert!(check(&checks, "the index")["detail"].as_str().unwrap().contains("the KMS key could not be used"));
+}
+
+#[test]
+fn a_role_that_is_named_after_kms_is_not_taken_for_its_refusal() {
+    let (scene, _) = with_alice();
+    let policy = r#"{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}"#;
+    let policy = Policy::parse(&format!(r#"{{"Version": "2012-10-17", "Statement": [{policy}]}}"#)).unwrap();
+    let role = Principal::new("arn:aws:sts::123456789012:assumed-role/KMS-app/one").policy(policy);
+    scene.service.simulator.principals(|principals| principals.insert(ACCESS_KEY, role));
+    let (run, checks) = doctor(&scene, &["--operator"]);
+    run.assert_refused(3, &["a right that the vault needs is missing"]);
+    let all = ACTIONS.into_iter().map(|(action, _)| format!("secretsmanager:{action}"));
+    let missing: Vec<String> = all.filter(|action| result(&checks, action) == "missing").collect();
+    assert_eq!(missing.len(), ACTIONS.len() - 1, "{missing:?}");
+    assert_eq!(result(&checks, "secretsmanager:GetSecretValue"), "ok");
+    assert_eq!(result(&checks, "kms:GenerateDataKey"), "not tried");
+    scene.run(&["save"], &ALICE.replace("alice", "bob")).assert_refused(3, &["AWS refused the action"]);
 }
 
 #[test]
