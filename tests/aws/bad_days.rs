@@ -10,11 +10,15 @@ use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::Backend;
+use tokenvault::backend::fallback::FallbackBackend;
+use tokenvault::backend::fallback::options::FallbackOptions;
+use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::backend::secrets_manager::naming::Prefix;
 use tokenvault::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
 use tokenvault::error::{ErrorKind, Retry};
 use tokenvault::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
 use tokenvault::identity::RecordName;
+use tokenvault::layer::unsaved::Unsaved;
 use tokenvault::operation::Context;
 use tokenvault::pause::{Pause, Paused};
 use tokenvault::store::TokenStore;
@@ -22,7 +26,7 @@ use tokenvault::token::OAuthToken;
 
 use crate::provider::Provider;
 use crate::service::{ACCESS_KEY, Service};
-use crate::simulated::{World, config};
+use crate::simulated::{Time, World, client, config};
 
 fn sign_in(user: &str) -> OAuthToken {
     let refresh = format!("refresh of {user}");
@@ -162,4 +166,31 @@ async fn a_code_that_nobody_knows_is_not_the_tokens_fault() {
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
         world.simulator.clear_faults();
     }
+}
+
+#[tokio::test]
+async fn what_is_kept_outlives_a_code_that_nobody_knows_and_an_index_that_can_be_had_back() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let mut options = FallbackOptions::default();
+    (options.clock, options.failure_memory) = (Arc::new(Time(world.simulator.clone())), Duration::ZERO);
+    let (backend, copy) = (Arc::new(world.backend("app")), Arc::new(MemoryBackend::new()));
+    let fallback = Arc::new(FallbackBackend::new(backend, copy, "the suite's", options).await.unwrap());
+    let layer = Unsaved::new(Arc::new(world.vault_over(Arc::clone(&fallback) as _)), fallback);
+    let (cx, operator) = (Context::new(), client(&world.simulator, "operator"));
+    world.simulator.inject(Fault::new(Failure::ConnectionLost));
+    layer.save_token(&cx, &mut sign_in("ada")).await.unwrap_err();
+    world.simulator.clear_faults();
+    let refused = async |kind| {
+        assert_eq!(layer.get_tokens(&cx).await.unwrap_err().kind(), kind);
+        assert_eq!(layer.unsaved(), 1, "{kind:?}");
+    };
+
+    world.simulator.inject(Fault::new(Failure::Refused(ServiceError::new("SomethingNewException", ""))));
+    refused(ErrorKind::Unsupported).await;
+    world.simulator.clear_faults();
+    operator.delete_secret().secret_id("test/vault/index").recovery_window_in_days(7).send().await.unwrap();
+    refused(ErrorKind::Damaged).await;
+    operator.restore_secret().secret_id("test/vault/index").send().await.unwrap();
+    assert_eq!(layer.get_tokens(&cx).await.unwrap().value.len(), 1);
+    assert_eq!(layer.unsaved(), 0);
 }

@@ -202,7 +202,7 @@ const fn error_kind(kind: FaultKind) -> ErrorKind {
     match kind {
         FaultKind::Credentials | FaultKind::Denied | FaultKind::Kms => ErrorKind::PermissionDenied,
         // `Gone` and `InvalidInput` are what the vault's rules say: a write that was acknowledged is given up then.
-        FaultKind::Doomed => ErrorKind::Gone,
+        FaultKind::Doomed => ErrorKind::Damaged,
         FaultKind::Exists => ErrorKind::Conflict,
         FaultKind::Invalid => ErrorKind::Unsupported,
         FaultKind::NotFound => ErrorKind::NotFound,

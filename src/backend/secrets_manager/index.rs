@@ -82,12 +82,12 @@ impl Index {
     /// Reads a page; `None` where there is no such secret.
     ///
     /// # Errors
-    /// `Gone` where it is scheduled for deletion.
+    /// `Damaged` where it is scheduled for deletion: it can be had back.
     pub(super) async fn read(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Option<Loaded>> {
         match self.read_whatever(asked, place).await? {
             PageRead::Whole(loaded) => Ok(Some(loaded)),
             PageRead::Absent => Ok(None),
-            PageRead::Doomed => Err(doomed()),
+            PageRead::Doomed => Err(doomed(&self.secret(place))),
             PageRead::Unreadable(error) => Err(error),
         }
     }
@@ -256,7 +256,9 @@ impl Index {
     }
 }
 
-fn doomed() -> Error {
-    Error::new(ErrorKind::Gone, "a page of the index is scheduled for deletion")
-        .with_hint("restore it with the AWS console or `aws secretsmanager restore-secret`, at once: tokens hang on it")
+fn doomed(secret: &str) -> Error {
+    Error::damaged("a page of the index is scheduled for deletion").with_hint(format!(
+        "restore it at once, tokens hang on it: `aws secretsmanager restore-secret --secret-id {secret}`, or \
+         `tokenvault verify --repair`"
+    ))
 }
