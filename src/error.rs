@@ -44,7 +44,7 @@ pub enum ErrorKind {
     StorageFull,
     /// The store is out of reach for now.
     Unavailable,
-    /// The stored format is newer than this build, or of another kind.
+    /// The stored format is newer than this build, or of another kind; or a service does not take what this build asks.
     Unsupported,
     /// The passphrase or key does not open the store.
     WrongKey,

@@ -159,8 +159,8 @@ async fn one_that_is_scheduled_for_deletion_is_told_and_not_replaced() {
     let operator = client(&world.simulator, "operator");
     operator.delete_secret().secret_id(SECRET).recovery_window_in_days(7).send().await.unwrap();
     let error = key(&world.backend("two")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Gone);
-    assert!(error.hint().unwrap().contains("restore-secret"), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    assert!(error.hint().unwrap().contains(&format!("restore-secret --secret-id {SECRET}")), "{error:?}");
     world.simulator.clock().advance(Duration::from_secs(600));
     let survey = world.backend("operator").verify(&Context::new()).await.unwrap().value;
     assert_eq!(survey.findings.iter().map(|one| one.trouble).collect::<Vec<_>>(), [Trouble::AuditKeyDoomed]);

@@ -5,22 +5,28 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
+use secrets_manager_simulator::error::ServiceError;
 use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::Backend;
+use tokenvault::backend::fallback::FallbackBackend;
+use tokenvault::backend::fallback::options::FallbackOptions;
+use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::backend::secrets_manager::naming::Prefix;
 use tokenvault::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
 use tokenvault::error::{ErrorKind, Retry};
 use tokenvault::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
 use tokenvault::identity::RecordName;
+use tokenvault::layer::unsaved::Unsaved;
 use tokenvault::operation::Context;
 use tokenvault::pause::{Pause, Paused};
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 
+use crate::provider::Provider;
 use crate::service::{ACCESS_KEY, Service};
-use crate::simulated::{World, config};
+use crate::simulated::{Time, World, client, config};
 
 fn sign_in(user: &str) -> OAuthToken {
     let refresh = format!("refresh of {user}");
@@ -116,4 +122,75 @@ async fn given_up(service: Service) {
     assert!(error.message().contains("could not be reached; nothing was asked"), "{error}");
     let (error, waits) = refused(&reached).await;
     assert_eq!((error.kind(), waits), (ErrorKind::Unavailable, 7), "a service that answered before may come back");
+}
+
+#[test]
+fn what_something_else_than_aws_answers_is_no_refusal() {
+    let stranger = Provider::start("");
+    let asked = async |status, body| {
+        let pause = Arc::new(Counting::default());
+        stranger.answers(status, body);
+        let error = over_a_socket(&stranger.url, &pause).create(&Context::new()).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Later), "{status}: {error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        (error, pause.0.load(Ordering::SeqCst))
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        for status in [200, 302, 400, 403, 404, 407] {
+            let (error, waits) = asked(status, "<html>canary</html>").await;
+            let asked = format!("may or may not have been done (secretsmanager:CreateSecret: HTTP {status})");
+            let is_said = error.message().starts_with("something else than AWS answered; ");
+            assert!(is_said && error.message().contains(&asked) && waits == 3, "{waits} waits: {error}");
+            assert!(error.hint().unwrap().contains("a proxy or the sign-in page of a network"), "{error:?}");
+        }
+        for (status, said) in [(429, "AWS throttled the request"), (502, "AWS gave no answer")] {
+            let (error, waits) = asked(status, "canary").await;
+            // Each attempt but the last is waited after, and some for their turn.
+            assert!(error.message().contains(said) && waits >= 7, "{waits} waits: {error}");
+        }
+        // A success that names no version is none of the service's.
+        let (error, _) = asked(200, "{}").await;
+        assert!(error.message().contains("something else than AWS answered"), "{error}");
+    });
+}
+
+#[tokio::test]
+async fn a_code_that_nobody_knows_is_not_the_tokens_fault() {
+    let world = World::new(Settings::new().seed(1)).await;
+    for (code, kind) in
+        [("SomethingNewException", ErrorKind::Unsupported), ("SignatureDoesNotMatch", ErrorKind::PermissionDenied)]
+    {
+        world.simulator.inject(Fault::new(Failure::Refused(ServiceError::new(code, "canary"))));
+        let error = world.vault("app").save_token(&Context::new(), &mut sign_in("ada")).await.unwrap_err();
+        assert!(error.kind() == kind && error.message().contains(code), "{error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        world.simulator.clear_faults();
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_outlives_a_code_that_nobody_knows_and_an_index_that_can_be_had_back() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let mut options = FallbackOptions::default();
+    (options.clock, options.failure_memory) = (Arc::new(Time(world.simulator.clone())), Duration::ZERO);
+    let (backend, copy) = (Arc::new(world.backend("app")), Arc::new(MemoryBackend::new()));
+    let fallback = Arc::new(FallbackBackend::new(backend, copy, "the suite's", options).await.unwrap());
+    let layer = Unsaved::new(Arc::new(world.vault_over(Arc::clone(&fallback) as _)), fallback);
+    let (cx, operator) = (Context::new(), client(&world.simulator, "operator"));
+    world.simulator.inject(Fault::new(Failure::ConnectionLost));
+    layer.save_token(&cx, &mut sign_in("ada")).await.unwrap_err();
+    world.simulator.clear_faults();
+    let refused = async |kind| {
+        assert_eq!(layer.get_tokens(&cx).await.unwrap_err().kind(), kind);
+        assert_eq!(layer.unsaved(), 1, "{kind:?}");
+    };
+
+    world.simulator.inject(Fault::new(Failure::Refused(ServiceError::new("SomethingNewException", ""))));
+    refused(ErrorKind::Unsupported).await;
+    world.simulator.clear_faults();
+    operator.delete_secret().secret_id("test/vault/index").recovery_window_in_days(7).send().await.unwrap();
+    refused(ErrorKind::Damaged).await;
+    operator.restore_secret().secret_id("test/vault/index").send().await.unwrap();
+    assert_eq!(layer.get_tokens(&cx).await.unwrap().value.len(), 1);
+    assert_eq!(layer.unsaved(), 0);
 }

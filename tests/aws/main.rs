@@ -34,6 +34,9 @@ mod operator;
 mod orders;
 #[cfg(feature = "audit")]
 mod past_the_vault;
+#[allow(dead_code, reason = "the tests of refreshes use the rest of it")]
+#[path = "../support/provider.rs"]
+mod provider;
 mod purging;
 mod quotas;
 mod races;

@@ -196,10 +196,25 @@ fn what_somebody_else_has_scheduled_for_deletion_can_be_had_back() {
     scene.done(&["undelete", &id], "");
     assert!(scene.done(&["get", &id], "").contains("alice"));
     operator.delete("test/vault/index");
-    for (args, stdin) in [(&["list"][..], ""), (&["save"], BOB)] {
-        assert_refused(&scene, args, stdin, 1, &["a page of the index is scheduled for deletion", "restore-secret"]);
+    let said = ["a page of the index is scheduled for deletion", "restore-secret --secret-id test/vault/index"];
+    for (args, stdin) in [(&["list"][..], ""), (&["find", "--user", "alice"], ""), (&["save"], BOB)] {
+        assert_refused(&scene, args, stdin, 5, &said);
     }
+    scene.run(&["doctor", "--quick"], "").assert_refused(5, &["something that the vault needs does not work"]);
     assert_refused(&scene, &["init"], "", 2, &["an index that was here is scheduled for deletion", "restore it"]);
+    operator.restore("test/vault/index");
+
+    let audited = || {
+        let mut command = scene.command(&["get", &id]);
+        command.env("TOKENVAULT_AUDIT", format!("file:{}", scene.path("trail").display()));
+        feed(command, "")
+    };
+    assert_eq!(audited().exit, Some(0), "the key is made");
+    operator.delete("test/vault/audit-key");
+    let said = ["key of the audit trail is scheduled for deletion", "restore-secret --secret-id test/vault/audit-key"];
+    audited().assert_refused(5, &said);
+    operator.restore("test/vault/audit-key");
+    assert!(audited().stdout.contains("alice"));
 }
 
 #[test]
@@ -304,6 +319,10 @@ impl Operator {
 
     fn delete(&self, secret: &str) {
         self.call("DeleteSecret", &json!({ "SecretId": secret }));
+    }
+
+    fn restore(&self, secret: &str) {
+        self.call("RestoreSecret", &json!({ "SecretId": secret }));
     }
 }
 

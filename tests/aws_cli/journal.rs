@@ -9,6 +9,7 @@ use secrets_manager_simulator::error::ServiceError;
 use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
 
+use crate::provider::Provider;
 use crate::scene::{Run, Scene, feed};
 
 fn alice(access: &str, end: u64) -> String {
@@ -128,6 +129,36 @@ fn a_refusal_is_not_journaled() {
     run(&scene, &["save"], BOB, false).assert_refused(3, &["AWS refused the action"]);
     run(&scene, &["delete-all", "--yes"], "", false).assert_refused(3, &["AWS refused the action"]);
     run(&scene, &["list"], "", true).assert_refused(4, &["AWS could not be reached"]);
+}
+
+#[test]
+fn what_is_acknowledged_outlives_what_answers_in_the_place_of_aws() {
+    let scene = with_key();
+    done(&scene, &["list"], "", false);
+    let (bob, _) = done(&scene, &["save"], BOB, true);
+    let stranger = Provider::start("");
+    let before_aws = |arguments: &[&str], stdin: &str| {
+        let mut command = command(&scene, arguments, false);
+        command.env("AWS_ENDPOINT_URL", &stranger.url);
+        feed(command, stdin)
+    };
+    for status in [200, 403, 404, 407, 429] {
+        stranger.answers(status, "<html>sign in first</html>");
+        let found = before_aws(&["find", "--user", "bob"], "");
+        assert!(found.exit == Some(0) && found.stderr.contains("what the journal has"), "{status}: {}", found.stderr);
+    }
+    stranger.answers(403, "<html>sign in first</html>");
+    let saved = before_aws(&["save"], &BOB.replace("bob", "carol"));
+    assert!(saved.exit == Some(0) && saved.stderr.contains("this is in the journal"), "{}", saved.stderr);
+    // Nor is a code that nobody knows the token's fault.
+    let refusal = Failure::Refused(ServiceError::new("SomethingNewException", "not today"));
+    scene.service.simulator.inject(Fault::new(refusal));
+    run(&scene, &["list"], "", false).assert_refused(6, &["AWS did not take the request", "SomethingNewException"]);
+    scene.service.simulator.clear_faults();
+    assert!(done(&scene, &["find", "--user", "bob"], "", false).0.contains(&bob));
+    assert_eq!(done(&scene, &["conflicts"], "", false).0, "no conflicts");
+    let plain = scene.done(&["list"], "");
+    assert!(plain.contains("bob") && plain.contains("carol"), "{plain}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ impl Calls {
     /// Makes a key, and the secret that holds it; `None` where there is one already.
     ///
     /// # Errors
-    /// `Gone` where there is one that is scheduled for deletion: the trail was written under that.
+    /// `Damaged` where there is one that is scheduled for deletion: the trail was written under that.
     pub(super) async fn make_audit_key(
         &self,
         asked: &Asked<'_>,
@@ -32,7 +32,7 @@ impl Calls {
         match self.create(asked, secret, First { id: &head.id, bytes: &bytes, kms_key_id }).await? {
             Written::Done | Written::Before => Ok(Some(key)),
             Written::Refused | Written::Absent => Ok(None),
-            Written::Doomed => Err(doomed()),
+            Written::Doomed => Err(doomed(secret)),
         }
     }
 }
@@ -58,7 +58,7 @@ impl SecretsManagerBackend {
         for attempt in 0..MAX_STALE {
             match self.calls.get(asked, &secret, Which::Current).await? {
                 Found::Value(value) => return read(&secret, &value),
-                Found::Doomed => return Err(doomed()),
+                Found::Doomed => return Err(doomed(&secret)),
                 Found::Absent => {}
             }
             // Where there is no vault there is nothing to keep a trail of.
@@ -105,8 +105,9 @@ fn read(secret: &str, value: &Value) -> Result<AuditKey> {
     Ok(key)
 }
 
-fn doomed() -> Error {
-    Error::new(ErrorKind::Gone, "the key of the audit trail is scheduled for deletion").with_hint(
-        "restore its secret with `aws secretsmanager restore-secret`: without it nobody can check what was written",
-    )
+fn doomed(secret: &str) -> Error {
+    Error::damaged("the key of the audit trail is scheduled for deletion").with_hint(format!(
+        "restore it with `aws secretsmanager restore-secret --secret-id {secret}`: without it nobody can check what was \
+         written"
+    ))
 }

@@ -25,8 +25,8 @@ use crate::operation::Context;
 /// How often a call is made that was throttled, or that no answer came to.
 const MAX_ATTEMPTS: u32 = 8;
 
-/// How often a call is made that never got as far as a connection, by who has had no answer from the service at all: a wrong
-/// endpoint or Region is told at once, and nothing was asked that could have been done.
+/// How often a call is made that never got as far as a connection, or that something else answered, by who has had no
+/// answer from the service at all: a wrong endpoint or Region is told at once.
 const MAX_CONNECTS: u32 = 4;
 
 /// No further connection is tried after this long, by who has had no answer yet.
@@ -163,7 +163,7 @@ impl Calls {
             Err(fault) if fault.kind == FaultKind::Doomed => return Ok(Found::Doomed),
             Err(fault) => return Err(fault.explained()),
         };
-        let id = VersionId::told(answer.version_id.unwrap_or_default());
+        let id = VersionId::told(answer.version_id.ok_or_else(|| Fault::foreign("GetSecretValue").explained())?);
         let bytes = match (answer.secret_binary, answer.secret_string) {
             (Some(binary), _) => binary.into_inner(),
             (None, text) => text.unwrap_or_default().into_bytes(),
@@ -185,6 +185,7 @@ impl Calls {
                 .send()
         };
         match self.ask(asked, "PutSecretValue", true, call).await {
+            Ok((answer, _)) if answer.version_id.is_none() => Err(Fault::foreign("PutSecretValue").explained()),
             Ok((_, 0)) => Ok(Written::Done),
             Ok(_) => Ok(Written::Before),
             Err(fault) if fault.kind == FaultKind::Exists => Ok(Written::Refused),
@@ -207,6 +208,7 @@ impl Calls {
                 .send()
         };
         match self.ask(asked, "CreateSecret", true, call).await {
+            Ok((answer, _)) if answer.version_id.is_none() => Err(Fault::foreign("CreateSecret").explained()),
             Ok(_) => Ok(Written::Done),
             Err(fault) if fault.kind == FaultKind::Exists => Ok(Written::Refused),
             Err(fault) if fault.kind == FaultKind::Doomed => Ok(Written::Doomed),
@@ -245,7 +247,7 @@ impl Calls {
             };
             match fault.kind {
                 FaultKind::Throttled if is_write => self.pace.throttled(),
-                FaultKind::Unknown => unanswered += 1,
+                FaultKind::Foreign | FaultKind::Unknown => unanswered += 1,
                 _ => {}
             }
             if self.is_final(asked, attempt, &fault, (unanswered, began)) {
@@ -288,7 +290,7 @@ impl Calls {
     {
         asked.note(error.request_id());
         let fault = Fault::of(action, error);
-        if matches!(error, SdkError::ServiceError(_)) {
+        if matches!(error, SdkError::ServiceError(_)) && fault.kind != FaultKind::Foreign {
             self.is_reached.store(true, Ordering::Relaxed);
         }
         tracing::debug!(action, kind = ?fault.kind, "a call to Secrets Manager failed");
@@ -298,10 +300,14 @@ impl Calls {
     fn is_final(&self, asked: &Asked<'_>, attempt: u32, fault: &Fault, (unanswered, began): (u32, Timestamp)) -> bool {
         let now = self.pace.now();
         let is_late = asked.context.deadline().is_some_and(|deadline| now > deadline);
-        let is_passing = matches!(fault.kind, FaultKind::Throttled | FaultKind::Unknown | FaultKind::Unreached);
-        let was_never_there = unanswered == 0 && !self.is_reached.load(Ordering::Relaxed);
-        let is_hopeless = fault.kind == FaultKind::Unreached
-            && was_never_there
+        let (is_passing, is_elsewhere) = match fault.kind {
+            FaultKind::Throttled | FaultKind::Unknown => (true, false),
+            FaultKind::Unreached => (true, unanswered == 0),
+            FaultKind::Foreign => (true, true),
+            _ => (false, false),
+        };
+        let is_hopeless = is_elsewhere
+            && !self.is_reached.load(Ordering::Relaxed)
             && (attempt + 1 >= MAX_CONNECTS || now.since(began) >= CONNECTING);
         !is_passing || is_late || is_hopeless || attempt + 1 >= MAX_ATTEMPTS
     }

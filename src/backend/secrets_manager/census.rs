@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::{Asked, Found, Which};
-use crate::backend::secrets_manager::index::Index;
+use crate::backend::secrets_manager::index::{Index, PageRead};
 use crate::backend::secrets_manager::line::Loaded;
 use crate::backend::secrets_manager::naming::{Meaning, PagePlace, Prefix};
 use crate::backend::secrets_manager::pace::MAX_STALE;
@@ -105,11 +105,13 @@ impl Census<'_> {
     /// Reads a page, whatever it holds.
     pub(super) async fn page(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<PageFound> {
         for attempt in 0..MAX_STALE {
-            match self.index.read(asked, place).await {
-                Ok(Some(loaded)) => return Ok(PageFound::Whole(loaded)),
-                Ok(None) => self.tokens.calls.pace.catch_up(attempt).await,
-                Err(error) if error.kind() == ErrorKind::Gone => return Ok(PageFound::Doomed),
-                Err(error) if is_of_value(&error) => return Ok(PageFound::Unreadable),
+            match self.index.read_whatever(asked, place).await {
+                Ok(PageRead::Whole(loaded)) => return Ok(PageFound::Whole(loaded)),
+                Ok(PageRead::Absent) => self.tokens.calls.pace.catch_up(attempt).await,
+                Ok(PageRead::Doomed) => return Ok(PageFound::Doomed),
+                Ok(PageRead::Unreadable(_)) => return Ok(PageFound::Unreadable),
+                // That of a version around the one in force.
+                Err(error) if error.kind() == ErrorKind::Damaged => return Ok(PageFound::Unreadable),
                 Err(error) => return Err(error),
             }
         }
@@ -190,11 +192,6 @@ impl Census<'_> {
         }
         Ok(true)
     }
-}
-
-/// Whether an error is about what a secret holds, and not about reading it.
-fn is_of_value(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Damaged)
 }
 
 /// The entries on all pages that could be read.

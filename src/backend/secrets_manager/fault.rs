@@ -19,6 +19,8 @@ pub(super) enum FaultKind {
     Doomed,
     /// The name is taken, or the version exists with another value.
     Exists,
+    /// What answered is not the service: a proxy, or the sign-in page of a network.
+    Foreign,
     /// The request is not one that the service takes.
     Invalid,
     /// The KMS key refuses, or cannot be used.
@@ -52,7 +54,8 @@ const THROTTLED: [&str; 6] = [
     "TooManyRequestsException",
 ];
 
-const CREDENTIALS: [&str; 8] = [
+const CREDENTIALS: [&str; 11] = [
+    "AuthFailure",
     "ExpiredToken",
     "ExpiredTokenException",
     "IncompleteSignature",
@@ -60,6 +63,8 @@ const CREDENTIALS: [&str; 8] = [
     "InvalidSignatureException",
     "MissingAuthenticationToken",
     "NotAuthorized",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 ];
 
@@ -70,8 +75,7 @@ impl Fault {
     {
         let (code, message) = (error.code(), error.message().unwrap_or_default());
         let kind = match error {
-            SdkError::ServiceError(service) if service.raw().status().as_u16() >= 500 => FaultKind::Unknown,
-            SdkError::ServiceError(_) => of_code(code.unwrap_or_default(), message),
+            SdkError::ServiceError(service) => of_answer(service.raw().status().as_u16(), code, message),
             _ if speaks_of_credentials(error) => FaultKind::Credentials,
             SdkError::ConstructionFailure(_) => FaultKind::Invalid,
             SdkError::DispatchFailure(failure) if failure.as_connector_error().is_some_and(was_never_connected) => {
@@ -79,7 +83,11 @@ impl Fault {
             }
             _ => FaultKind::Unknown,
         };
-        Self::told(kind, action, code, message)
+        let mut fault = Self::told(kind, action, code, message);
+        if let (SdkError::ServiceError(service), None) = (error, code) {
+            fault.detail = Some(format!("HTTP {}", service.raw().status().as_u16()));
+        }
+        fault
     }
 
     /// What one secret of a batch failed with.
@@ -102,6 +110,11 @@ impl Fault {
         self
     }
 
+    /// An answer of success that lacks what the service tells with each.
+    pub(super) fn foreign(action: &'static str) -> Self {
+        Self { kind: FaultKind::Foreign, action, code: None, detail: None }
+    }
+
     /// A loop that is bounded has not ended.
     pub(super) fn unending(action: &'static str) -> Self {
         Self { kind: FaultKind::Unknown, action, code: None, detail: None }
@@ -118,9 +131,19 @@ impl Fault {
     }
 }
 
+/// The service names a code with each refusal. What has none says nothing of what was asked.
+fn of_answer(status: u16, code: Option<&str>, message: &str) -> FaultKind {
+    match code {
+        _ if status >= 500 => FaultKind::Unknown,
+        Some(code) => of_code(code, message),
+        None if status == 429 => FaultKind::Throttled,
+        None => FaultKind::Foreign,
+    }
+}
+
 fn of_code(code: &str, message: &str) -> FaultKind {
     match code {
-        "AccessDeniedException" | "AccessDenied" if message.contains("KMS") => FaultKind::Kms,
+        "AccessDeniedException" | "AccessDenied" if is_of_kms(message) => FaultKind::Kms,
         "AccessDeniedException" | "AccessDenied" => FaultKind::Denied,
         "DecryptionFailure" | "EncryptionFailure" => FaultKind::Kms,
         // "marked for deletion", "scheduled for deletion", "because it was deleted".
@@ -128,13 +151,21 @@ fn of_code(code: &str, message: &str) -> FaultKind {
         "LimitExceededException" => FaultKind::Quota,
         "ResourceExistsException" => FaultKind::Exists,
         "ResourceNotFoundException" => FaultKind::NotFound,
-        "InternalServiceError" | "RequestTimeout" | "RequestTimeoutException" | "ServiceUnavailable" => {
-            FaultKind::Unknown
-        }
+        "InternalFailure"
+        | "InternalServiceError"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "ServiceUnavailable" => FaultKind::Unknown,
         code if THROTTLED.contains(&code) => FaultKind::Throttled,
         code if CREDENTIALS.contains(&code) => FaultKind::Credentials,
         _ => FaultKind::Invalid,
     }
+}
+
+/// A refusal that names its action quotes the caller's ARN and the secret's, too: those may have any word in them.
+fn is_of_kms(message: &str) -> bool {
+    let named = message.split_once(" is not authorized to perform: ");
+    named.map_or_else(|| message.contains("KMS"), |(_, action)| action.starts_with("kms:"))
 }
 
 /// Whether there was no connection that anything could have been sent over.
@@ -170,12 +201,13 @@ impl Fault {
 const fn error_kind(kind: FaultKind) -> ErrorKind {
     match kind {
         FaultKind::Credentials | FaultKind::Denied | FaultKind::Kms => ErrorKind::PermissionDenied,
-        FaultKind::Doomed => ErrorKind::Gone,
+        // `Gone` and `InvalidInput` are what the vault's rules say: a write that was acknowledged is given up then.
+        FaultKind::Doomed => ErrorKind::Damaged,
         FaultKind::Exists => ErrorKind::Conflict,
-        FaultKind::Invalid => ErrorKind::InvalidInput,
+        FaultKind::Invalid => ErrorKind::Unsupported,
         FaultKind::NotFound => ErrorKind::NotFound,
         FaultKind::Quota => ErrorKind::QuotaReached,
-        FaultKind::Throttled | FaultKind::Unknown | FaultKind::Unreached => ErrorKind::Unavailable,
+        FaultKind::Foreign | FaultKind::Throttled | FaultKind::Unknown | FaultKind::Unreached => ErrorKind::Unavailable,
     }
 }
 
@@ -190,6 +222,10 @@ const fn words(kind: FaultKind) -> (&'static str, &'static str) {
         }
         FaultKind::Doomed => ("the secret is scheduled for deletion", "restore it in the recovery window"),
         FaultKind::Exists => ("somebody else wrote the same version of the secret", "try again"),
+        FaultKind::Foreign => (
+            "something else than AWS answered; what was asked may or may not have been done",
+            "see whether a proxy or the sign-in page of a network stands before AWS, check the endpoint, then try again",
+        ),
         FaultKind::Invalid => ("AWS did not take the request", "check the Region, the endpoint and the prefix"),
         FaultKind::Kms => (
             "the KMS key could not be used",
@@ -220,18 +256,35 @@ mod tests {
 
     #[test]
     fn the_codes_that_look_alike_are_told_apart() {
+        let of_app = "User: arn:aws:sts::1:assumed-role/KMS-app/x is not authorized to perform: \
+                      secretsmanager:PutSecretValue on resource: KMS/index";
         let deleted = "You can't perform this operation on the secret because it was marked for deletion.";
         for (code, message, kind) in [
             ("LimitExceededException", "", FaultKind::Quota),
             ("ThrottlingException", "Rate exceeded", FaultKind::Throttled),
             ("AccessDeniedException", "Access to KMS is not allowed", FaultKind::Kms),
             ("AccessDeniedException", "User: x is not authorized to perform: y", FaultKind::Denied),
+            ("AccessDeniedException", of_app, FaultKind::Denied),
+            ("AccessDeniedException", "User: x is not authorized to perform: kms:Decrypt on y", FaultKind::Kms),
+            ("SignatureDoesNotMatch", "", FaultKind::Credentials),
             ("InvalidRequestException", deleted, FaultKind::Doomed),
             ("InvalidRequestException", "You must provide a ClientRequestToken value.", FaultKind::Invalid),
             ("InternalServiceError", "", FaultKind::Unknown),
             ("ValidationException", "1 validation error", FaultKind::Invalid),
         ] {
             assert_eq!(of_code(code, message), kind, "{code}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_code_is_not_the_services_and_refuses_nothing() {
+        for status in [200, 302, 400, 403, 404, 407, 451] {
+            assert_eq!(of_answer(status, None, ""), FaultKind::Foreign, "{status}");
+        }
+        assert_eq!(of_answer(429, None, ""), FaultKind::Throttled);
+        assert_eq!(of_answer(502, None, ""), FaultKind::Unknown);
+        for kind in [FaultKind::Foreign, FaultKind::Throttled, FaultKind::Unknown] {
+            assert_eq!(error_kind(kind), ErrorKind::Unavailable);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::backend::secrets_manager::calls::{Asked, Calls, First, Found, Value, Which, Written};
+use crate::backend::secrets_manager::calls::{Asked, Calls, First, Found, Which, Written};
 use crate::backend::secrets_manager::line::{Loaded, Slot};
 use crate::backend::secrets_manager::naming::{PagePlace, Prefix};
 use crate::backend::secrets_manager::pace::MAX_STALE;
@@ -16,6 +16,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lookup::LookupKey;
 
 const PARALLEL: usize = 16;
+
+/// What is under a page's name.
+pub(super) enum PageRead {
+    Whole(Loaded),
+    Absent,
+    /// A secret that is scheduled for deletion.
+    Doomed,
+    /// A value that is no page, or one of a newer format.
+    Unreadable(Error),
+}
 
 #[derive(Debug)]
 pub(super) struct Index {
@@ -70,41 +80,56 @@ impl Index {
     }
 
     /// Reads a page; `None` where there is no such secret.
+    ///
+    /// # Errors
+    /// `Damaged` where it is scheduled for deletion: it can be had back.
     pub(super) async fn read(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<Option<Loaded>> {
+        match self.read_whatever(asked, place).await? {
+            PageRead::Whole(loaded) => Ok(Some(loaded)),
+            PageRead::Absent => Ok(None),
+            PageRead::Doomed => Err(doomed(&self.secret(place))),
+            PageRead::Unreadable(error) => Err(error),
+        }
+    }
+
+    /// Reads a page, whatever is there.
+    pub(super) async fn read_whatever(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<PageRead> {
         let slot = self.slot(place);
         // What others of this process see meanwhile need not show here: a read may be as old as its beginning.
         let (mut older, least) = (None, slot.sequence());
         for attempt in 0..MAX_STALE {
             match self.calls.get(asked, &self.secret(place), Which::Current).await? {
                 Found::Value(value) => {
-                    let loaded = self.load(asked, place, value).await?;
+                    let (head, page) = match value::decode_page(place, &value.bytes) {
+                        Ok(decoded) => decoded,
+                        Err(error) => return Ok(PageRead::Unreadable(error.with_store(&self.secret(place)))),
+                    };
+                    let loaded = self.load(asked, place, Loaded { id: value.id, head, page }).await?;
                     slot.sees(loaded.head.sequence);
                     if loaded.head.sequence >= least {
                         if place.digits().is_empty() {
                             self.calls.key.note(loaded.page.kms_key_id.as_deref());
                         }
-                        return Ok(Some(loaded));
+                        return Ok(PageRead::Whole(loaded));
                     }
                     older = Some(loaded);
                 }
-                Found::Absent if least == 0 => return Ok(None),
+                Found::Absent if least == 0 => return Ok(PageRead::Absent),
                 Found::Absent => older = None,
-                Found::Doomed => return Err(doomed()),
+                Found::Doomed => return Ok(PageRead::Doomed),
             }
             self.calls.pace.catch_up(attempt).await;
         }
         // No read is stale for so long: somebody has put an old version back in force.
         match older {
-            Some(loaded) => self.put_forward(asked, place, loaded).await.map(Some),
-            None => Ok(None),
+            Some(loaded) => self.put_forward(asked, place, loaded).await.map(PageRead::Whole),
+            None => Ok(PageRead::Absent),
         }
     }
 
-    async fn load(&self, asked: &Asked<'_>, place: &PagePlace, value: Value) -> Result<Loaded> {
-        let (head, page) =
-            value::decode_page(place, &value.bytes).map_err(|error| error.with_store(&self.secret(place)))?;
-        let written_as = head.id.clone();
-        let mut loaded = Loaded { id: value.id, head, page };
+    /// A page with what else it has to have: where it was written by hand, that of the versions around it.
+    async fn load(&self, asked: &Asked<'_>, place: &PagePlace, mut loaded: Loaded) -> Result<Loaded> {
+        let written_as = loaded.head.id.clone();
         if written_as != loaded.id {
             if self.slot(place).is_news(&loaded.id) {
                 let (page, version) = (self.secret(place), &loaded.id);
@@ -231,7 +256,9 @@ impl Index {
     }
 }
 
-fn doomed() -> Error {
-    Error::new(ErrorKind::Gone, "a page of the index is scheduled for deletion")
-        .with_hint("restore it with the AWS console or `aws secretsmanager restore-secret`, at once: tokens hang on it")
+fn doomed(secret: &str) -> Error {
+    Error::damaged("a page of the index is scheduled for deletion").with_hint(format!(
+        "restore it at once, tokens hang on it: `aws secretsmanager restore-secret --secret-id {secret}`, or \
+         `tokenvault verify --repair`"
+    ))
 }

@@ -38,7 +38,10 @@ pub(super) enum Placed {
     /// AWS did not let one be made.
     Not(Fault),
     /// Every name is taken.
-    Full,
+    Full {
+        /// One of them by a secret that was deleted for good just now.
+        is_purged: bool,
+    },
 }
 
 /// Makes the calls of a doctor, each as it is, to see what AWS says.
@@ -84,8 +87,10 @@ impl Prober<'_> {
                 Err(fault) => return Ok(Placed::Not(fault)),
             }
         }
-        let Some(secret) = doomed else { return Ok(Placed::Full) };
+        let Some(secret) = doomed else { return Ok(Placed::Full { is_purged: false }) };
         let restored = self.restore(&secret).await;
+        // What is in its recovery window can be brought back, or the caller has no right to.
+        let is_purged = matches!(&restored, Err(Fault { kind: FaultKind::NotFound | FaultKind::Doomed, .. }));
         let head = if restored.is_ok() { self.shown(&secret).await } else { None };
         let is_back = restored.is_ok();
         self.restored = Some(restored);
@@ -97,7 +102,7 @@ impl Prober<'_> {
         if is_back {
             _ = self.delete(&secret).await;
         }
-        Ok(Placed::Full)
+        Ok(Placed::Full { is_purged })
     }
 
     /// Takes away what others have left, beside this doctor's own.
@@ -236,7 +241,13 @@ impl Prober<'_> {
 }
 
 /// Why nothing could be tried for real where every name is taken.
-pub(super) fn full() -> Error {
+pub(super) fn full(is_purged: bool) -> Error {
+    if is_purged {
+        let taken =
+            "every name that a doctor uses is taken, one of them by a secret that was deleted for good just now";
+        return Error::new(ErrorKind::Busy, taken)
+            .with_hint("run doctor again in two minutes: AWS keeps a purged name for so long");
+    }
     Error::new(ErrorKind::Busy, "every name that a doctor uses is taken by one at work, or scheduled for deletion")
         .with_hint(
             "allow secretsmanager:RestoreSecret, or run doctor again once a recovery window of seven days is over",

@@ -45,6 +45,8 @@ pub struct Trial {
     pub need: Need,
     /// What came of it.
     pub came: Came,
+    /// Whether it could not be tried just now, and nothing is known to stand in its way.
+    pub is_put_off: bool,
 }
 
 /// All that was tried.
@@ -90,6 +92,8 @@ struct Trying<'a> {
     rights: Rights,
     /// Whether the doctor's secret is deleted.
     is_gone: bool,
+    /// Whether a name for one is free in a moment.
+    is_early: bool,
     written: Option<Result<(), Error>>,
     read: Option<Result<(), Error>>,
 }
@@ -107,7 +111,8 @@ impl SecretsManagerBackend {
     pub async fn try_rights(&self, context: &Context, kms_key_id: Option<&str>) -> Result<Answer<Rights>> {
         let asked = Asked::new(context);
         let prober = Prober { backend: self, asked, kms_key_id, found: 0, stuck: None, restored: None };
-        let mut trying = Trying { prober, rights: Rights::default(), is_gone: false, written: None, read: None };
+        let mut trying =
+            Trying { prober, rights: Rights::default(), is_gone: false, is_early: false, written: None, read: None };
         trying.run().await?;
         let Trying { prober, mut rights, .. } = trying;
         rights.left_overs = prober.found;
@@ -167,9 +172,11 @@ impl Trying<'_> {
                 _ = self.note(CREATE, Err(fault));
                 None
             }
-            Placed::Full => {
+            Placed::Full { is_purged } => {
                 self.add(CREATE, Came::Granted(Some(NAME_TAKEN)));
-                self.written = Some(Err(full()));
+                self.is_early = is_purged;
+                self.written = Some(Err(full(is_purged)));
+                self.read = is_purged.then(|| Err(full(is_purged)));
                 None
             }
         })
@@ -244,7 +251,11 @@ impl Trying<'_> {
                     Came::Granted(None)
                 }
                 FaultKind::NotFound | FaultKind::Doomed | FaultKind::Exists => Came::Granted(Some(NAMELESS)),
-                FaultKind::Credentials | FaultKind::Throttled | FaultKind::Unknown | FaultKind::Unreached => {
+                FaultKind::Credentials
+                | FaultKind::Foreign
+                | FaultKind::Throttled
+                | FaultKind::Unknown
+                | FaultKind::Unreached => {
                     self.rights.unasked = Some(fault.explained());
                     Came::NotTried(untried())
                 }
@@ -264,7 +275,8 @@ impl Trying<'_> {
             }
             _ => format!("{prefix}/*"),
         };
-        self.rights.trials.push(Trial { action, resource, purpose, need, came });
+        let is_put_off = self.is_early && action.starts_with("kms:") && matches!(came, Came::NotTried(_));
+        self.rights.trials.push(Trial { action, resource, purpose, need, came, is_put_off });
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn checks(
 }
 
 fn of_trial(trial: Trial, is_operator: bool) -> Check {
-    let Trial { action, resource, purpose, need, came, .. } = trial;
+    let Trial { action, resource, purpose, need, came, is_put_off, .. } = trial;
     let is_optional = match need {
         Need::Always => false,
         Need::Operator => !is_operator,
@@ -56,7 +56,7 @@ fn of_trial(trial: Trial, is_operator: bool) -> Check {
         Came::Refused(error) => check.missing(&error),
         Came::NotTried(error) => check.not_tried(&error),
     }
-    .optional(is_optional)
+    .optional(is_optional || is_put_off)
 }
 
 /// UpdateSecret leaves out silently what may not be encrypted, and shows it only where another key was in force before.

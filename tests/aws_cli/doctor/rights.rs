@@ -1,5 +1,7 @@
 //! The rights, and what can stand in the way of trying them.
 
+use std::time::Duration;
+
 use data_encoding::BASE64;
 use secrets_manager_simulator::error::ServiceError;
 use secrets_manager_simulator::faults::Fault;
@@ -8,12 +10,14 @@ use secrets_manager_simulator::iam::policy::Policy;
 use secrets_manager_simulator::iam::principal::Principal;
 use secrets_manager_simulator::kms::{KeyState, Right};
 use secrets_manager_simulator::operation::Operation;
+use secrets_manager_simulator::settings::Settings;
+use secrets_manager_simulator::switches::Switches;
 use secrets_manager_simulator::wire::Request;
 use serde_json::json;
 
-use crate::doctor::bench::{ACTIONS, check, deny, doctor, doctor_with, ended, live_probes, result, with_alice};
+use crate::doctor::bench::{ACTIONS, ALICE, check, deny, doctor, doctor_with, ended, live_probes, result, with_alice};
 use crate::scene::{Scene, feed};
-use crate::service::ACCESS_KEY;
+use crate::service::{ACCESS_KEY, Service};
 
 #[test]
 fn a_vault_in_good_health_has_all_it_needs() {
@@ -105,6 +109,47 @@ fn the_rights_on_the_key_are_told_apart() {
         "{missing:?}"
     );
     assert!(check(&checks, "the index")["detail"].as_str().unwrap().contains("the KMS key could not be used"));
+}
+
+#[test]
+fn a_role_that_is_named_after_kms_is_not_taken_for_its_refusal() {
+    let (scene, _) = with_alice();
+    let policy = r#"{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}"#;
+    let policy = Policy::parse(&format!(r#"{{"Version": "2012-10-17", "Statement": [{policy}]}}"#)).unwrap();
+    let role = Principal::new("arn:aws:sts::123456789012:assumed-role/KMS-app/one").policy(policy);
+    scene.service.simulator.principals(|principals| principals.insert(ACCESS_KEY, role));
+    let (run, checks) = doctor(&scene, &["--operator"]);
+    run.assert_refused(3, &["a right that the vault needs is missing"]);
+    let all = ACTIONS.into_iter().map(|(action, _)| format!("secretsmanager:{action}"));
+    let missing: Vec<String> = all.filter(|action| result(&checks, action) == "missing").collect();
+    assert_eq!(missing.len(), ACTIONS.len() - 1, "{missing:?}");
+    assert_eq!(result(&checks, "secretsmanager:GetSecretValue"), "ok");
+    assert_eq!(result(&checks, "kms:GenerateDataKey"), "not tried");
+    scene.run(&["save"], &ALICE.replace("alice", "bob")).assert_refused(3, &["AWS refused the action"]);
+}
+
+#[test]
+fn names_that_were_purged_just_now_are_waited_for_and_nothing_is_missed() {
+    let switches = Switches { force_delete: Duration::from_hours(1), ..Switches::default() };
+    let scene = Scene::over(Service::of(Settings::new().seed(7).switches(switches)));
+    scene.done(&["init"], "");
+    for slot in 0..8 {
+        let name = format!("test/vault/doctor/{slot}");
+        leave(&scene, &name, 0);
+        let body = json!({ "SecretId": name, "ForceDeleteWithoutRecovery": true });
+        scene.service.simulator.handle(&Request::new("DeleteSecret", &body)).unwrap().json().unwrap();
+    }
+    let (run, checks) = doctor(&scene, &["--operator"]);
+    assert_eq!(run.exit, Some(0), "{}{}", run.stdout, run.stderr);
+    for name in ["kms:GenerateDataKey", "kms:Decrypt"] {
+        let row = check(&checks, name);
+        assert!(row["result"] == "not tried" && row["is_optional"] == true, "{row}");
+        assert!(row["to_do"].as_str().unwrap().contains("in two minutes"), "{row}");
+    }
+    assert_eq!(result(&checks, "secretsmanager:RestoreSecret"), "ok");
+    scene.service.simulator.clock().advance(Duration::from_hours(2));
+    let (_, checks) = doctor(&scene, &[]);
+    assert_eq!(result(&checks, "kms:GenerateDataKey"), "ok");
 }
 
 #[test]

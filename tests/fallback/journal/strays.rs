@@ -50,7 +50,14 @@ fn what_is_kept_outlives_an_operation_that_is_given_up() {
 
 #[test]
 fn what_is_refused_for_now_is_tried_again() {
-    for kind in [ErrorKind::PermissionDenied, ErrorKind::QuotaReached, ErrorKind::WrongKey, ErrorKind::Io] {
+    for kind in [
+        ErrorKind::PermissionDenied,
+        ErrorKind::QuotaReached,
+        ErrorKind::WrongKey,
+        ErrorKind::Io,
+        ErrorKind::Damaged,
+        ErrorKind::Unsupported,
+    ] {
         let (machine, worker, first) = cornered();
         kept(&worker, &refreshed(&first, "second", 120));
         machine.is_back();
