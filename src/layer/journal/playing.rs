@@ -7,7 +7,7 @@ use crate::backend::fallback::journal::entry::{Clearing, Deed, Deleting, Entry, 
 use crate::backend::fallback::journal::lost::{Lost, Why};
 use crate::backend::{Change, Commit};
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::fields::Fields;
 use crate::identity::RecordName;
 use crate::layer::journal::Journaled;
@@ -73,7 +73,7 @@ impl Journaled {
                         return Ok(Standing::Waiting(self.unwritable(error)));
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(Standing::Waiting(error)),
+                Err(error) if error.retry() == Retry::Later => return Ok(Standing::Waiting(error)),
                 Err(error) => {
                     tracing::warn!(%error, "an entry of the journal cannot be played back");
                     let is_of_all = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::WrongKey);
@@ -196,7 +196,7 @@ impl Journaled {
                         return Err(being_played());
                     }
                 } else {
-                    is_done &= !clearing.seen.contains_key(&record.name);
+                    is_done &= !clearing.has_seen(&record);
                 }
             }
             if !is_again {

@@ -61,6 +61,21 @@ fn what_the_journal_does_not_take_is_not_acknowledged_and_not_forgotten() {
 }
 
 #[test]
+fn a_write_goes_behind_an_entry_that_the_store_is_too_busy_for() {
+    let (machine, worker, first) = with_alice();
+    machine.is_away();
+    let second = worker.journaled(&refreshed(&first, "second", 120));
+    machine.is_back();
+    machine.store.commits(Some(Fate::Fails(ErrorKind::Busy)));
+    let third = worker.journaled(&refreshed(&second, "third", 180));
+    assert_eq!((worker.entries(), worker.layer.unsaved()), (2, 0));
+    assert_eq!(worker.delete(third.id().unwrap()).unwrap(), (true, Source::Journal));
+    machine.store.commits(None);
+    worker.list().unwrap();
+    assert_eq!((machine.stored(), worker.entries()), (vec![], 0));
+}
+
+#[test]
 fn another_process_plays_back_one_at_a_time() {
     let (machine, worker, first) = with_alice();
     machine.is_away();
