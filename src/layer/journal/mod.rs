@@ -281,7 +281,8 @@ impl TokenStore for Journaled {
             self.write(context, token, attempt.begun(), &standing).await
         }
         .await;
-        attempt.end(outcome, "the token is kept in this process, which tries to save it at each later operation")
+        let hint = "the token is kept in this process, which tries to save it at each later operation";
+        attempt.end(outcome, || self.offline((None, None)), hint).await
     }
 
     async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {

@@ -7,7 +7,7 @@ use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 
 use crate::going::Going;
-use crate::journal::machine::{Machine, Worker, is, with_alice};
+use crate::journal::machine::{Machine, There, Worker, is, with_alice};
 use crate::process::{WHILE, alice, of, refreshed};
 use crate::scene::SECOND;
 use crate::scripted::Fate;
@@ -192,5 +192,45 @@ fn a_sign_in_that_was_kept_gives_way_to_a_newer_one() {
             assert_eq!(machine.stored(), [is("alice", stands)], "by the journal {by_journal}");
             assert_eq!((worker.entries(), worker.layer.unsaved()), (0, 0));
         }
+    }
+}
+
+/// A kept sign-in, what becomes of its user's token elsewhere then, and what stands.
+#[test]
+fn a_sign_in_that_was_kept_is_beside_what_it_would_have_become_part_of() {
+    let theres: [(There, &[&str]); 2] = [
+        (|machine, first| drop(machine.saved_elsewhere(&refreshed(first, "there", 300))), &["kept"]),
+        (|machine, first| machine.deleted_elsewhere(first), &[]),
+    ];
+    for (index, (there, stands)) in theres.into_iter().enumerate() {
+        let (machine, worker, first) = cornered();
+        kept(&worker, &alice("kept", 60).with(Field::RefreshToken, "refresh token of kept"));
+        machine.time.advance(SECOND);
+        there(&machine, &first);
+        machine.kept.commits(None);
+        machine.is_back();
+        worker.list().unwrap();
+        let stands: Vec<_> = stands.iter().map(|access| is("alice", access)).collect();
+        assert_eq!((machine.stored(), worker.entries(), worker.layer.unsaved()), (stands, 0, 0), "{index}");
+    }
+}
+
+#[test]
+fn a_refresh_token_that_was_rotated_while_its_sign_in_was_kept_is_saved() {
+    for user in ["alice", "bob"] {
+        let (machine, worker, first) = cornered();
+        kept(&worker, &of(user, "one", 60).with(Field::RefreshToken, "refresh token of one"));
+        machine.time.advance(SECOND);
+        kept(&worker, &of(user, "two", 120).with(Field::RefreshToken, "rotated"));
+        machine.time.advance(SECOND);
+        if user == "alice" {
+            machine.saved_elsewhere(&refreshed(&first, "there", 300));
+        }
+        machine.kept.commits(None);
+        machine.is_back();
+        worker.list().unwrap();
+        let stands =
+            if user == "alice" { vec![is("alice", "two")] } else { vec![is("alice", "first"), is("bob", "two")] };
+        assert_eq!((machine.stored(), worker.entries(), worker.layer.unsaved()), (stands, 0, 0), "{user}");
     }
 }
