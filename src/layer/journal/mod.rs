@@ -14,10 +14,10 @@ use crate::backend::fallback::journal::player::PlayerPlace;
 use crate::backend::fallback::journal::state::State;
 use crate::backend::fallback::options::FallbackOptions;
 use crate::clock::Timestamp;
-use crate::error::{ErrorKind, Result, Retry};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::identity::RecordName;
 use crate::layer::journal::standing::Standing;
-use crate::layer::kept::{Attempt, Queue, locked};
+use crate::layer::kept::{Attempt, Queue, is_final, locked};
 use crate::lookup::{LookupKey, LookupKind};
 use crate::matching;
 use crate::operation::{Answer, Context, Source};
@@ -150,7 +150,9 @@ impl Journaled {
         let mut own = token.clone();
         let cause = match standing {
             Standing::Waiting(error) => error.again(),
-            Standing::Blocked(error) if self.concerns(token).await? => return Err(error.again()),
+            Standing::Blocked(error) if self.concerns(token).await.map_err(|error| self.untaken(error))? => {
+                return Err(error.again());
+            }
             _ => match self.in_time(self.inner.save_begun(context, &mut own, begun)).await {
                 Err(error) if error.retry() == Retry::Later => error,
                 outcome => {
@@ -170,8 +172,13 @@ impl Journaled {
                 let base = token.base().map(|base| base.record);
                 Err(if self.is_known_gone(base, token.id()).await? { error } else { cause })
             }
-            Err(error) => Err(error),
+            Err(error) => Err(self.untaken(error)),
         }
+    }
+
+    /// What the journal said to a save: whatever it is, trying again may help once the disk is mended, and a refresh token may be spent.
+    fn untaken(&self, cause: Error) -> Error {
+        if cause.retry() == Retry::Later || is_final(&cause) { cause } else { self.unwritable(cause) }
     }
 
     /// Whether the journal itself says that a token is deleted: by itself, or among all that were seen then.
@@ -277,7 +284,8 @@ impl TokenStore for Journaled {
     async fn save_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
         let attempt = Attempt::begin(&self.strays, token, self.options().clock.now());
         let outcome = async {
-            let standing = self.begin(context, Some(self.options().first_wait)).await?;
+            let standing = self.begin(context, Some(self.options().first_wait)).await;
+            let standing = standing.map_err(|error| self.untaken(error))?;
             self.write(context, token, attempt.begun(), &standing).await
         }
         .await;

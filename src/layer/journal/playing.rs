@@ -159,8 +159,8 @@ impl Journaled {
     }
 
     /// Trouble of the journal's own disk, which stops no read of a store that is in reach: its entries wait.
-    fn unwritable(&self, cause: Error) -> Error {
-        Error::new(ErrorKind::Unavailable, "the journal cannot be written, so its entries wait")
+    pub(super) fn unwritable(&self, cause: Error) -> Error {
+        Error::new(ErrorKind::Unavailable, "the journal cannot be read or written, so its entries wait")
             .with_hint("see to the disk that the journal is on; what is in the journal stays there")
             .with_store(&self.journal)
             .with_source(cause)

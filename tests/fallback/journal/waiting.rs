@@ -36,7 +36,10 @@ fn the_token_of_a_save_that_nobody_waits_for_is_kept() {
 
 #[test]
 fn what_the_journal_does_not_take_is_not_acknowledged_and_not_forgotten() {
-    for kind in [ErrorKind::StorageFull, ErrorKind::Unavailable] {
+    let kinds = [ErrorKind::StorageFull, ErrorKind::Unavailable];
+    // What a disk says that is mounted read-only, or breaks.
+    let broken = [ErrorKind::PermissionDenied, ErrorKind::Io, ErrorKind::Damaged];
+    for kind in kinds.into_iter().chain(broken) {
         let mut at = 0;
         loop {
             let (machine, worker, first) = with_alice();
@@ -58,6 +61,16 @@ fn what_the_journal_does_not_take_is_not_acknowledged_and_not_forgotten() {
         }
         assert!(at > 3, "the journal is asked more than once");
     }
+}
+
+#[test]
+fn what_is_saved_while_the_journal_cannot_be_read_is_not_forgotten() {
+    let (machine, worker, first) = with_alice();
+    machine.kept.next([Fate::Fails(ErrorKind::Io)]);
+    let error = worker.save(&mut refreshed(&first, "second", 120)).unwrap_err();
+    assert_eq!((error.kind(), worker.layer.unsaved()), (ErrorKind::Unavailable, 1));
+    worker.list().unwrap();
+    assert_eq!((machine.stored(), worker.layer.unsaved()), (vec![is("alice", "second")], 0));
 }
 
 #[test]
