@@ -234,3 +234,34 @@ fn a_refresh_token_that_was_rotated_while_its_sign_in_was_kept_is_saved() {
         assert_eq!((machine.stored(), worker.entries(), worker.layer.unsaved()), (stands, 0, 0), "{user}");
     }
 }
+
+#[test]
+fn a_sign_in_that_the_journal_took_unheard_is_ended_by_others() {
+    for (is_all, is_given_up) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (machine, worker, _) = with_alice();
+        machine.is_away();
+        let fate = if is_given_up { Fate::Late(SECOND) } else { Fate::Lost(ErrorKind::Unavailable) };
+        machine.kept.commits(Some(fate));
+        let (context, mut bob) = (Context::new(), of("bob", "bob's", 60));
+        let mut going = Going::unsure(worker.layer.save_token(&context, &mut bob));
+        assert_eq!(going.step().is_none(), is_given_up);
+        drop(going);
+        assert_eq!(worker.layer.unsaved(), 1);
+        machine.kept.commits(None);
+        let other = machine.process();
+        let bob = other.find("bob").unwrap().0.unwrap();
+        match is_all {
+            true => assert_eq!(other.clear().unwrap().0, 2),
+            false => assert!(other.delete(bob.id().unwrap()).unwrap().0),
+        }
+        let left = if is_all { vec![] } else { vec![is("alice", "first")] };
+        assert_eq!(
+            (worker.list().unwrap().0, worker.layer.unsaved()),
+            (left.clone(), 0),
+            "all {is_all}, given up {is_given_up}"
+        );
+        machine.is_back();
+        worker.list().unwrap();
+        assert_eq!((machine.stored(), worker.entries()), (left, 0), "all {is_all}, given up {is_given_up}");
+    }
+}
