@@ -22,7 +22,7 @@ use crate::record::{Record, Writer};
 use crate::store::{Outcome, Saved, TokenStore};
 use crate::token::OAuthToken;
 use crate::turns::{Turns, turn_of};
-use crate::vault::begun::Begun;
+use crate::vault::begun::{Begun, Beside};
 use crate::vault::target::{Target, beside, checked};
 
 /// How often a rule is run again after a `Conflict`. Each time, somebody else's write succeeded, so this bounds a
@@ -144,11 +144,23 @@ impl Vault {
         Ok(Target { record: None, claims: claims(&keys, candidates, reserved), reserved })
     }
 
+    /// What a save of `token` would become part of; `None` where that is nothing, or unknown.
+    pub(crate) async fn beside(&self, context: &Context, token: &OAuthToken) -> Option<Beside> {
+        let record = self.target(context, token).await.ok()?.record?;
+        Some((record.name, record.lineage))
+    }
+
     async fn plan(&self, context: &Context, token: &OAuthToken, begun: Begun) -> Result<Plan> {
         let Target { record: old, mut claims, reserved } = self.target(context, token).await?;
-        let now = self.tick();
+        // What waited is as of when it was given: else it would seem newer than what waits behind it.
+        let now = begun.kept_since.unwrap_or_else(|| self.tick());
         let (record, outcome) = match &old {
             None => {
+                if let Some((name, _)) = begun.beside
+                    && self.of_name(context, name).await?.is_none()
+                {
+                    return Err(gone());
+                }
                 intake::check_insert(token.fields())?;
                 let (given, id) = (token.shared_fields(), token.id().map(Arc::from));
                 let mut record = merging::first_state(begun.beginning()?, given, id, Writer::Save, now);
@@ -199,7 +211,8 @@ impl Vault {
     }
 
     /// As [`save_token`](TokenStore::save_token), for one of several attempts: they make one record at most, and none
-    /// once that was deleted. A sign-in that waits is dropped where the store has a newer one by then.
+    /// once that was deleted, nor once that was which a sign-in that waits would have become part of. Such a sign-in is dropped
+    /// where the store has a newer one by then.
     ///
     /// # Errors
     /// Those of a save.

@@ -9,8 +9,11 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::identity::RecordName;
 use crate::matching;
+use crate::operation::Context;
+use crate::store::{Outcome, Saved};
 use crate::token::OAuthToken;
-use crate::vault::begun::Begun;
+use crate::vault::Vault;
+use crate::vault::begun::{Begun, Beside};
 
 /// As many as are kept; what comes then is not.
 const MAX_KEPT: usize = 1000;
@@ -82,6 +85,15 @@ impl Queue {
         self.kept.retain(|kept| kept.number != number);
     }
 
+    /// After `begun` was saved, as `token`: what waits for the same record is beside that sign-in now, unless that did not stand.
+    pub(super) fn follow(&mut self, begun: Begun, token: &OAuthToken, saved: &Saved) {
+        let (Some(before), Some(base)) = (begun.beside, token.base()) else { return };
+        if saved.outcome != Outcome::Superseded {
+            let waiting = self.kept.iter_mut().filter(|kept| kept.begun.beside == Some(before));
+            waiting.for_each(|kept| kept.begun.beside = Some((base.record, base.lineage)));
+        }
+    }
+
     /// The last one for this record.
     pub(super) fn of(&self, record: RecordName) -> Option<&Kept> {
         self.kept.iter().rev().find(|kept| kept.record == Some(record))
@@ -127,19 +139,30 @@ pub(super) struct Attempt<'a> {
     token: Option<OAuthToken>,
     begun: Begun,
     at: Timestamp,
+    beside: Option<Beside>,
 }
 
 impl<'a> Attempt<'a> {
     pub(super) fn begin(queue: &'a Mutex<Queue>, token: &OAuthToken, at: Timestamp) -> Self {
-        Self { queue, token: Some(token.clone()), begun: Begun::draw(), at }
+        Self { queue, token: Some(token.clone()), begun: Begun::draw(), at, beside: None }
     }
 
     pub(super) const fn begun(&self) -> Begun {
         self.begun
     }
 
-    /// Passes on what came of it. A token whose save may succeed later is kept, and the error says so by `hint`.
-    pub(super) fn end<T>(mut self, outcome: Result<T>, hint: &str) -> Result<T> {
+    /// Passes on what came of it. A token whose save may succeed later is kept, and the error says so by `hint`. What one without a
+    /// base would become part of is asked of `offline`, which knows what the store had.
+    pub(super) async fn end<T>(
+        mut self,
+        outcome: Result<T>,
+        offline: impl FnOnce() -> Vault + Send,
+        hint: &str,
+    ) -> Result<T> {
+        let is_kept = outcome.as_ref().is_err_and(|error| error.retry() == Retry::Later);
+        if let Some(token) = self.token.as_ref().filter(|token| is_kept && token.base().is_none()) {
+            self.beside = offline().beside(&Context::new(), token).await;
+        }
         match outcome {
             Err(error) if error.retry() == Retry::Later => {
                 let full = "too many tokens are kept in this process already; try again later";
@@ -153,7 +176,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn keep(&mut self) -> bool {
-        self.token.take().is_some_and(|token| locked(self.queue).keep(token, self.begun.kept(self.at)))
+        self.token.take().is_some_and(|token| locked(self.queue).keep(token, self.begun.kept(self.at, self.beside)))
     }
 }
 

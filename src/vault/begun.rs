@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::fields::Field;
-use crate::identity::{Beginning, RecordName};
+use crate::identity::{Beginning, Lineage, RecordName};
 use crate::matching;
 use crate::record::Record;
 use crate::token::OAuthToken;
@@ -19,28 +19,40 @@ pub(crate) struct Begun {
     beginning: Option<Beginning>,
     /// Since when its token waits; `None` for a first attempt.
     pub(crate) kept_since: Option<Timestamp>,
+    /// What a token without a base would have become part of when it began to wait, where that is known.
+    pub(crate) beside: Option<Beside>,
 }
+
+/// A record, and the sign-in that it had.
+pub(crate) type Beside = (RecordName, Lineage);
 
 impl Begun {
     /// Of a first attempt.
     pub(crate) fn draw() -> Self {
-        Self { beginning: Beginning::draw().ok(), kept_since: None }
+        Self { beginning: Beginning::draw().ok(), kept_since: None, beside: None }
     }
 
     /// Of every attempt after the first, which was made at `since`.
-    pub(crate) fn kept(self, since: Timestamp) -> Self {
-        Self { kept_since: Some(since), ..self }
+    pub(crate) fn kept(self, since: Timestamp, beside: Option<Beside>) -> Self {
+        Self { kept_since: Some(since), beside, ..self }
+    }
+
+    /// The records that it makes, or becomes part of: once one of them is deleted, it makes none.
+    pub(crate) fn names(&self) -> impl Iterator<Item = RecordName> {
+        let drawn = self.beginning.map(|beginning| beginning.name);
+        drawn.into_iter().chain(self.beside.map(|(name, _)| name))
     }
 
     pub(super) fn beginning(&self) -> Result<Beginning> {
         self.beginning.map_or_else(Beginning::draw, Ok)
     }
 
-    /// Whether `old` has come after the token that waits, which is a sign-in of its own: a newer one stands.
+    /// Whether `old` is of a sign-in that has come after the token that waits, which is one of its own: the newer one stands.
     pub(super) fn is_overtaken(&self, token: &OAuthToken, old: &Record) -> bool {
         let tokens = [Field::RefreshToken, Field::GrantToken, Field::AccessToken];
         token.base().is_none()
             && self.kept_since.is_some_and(|since| old.saved_at > since)
+            && self.beside.is_none_or(|(_, seen)| !seen.is_same(old.lineage))
             && tokens.into_iter().any(|field| token.get(field).is_some())
             && !matching::holds_one_given(token.fields(), old)
     }

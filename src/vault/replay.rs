@@ -97,7 +97,11 @@ impl Vault {
             return Ok(record.map_or(Found::Gone, Found::Record));
         }
         if let Some(record) = self.of_name(context, save.name).await? {
-            return Ok(Found::Record(record));
+            // Of several of the user's, the copy may have had this one alone.
+            let is_it = record.version == save.version
+                || !is_of_any_client(save)
+                || self.target(context, &given(save)).await?.record.is_some_and(|meant| meant.name == record.name);
+            return if is_it { Ok(Found::Record(record)) } else { Err(of_another()) };
         }
         if save.expected.is_some() {
             return Ok(Found::Gone);
@@ -125,6 +129,13 @@ impl Vault {
             (record, is_meant)
         }))
     }
+}
+
+/// Whether it is of a record that its user alone led to.
+fn is_of_any_client(save: &Saving) -> bool {
+    let is_given = |field| save.given.get(field).is_some();
+    let is_free = !save.has_base && save.id.is_none() && save.expected.is_some();
+    is_free && is_given(Field::UserName) && !is_given(Field::ClientId)
 }
 
 fn of_another() -> Error {
@@ -210,14 +221,16 @@ impl Beside<'_> {
         let Self { save, at, aim, old } = *self;
         let start = save.seen.as_ref();
         let has_same = |start: &Start| start.lineage.is_same(old.lineage);
+        // Also where what it started from was of a record that has become part of this one.
+        let is_same = |start: &Start| has_same(start) || matching::holds_one_given(&start.fields, old);
+        let lineage = |start: &Start| if is_same(start) { old.lineage } else { start.lineage };
         if self.is_untouched() {
             // As it was decided before: nobody has written the record since.
-            return Basis::Rule(start.filter(|_| save.has_base).map(|start| base_of(old, start.lineage, Some(start))));
+            let start = start.filter(|_| save.has_base);
+            return Basis::Rule(start.map(|start| base_of(old, lineage(start), Some(start))));
         }
         if !save.is_sign_in() {
-            let is_same = start.is_some_and(|start| has_same(start) || matching::holds_one_given(&start.fields, old));
-            let lineage = if is_same { old.lineage } else { start.map_or(save.lineage, |start| start.lineage) };
-            return Basis::Rule(Some(base_of(old, lineage, start)));
+            return Basis::Rule(Some(base_of(old, start.map_or(save.lineage, lineage), start)));
         }
         if self.is_signed_in() {
             // The later end decides.

@@ -20,4 +20,5 @@ mod random;
 mod reads;
 mod scene;
 mod scripted;
+mod sign_ins;
 mod unsaved;

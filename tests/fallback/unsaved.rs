@@ -1,7 +1,5 @@
 //! What could not be saved is used, and saved later.
 
-use std::sync::Arc;
-
 use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field;
 use tokenvault::operation::{Context, Source};
@@ -10,9 +8,8 @@ use tokenvault::store::{Outcome, TokenStore};
 use tokenvault::token::OAuthToken;
 
 use crate::going::now;
-use crate::journal::graves::Graves;
 use crate::process::{Process, WHILE, access, alice, of, refreshed};
-use crate::scene::{AWAY, SECOND, Scene};
+use crate::scene::AWAY;
 use crate::scripted::Fate;
 
 #[test]
@@ -177,76 +174,20 @@ fn an_outcome_of_the_vaults_is_passed_on() {
 }
 
 #[test]
-fn a_sign_in_that_was_kept_gives_way_to_a_newer_one() {
-    for (is_newer, stands) in [(false, "kept"), (true, "there")] {
-        let (process, _) = Process::with_alice();
-        process.scene.is_away();
-        let there = || {
-            process.scene.time.advance(SECOND);
-            let again = alice("there", 61).with(Field::RefreshToken, "refresh token of there");
-            process.saved_elsewhere(&again);
-            process.scene.time.advance(SECOND);
-        };
-        if !is_newer {
-            there();
-        }
-        process.save_in_vain(&alice("kept", 60).with(Field::RefreshToken, "refresh token of kept"));
-        if is_newer {
-            there();
-        }
-        process.scene.is_back();
-        process.scene.time.advance(WHILE);
-        process.find(&OAuthToken::new().with(Field::UserName, "alice")).unwrap();
-        assert_eq!((process.stored(), process.layer.unsaved()), (vec![stands.to_owned()], 0));
-    }
-    // What says nothing of a sign-in is none.
+fn what_is_kept_is_not_handed_out_after_a_refusal() {
     let (process, first) = Process::with_alice();
     process.scene.is_away();
-    process.save_in_vain(&OAuthToken::new().with(Field::UserName, "alice").with(Field::ApiDomain, "eu"));
-    process.scene.time.advance(SECOND);
-    process.saved_elsewhere(&refreshed(&first, "second", 120));
-    process.scene.is_back();
+    process.save_in_vain(&refreshed(&first, "second", 120));
+    let user = OAuthToken::new().with(Field::UserName, "alice");
+    assert!(process.find(&user).unwrap().0.is_some());
     process.scene.time.advance(WHILE);
-    let (found, _) = process.by_id(first.id().unwrap()).unwrap();
-    let found = found.unwrap();
-    assert_eq!((access(&found), found.fields().text(Field::ApiDomain)), ("second".to_owned(), Some("eu")));
-}
-
-#[test]
-fn a_sign_in_that_took_effect_unheard_is_refreshed_or_ended_by_others() {
-    for is_ended in [false, true] {
-        let process = Process::in_scene(Scene::over(Arc::new(Graves::default())));
-        process.scene.store.next([Fate::Done, Fate::Done, Fate::Lost(ErrorKind::Unavailable)]);
-        process.save_in_vain(&of("bob", "bob's", 60));
-        let stored = now(process.plain.get_tokens(&Context::new())).unwrap().value;
-        let bob = OAuthToken::clone(&stored[0]);
-        process.scene.time.advance(SECOND);
-        match is_ended {
-            true => drop(now(process.plain.delete_token(&Context::new(), bob.id().unwrap())).unwrap()),
-            false => drop(process.saved_elsewhere(&refreshed(&bob, "next", 120).with(Field::RefreshToken, "rotated"))),
-        }
-        process.scene.time.advance(WHILE);
-        now(process.layer.get_tokens(&Context::new())).unwrap();
-        let expected: &[&str] = if is_ended { &[] } else { &["next"] };
-        assert_eq!(
-            (process.stored().as_slice(), process.layer.unsaved()),
-            (&expected.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()[..], 0)
-        );
-    }
-}
-
-#[test]
-fn a_log_out_takes_a_sign_in_of_its_user_that_is_kept() {
-    let (process, first) = Process::with_alice();
+    process.scene.store.otherwise(Fate::Fails(ErrorKind::PermissionDenied));
+    assert_eq!(process.find(&user).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    // Nor by cutting the network then.
     process.scene.is_away();
-    process.save_in_vain(&alice("late", 120).with(Field::RefreshToken, "another refresh token"));
-    process.save_in_vain(&of("bob", "bob's", 60));
+    assert_eq!(process.find(&user).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(process.by_id(first.id().unwrap()).unwrap_err().kind(), ErrorKind::Unavailable);
     process.scene.is_back();
     process.scene.time.advance(WHILE);
-    // Whatever saves them is refused for now.
-    process.scene.store.next([Fate::Fails(ErrorKind::QuotaReached), Fate::Fails(ErrorKind::QuotaReached)]);
-    assert!(now(process.layer.delete_token(&Context::new(), first.id().unwrap())).unwrap().value);
-    assert_eq!(process.layer.unsaved(), 1);
-    now(process.layer.get_tokens(&Context::new())).unwrap();
-    assert_eq!(process.stored(), ["bob's"]);
+    assert_eq!(access(&process.find(&user).unwrap().0.unwrap()), "second");
 }

@@ -10,14 +10,14 @@ use crate::backend::Backend;
 use crate::backend::fallback::FallbackBackend;
 use crate::backend::fallback::journal::Journal;
 use crate::backend::fallback::journal::overlay::Overlay;
+use crate::backend::fallback::journal::overlay::appending::brings_secrets;
 use crate::backend::fallback::journal::player::PlayerPlace;
 use crate::backend::fallback::journal::state::State;
 use crate::backend::fallback::options::FallbackOptions;
-use crate::clock::Timestamp;
-use crate::error::{ErrorKind, Result, Retry};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::identity::RecordName;
 use crate::layer::journal::standing::Standing;
-use crate::layer::kept::{Attempt, Queue, locked};
+use crate::layer::kept::{Attempt, Queue, is_final, locked};
 use crate::lookup::{LookupKey, LookupKind};
 use crate::matching;
 use crate::operation::{Answer, Context, Source};
@@ -112,8 +112,8 @@ impl Journaled {
                 outcome => return outcome,
             },
         };
-        let answer = self.offline((None, None)).delete_record(context, id).await?;
-        if answer.value.is_none() && !self.is_known_gone(None, Some(id)).await? {
+        let answer = self.offline().delete_record(context, id).await?;
+        if answer.value.is_none() && !self.is_known_gone(RecordName::parse(id)).await? {
             // That the copy has none says nothing.
             return Err(cause);
         }
@@ -124,10 +124,13 @@ impl Journaled {
         self.fallback.options()
     }
 
-    /// By the vault's rules over what the journal and the copy have: a write becomes an entry.
-    fn offline(&self, save: (Option<OAuthToken>, Option<Timestamp>)) -> Vault {
-        let overlay = Overlay::of_writer(&self.fallback, &self.journal, save);
-        Vault::with_clock(Arc::new(overlay), Arc::clone(&self.options().clock))
+    /// By the vault's rules over what the journal and the copy have: a deletion becomes an entry.
+    fn offline(&self) -> Vault {
+        self.vault_over(&Arc::new(Overlay::of_writer(&self.fallback, &self.journal, (None, None))))
+    }
+
+    fn vault_over(&self, overlay: &Arc<Overlay>) -> Vault {
+        Vault::with_clock(Arc::clone(overlay) as Arc<dyn Backend>, Arc::clone(&self.options().clock))
     }
 
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T>> + Send) -> Result<T> {
@@ -150,7 +153,9 @@ impl Journaled {
         let mut own = token.clone();
         let cause = match standing {
             Standing::Waiting(error) => error.again(),
-            Standing::Blocked(error) if self.concerns(token).await? => return Err(error.again()),
+            Standing::Blocked(error) if self.concerns(token).await.map_err(|error| self.untaken(error))? => {
+                return Err(error.again());
+            }
             _ => match self.in_time(self.inner.save_begun(context, &mut own, begun)).await {
                 Err(error) if error.retry() == Retry::Later => error,
                 outcome => {
@@ -159,25 +164,47 @@ impl Journaled {
                 }
             },
         };
-        let mut own = token.clone();
-        let offline = self.offline((Some(token.clone()), begun.kept_since));
-        match offline.save_begun(context, &mut own, begun).await {
+        let written = self.write_offline(context, token, begun).await;
+        written.map_err(|error| self.untaken(error))?.ok_or(cause)
+    }
+
+    /// Saves a token in the journal; `None` where its record is not there, and is not known to be deleted.
+    async fn write_offline(
+        &self,
+        context: &Context,
+        token: &mut OAuthToken,
+        begun: Begun,
+    ) -> Result<Option<Answer<Saved>>> {
+        let overlay = Overlay::of_writer(&self.fallback, &self.journal, (Some(token.clone()), begun.kept_since));
+        let (overlay, mut own) = (Arc::new(overlay), token.clone());
+        match self.vault_over(&overlay).save_begun(context, &mut own, begun).await {
             Ok(answer) => {
-                *token = own;
-                Ok(of_journal(answer.value))
+                if overlay.is_withheld() && !brings_secrets(token.fields(), own.fields()) {
+                    token.set_id(own.id());
+                } else {
+                    *token = own;
+                }
+                Ok(Some(of_journal(answer.value)))
             }
             Err(error) if error.kind() == ErrorKind::Gone => {
-                let base = token.base().map(|base| base.record);
-                Err(if self.is_known_gone(base, token.id()).await? { error } else { cause })
+                let names = begun.names().chain(token.base().map(|base| base.record));
+                let is_known = self.is_known_gone(names.chain(token.id().and_then(RecordName::parse))).await?;
+                if is_known { Err(error) } else { Ok(None) }
             }
             Err(error) => Err(error),
         }
     }
 
+    /// What the journal said to a save: whatever it is, trying again may help once the disk is mended, and a refresh token may be spent.
+    fn untaken(&self, cause: Error) -> Error {
+        if cause.retry() == Retry::Later || is_final(&cause) { cause } else { self.unwritable(cause) }
+    }
+
     /// Whether the journal itself says that a token is deleted: by itself, or among all that were seen then.
-    async fn is_known_gone(&self, base: Option<RecordName>, id: Option<&str>) -> Result<bool> {
+    async fn is_known_gone(&self, names: impl IntoIterator<Item = RecordName> + Send) -> Result<bool> {
         let cleared = self.journal.clearings(&self.journal.mark().await?).await?;
-        for name in base.into_iter().chain(id.and_then(RecordName::parse)) {
+        let names: Vec<RecordName> = names.into_iter().collect();
+        for name in names {
             let is_cleared = cleared.iter().any(|(_, clearing)| clearing.seen.contains_key(&name));
             if is_cleared || matches!(self.journal.state(name).await?, Some(State::Deleted { .. })) {
                 return Ok(true);
@@ -216,7 +243,7 @@ impl Journaled {
     /// What is in the journal over the store, or over its copy.
     fn read_over(&self) -> (Arc<Overlay>, Vault) {
         let overlay = Arc::new(Overlay::of_reader(&self.fallback, &self.journal));
-        let vault = Vault::with_clock(Arc::clone(&overlay) as Arc<dyn Backend>, Arc::clone(&self.options().clock));
+        let vault = self.vault_over(&overlay);
         (overlay, vault)
     }
 
@@ -277,11 +304,13 @@ impl TokenStore for Journaled {
     async fn save_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
         let attempt = Attempt::begin(&self.strays, token, self.options().clock.now());
         let outcome = async {
-            let standing = self.begin(context, Some(self.options().first_wait)).await?;
+            let standing = self.begin(context, Some(self.options().first_wait)).await;
+            let standing = standing.map_err(|error| self.untaken(error))?;
             self.write(context, token, attempt.begun(), &standing).await
         }
         .await;
-        attempt.end(outcome, "the token is kept in this process, which tries to save it at each later operation")
+        let hint = "the token is kept in this process, which tries to save it at each later operation";
+        attempt.end(outcome, || self.offline(), hint).await
     }
 
     async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
@@ -314,7 +343,7 @@ impl TokenStore for Journaled {
         };
         let answer = match answer {
             Some(answer) => answer,
-            None => of_journal(self.offline((None, None)).delete_tokens(context).await?.value),
+            None => of_journal(self.offline().delete_tokens(context).await?.value),
         };
         locked(&self.strays).clear();
         Ok(answer)

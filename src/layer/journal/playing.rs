@@ -7,7 +7,7 @@ use crate::backend::fallback::journal::entry::{Clearing, Deed, Deleting, Entry, 
 use crate::backend::fallback::journal::lost::{Lost, Why};
 use crate::backend::{Change, Commit};
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::fields::Fields;
 use crate::identity::RecordName;
 use crate::layer::journal::Journaled;
@@ -73,7 +73,7 @@ impl Journaled {
                         return Ok(Standing::Waiting(self.unwritable(error)));
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(Standing::Waiting(error)),
+                Err(error) if error.retry() == Retry::Later => return Ok(Standing::Waiting(error)),
                 Err(error) => {
                     tracing::warn!(%error, "an entry of the journal cannot be played back");
                     let is_of_all = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::WrongKey);
@@ -159,8 +159,8 @@ impl Journaled {
     }
 
     /// Trouble of the journal's own disk, which stops no read of a store that is in reach: its entries wait.
-    fn unwritable(&self, cause: Error) -> Error {
-        Error::new(ErrorKind::Unavailable, "the journal cannot be written, so its entries wait")
+    pub(super) fn unwritable(&self, cause: Error) -> Error {
+        Error::new(ErrorKind::Unavailable, "the journal cannot be read or written, so its entries wait")
             .with_hint("see to the disk that the journal is on; what is in the journal stays there")
             .with_store(&self.journal)
             .with_source(cause)
@@ -196,7 +196,7 @@ impl Journaled {
                         return Err(being_played());
                     }
                 } else {
-                    is_done &= !clearing.seen.contains_key(&record.name);
+                    is_done &= !clearing.has_seen(&record);
                 }
             }
             if !is_again {

@@ -43,10 +43,11 @@ impl Journaled {
         let mut last = 0;
         loop {
             let next = locked(&self.strays).after(last);
-            let Some((number, token, begun)) = next else { return standing };
+            let Some((number, mut token, begun)) = next else { return standing };
             last = number;
-            match self.write(context, &mut token.clone(), begun, &standing).await {
+            match self.write(context, &mut token, begun, &standing).await {
                 Ok(answer) => {
+                    locked(&self.strays).follow(begun, &token, &answer.value);
                     if answer.source == Source::Journal {
                         standing = Standing::Waiting(self.fallback.no_answer());
                     }

@@ -26,7 +26,8 @@ use crate::vault::begun::Begun;
 /// - **Saves** that fail in a passing way ([`Retry::Later`](crate::error::Retry::Later)) fail, and their token is kept in this process: the refresh token
 ///   behind it may be spent. So is the token of a save that its caller gave up. Each later operation tries first to save
 ///   what is kept, in its order and by the vault's own rule, unless the store was out of reach a moment ago.
-/// - **This process** is handed what is kept, marked as [`Source::Fallback`], until it is saved. What of it is a sign-in of
+/// - **This process** is handed what is kept, marked as [`Source::Fallback`], until it is saved: not once the store has refused
+///   a read, until it answers one again. What of it is a sign-in of
 ///   its own is handed out without a base: which record it becomes is decided when it is saved.
 /// - **Deletes** wait for what is kept: while that cannot be saved because the store is out of reach, they fail. So nothing
 ///   is saved after a log-out that came before it.
@@ -52,13 +53,18 @@ impl Unsaved {
     /// Over `inner`, a vault over `fallback`.
     pub fn new(inner: Arc<Vault>, fallback: Arc<FallbackBackend>) -> Self {
         let pending = Arc::new(Pending::over(Arc::clone(&fallback)));
-        let offline = Vault::with_clock(Arc::clone(&pending) as _, Arc::clone(&fallback.options().clock));
+        let offline = offline(&pending, &fallback);
         Self { inner, fallback, pending, offline, queue: Mutex::default(), trying: Turn::new(()) }
     }
 
     /// How many tokens are kept.
     pub fn unsaved(&self) -> usize {
         self.queue().len()
+    }
+
+    /// By the same rules, over what the copy has alone.
+    fn over_copy(&self) -> Vault {
+        offline(&Arc::new(Pending::over(Arc::clone(&self.fallback))), &self.fallback)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -85,11 +91,12 @@ impl Unsaved {
         let mut last = 0;
         loop {
             let next = self.queue().after(last);
-            let Some((number, token, begun)) = next else { return Ok(()) };
+            let Some((number, mut token, begun)) = next else { return Ok(()) };
             last = number;
-            match self.save_kept(&context, (token, begun), patience).await {
+            match self.save_kept(&context, (&mut token, begun), patience).await {
                 Ok(saved) => {
                     tracing::info!(outcome = ?saved.outcome, "saved a token that was kept");
+                    self.queue().follow(begun, &token, &saved);
                     self.settle(number).await;
                 }
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
@@ -105,10 +112,10 @@ impl Unsaved {
     async fn save_kept(
         &self,
         context: &Context,
-        (mut token, begun): (OAuthToken, Begun),
+        (token, begun): (&mut OAuthToken, Begun),
         patience: Option<Duration>,
     ) -> Result<Saved> {
-        let saving = self.inner.save_begun(context, &mut token, begun);
+        let saving = self.inner.save_begun(context, token, begun);
         let outcome = match patience {
             None => saving.await,
             Some(patience) => {
@@ -149,7 +156,7 @@ impl Unsaved {
 
     /// What is kept of the token that is asked for.
     async fn kept(&self, context: &Context, asking: &Asking<'_>) -> Option<OAuthToken> {
-        if self.queue().is_empty() {
+        if self.queue().is_empty() || self.fallback.is_refused() {
             return None;
         }
         self.decide().await;
@@ -218,6 +225,10 @@ impl fmt::Debug for Unsaved {
     }
 }
 
+fn offline(pending: &Arc<Pending>, fallback: &FallbackBackend) -> Vault {
+    Vault::with_clock(Arc::clone(pending) as _, Arc::clone(&fallback.options().clock))
+}
+
 fn of_this_process<T>(value: T) -> Answer<T> {
     Answer { source: Source::Fallback, ..Answer::of_store(value) }
 }
@@ -250,7 +261,7 @@ impl TokenStore for Unsaved {
             Ok(()) => self.inner.save_begun(context, token, attempt.begun()).await,
         };
         let hint = "the token is kept in this process, which uses it and saves it as soon as the store is in reach";
-        attempt.end(outcome, hint)
+        attempt.end(outcome, || self.over_copy(), hint).await
     }
 
     async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {

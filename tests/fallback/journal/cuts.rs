@@ -234,3 +234,23 @@ fn what_a_play_back_has_replaced_is_kept_also_where_it_was_killed_then() {
     assert_eq!(next.list().unwrap().0, [is("alice", "here")]);
     assert_eq!((next.entries(), next.lost()), (0, vec![("replaced", "there".to_owned())]));
 }
+
+#[test]
+fn a_delete_of_all_ends_a_sign_in_that_it_saw_also_as_a_part_of_another_record() {
+    let (machine, worker, _) = with_alice();
+    machine.is_away();
+    machine.saved_elsewhere(&of("bob", "before", 30).with(Field::RefreshToken, "of before"));
+    machine.time.advance(SECOND);
+    worker.journaled(&of("bob", "bob's", 60));
+    machine.time.advance(SECOND);
+    assert_eq!(worker.clear().unwrap().0, 2);
+    machine.time.advance(SECOND);
+    killed_after_its_commit(&machine, worker);
+    let bob = now(machine.plain.get_tokens(&Context::new())).unwrap().value;
+    let bob = bob.iter().find(|token| token.user_name() == Some("bob")).unwrap();
+    machine.saved_elsewhere(&refreshed(bob, "late", 300));
+    let next = machine.process();
+    assert_eq!(next.list().unwrap().0, []);
+    assert_eq!((machine.stored(), next.entries()), (vec![], 0));
+    assert_eq!(next.lost(), [("overtaken", "bob's".to_owned())], "by the late one");
+}

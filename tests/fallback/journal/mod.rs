@@ -1,5 +1,6 @@
 //! A store with a copy and a journal.
 
+mod beside;
 mod cuts;
 mod full;
 pub(crate) mod graves;
@@ -16,3 +17,4 @@ mod sides;
 mod strays;
 mod unheard;
 mod waiting;
+mod withheld;

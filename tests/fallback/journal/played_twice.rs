@@ -103,7 +103,12 @@ fn nor_after_several_attempts() {
     let next = machine.process();
     next.list().unwrap();
     assert_eq!(held(&machine, "alice", Field::ClientSecret), (Some("s2".to_owned()), "here".to_owned()));
-    assert_eq!((next.entries(), next.lost()), (0, vec![("replaced", "there".to_owned())]));
+    // Each attempt has replaced one.
+    let there = ("replaced", "there".to_owned());
+    assert_eq!((next.entries(), next.lost()), (0, vec![there.clone(), there]));
+    let ends = now(next.journal.lost()).unwrap();
+    let ends: Vec<_> = ends.iter().map(|lost| lost.fields.text(Field::ExpiresIn)).collect();
+    assert_ne!(ends[0], ends[1], "none is in the place of the other");
 }
 
 #[test]

@@ -7,12 +7,13 @@ use tokenvault::fields::Field;
 use tokenvault::layer::cache::Cache;
 use tokenvault::layer::cache::options::CacheOptions;
 use tokenvault::operation::{Context, Source};
+use tokenvault::secret::SecretText;
 use tokenvault::store::{Outcome, TokenStore};
 use tokenvault::token::OAuthToken;
 
 use crate::going::now;
 use crate::journal::machine::{Machine, Worker, is, with_alice};
-use crate::process::{access, of, refreshed};
+use crate::process::{access, alice, of, refreshed};
 use crate::scene::SECOND;
 
 /// Two machines that know of Alice's token; the first is cut off.
@@ -64,6 +65,23 @@ fn both_sign_in_one_user_and_there_is_one_record() {
     let (saved, _) = left.save(&mut refreshed(&by_left, "next", 200)).unwrap();
     assert_eq!(saved.outcome, Outcome::Updated);
     assert_eq!(machine.stored(), [is("alice", "first"), is("bob", "next")]);
+}
+
+#[test]
+fn what_was_handed_out_offline_goes_on_in_the_next_outage() {
+    let (machine, left, right, _) = two();
+    let by_left = left.journaled(&of("bob", "left", 60));
+    machine.time.advance(SECOND);
+    right.save(&mut of("bob", "right", 90)).unwrap();
+    machine.is_back();
+    left.list().unwrap();
+    machine.is_away();
+    left.journaled(&refreshed(&by_left, "next", 200));
+    machine.is_back();
+    left.list().unwrap();
+    assert_eq!(machine.stored(), [is("alice", "first"), is("bob", "next")]);
+    // Told of is what each side had at the end of the first outage.
+    assert_eq!(left.lost(), [("overtaken", "left".to_owned()), ("replaced", "right".to_owned())]);
 }
 
 #[test]
@@ -195,4 +213,23 @@ fn a_log_out_takes_what_was_first_saved_here_from_memory_too() {
     for id in [id, other] {
         assert!(find(id).is_none(), "{id}");
     }
+}
+
+#[test]
+fn the_tokens_of_one_client_do_not_go_into_the_record_of_another() {
+    let (machine, worker, first) = with_alice();
+    let other = alice("other's", 60).with(Field::ClientId, "other app").with(Field::RefreshToken, "refresh of other");
+    machine.saved_elsewhere(&other);
+    machine.is_away();
+    machine.time.advance(SECOND);
+    // Of the other client, which the copy does not know of.
+    let mut late = OAuthToken::new().with(Field::UserName, "alice").with(Field::AccessToken, "other's next");
+    late.set(Field::RefreshToken, Some(SecretText::new("refresh of other")));
+    worker.journaled(&late);
+    machine.is_back();
+    worker.list().unwrap();
+    assert_eq!(machine.stored(), [is("alice", "first"), is("alice", "other's")]);
+    assert_eq!((worker.lost(), worker.entries()), (vec![("refused", "other's next".to_owned())], 0));
+    let found = worker.by_id(first.id().unwrap()).unwrap().0.unwrap();
+    assert_eq!(found.fields().text(Field::RefreshToken), Some("refresh of alice"));
 }

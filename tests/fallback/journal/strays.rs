@@ -7,7 +7,7 @@ use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 
 use crate::going::Going;
-use crate::journal::machine::{Machine, Worker, is, with_alice};
+use crate::journal::machine::{Machine, There, Worker, is, with_alice};
 use crate::process::{WHILE, alice, of, refreshed};
 use crate::scene::SECOND;
 use crate::scripted::Fate;
@@ -199,5 +199,76 @@ fn a_sign_in_that_was_kept_gives_way_to_a_newer_one() {
             assert_eq!(machine.stored(), [is("alice", stands)], "by the journal {by_journal}");
             assert_eq!((worker.entries(), worker.layer.unsaved()), (0, 0));
         }
+    }
+}
+
+/// A kept sign-in, what becomes of its user's token elsewhere then, and what stands.
+#[test]
+fn a_sign_in_that_was_kept_is_beside_what_it_would_have_become_part_of() {
+    let theres: [(There, &[&str]); 2] = [
+        (|machine, first| drop(machine.saved_elsewhere(&refreshed(first, "there", 300))), &["kept"]),
+        (|machine, first| machine.deleted_elsewhere(first), &[]),
+    ];
+    for (index, (there, stands)) in theres.into_iter().enumerate() {
+        let (machine, worker, first) = cornered();
+        kept(&worker, &alice("kept", 60).with(Field::RefreshToken, "refresh token of kept"));
+        machine.time.advance(SECOND);
+        there(&machine, &first);
+        machine.kept.commits(None);
+        machine.is_back();
+        worker.list().unwrap();
+        let stands: Vec<_> = stands.iter().map(|access| is("alice", access)).collect();
+        assert_eq!((machine.stored(), worker.entries(), worker.layer.unsaved()), (stands, 0, 0), "{index}");
+    }
+}
+
+#[test]
+fn a_refresh_token_that_was_rotated_while_its_sign_in_was_kept_is_saved() {
+    for user in ["alice", "bob"] {
+        let (machine, worker, first) = cornered();
+        kept(&worker, &of(user, "one", 60).with(Field::RefreshToken, "refresh token of one"));
+        machine.time.advance(SECOND);
+        kept(&worker, &of(user, "two", 120).with(Field::RefreshToken, "rotated"));
+        machine.time.advance(SECOND);
+        if user == "alice" {
+            machine.saved_elsewhere(&refreshed(&first, "there", 300));
+        }
+        machine.kept.commits(None);
+        machine.is_back();
+        worker.list().unwrap();
+        let stands =
+            if user == "alice" { vec![is("alice", "two")] } else { vec![is("alice", "first"), is("bob", "two")] };
+        assert_eq!((machine.stored(), worker.entries(), worker.layer.unsaved()), (stands, 0, 0), "{user}");
+    }
+}
+
+#[test]
+fn a_sign_in_that_the_journal_took_unheard_is_ended_by_others() {
+    for (is_all, is_given_up) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (machine, worker, _) = with_alice();
+        machine.is_away();
+        let fate = if is_given_up { Fate::Late(SECOND) } else { Fate::Lost(ErrorKind::Unavailable) };
+        machine.kept.commits(Some(fate));
+        let (context, mut bob) = (Context::new(), of("bob", "bob's", 60));
+        let mut going = Going::unsure(worker.layer.save_token(&context, &mut bob));
+        assert_eq!(going.step().is_none(), is_given_up);
+        drop(going);
+        assert_eq!(worker.layer.unsaved(), 1);
+        machine.kept.commits(None);
+        let other = machine.process();
+        let bob = other.find("bob").unwrap().0.unwrap();
+        match is_all {
+            true => assert_eq!(other.clear().unwrap().0, 2),
+            false => assert!(other.delete(bob.id().unwrap()).unwrap().0),
+        }
+        let left = if is_all { vec![] } else { vec![is("alice", "first")] };
+        assert_eq!(
+            (worker.list().unwrap().0, worker.layer.unsaved()),
+            (left.clone(), 0),
+            "all {is_all}, given up {is_given_up}"
+        );
+        machine.is_back();
+        worker.list().unwrap();
+        assert_eq!((machine.stored(), worker.entries()), (left, 0), "all {is_all}, given up {is_given_up}");
     }
 }

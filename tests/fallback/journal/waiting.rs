@@ -36,7 +36,10 @@ fn the_token_of_a_save_that_nobody_waits_for_is_kept() {
 
 #[test]
 fn what_the_journal_does_not_take_is_not_acknowledged_and_not_forgotten() {
-    for kind in [ErrorKind::StorageFull, ErrorKind::Unavailable] {
+    let kinds = [ErrorKind::StorageFull, ErrorKind::Unavailable];
+    // What a disk says that is mounted read-only, or breaks.
+    let broken = [ErrorKind::PermissionDenied, ErrorKind::Io, ErrorKind::Damaged];
+    for kind in kinds.into_iter().chain(broken) {
         let mut at = 0;
         loop {
             let (machine, worker, first) = with_alice();
@@ -58,6 +61,31 @@ fn what_the_journal_does_not_take_is_not_acknowledged_and_not_forgotten() {
         }
         assert!(at > 3, "the journal is asked more than once");
     }
+}
+
+#[test]
+fn what_is_saved_while_the_journal_cannot_be_read_is_not_forgotten() {
+    let (machine, worker, first) = with_alice();
+    machine.kept.next([Fate::Fails(ErrorKind::Io)]);
+    let error = worker.save(&mut refreshed(&first, "second", 120)).unwrap_err();
+    assert_eq!((error.kind(), worker.layer.unsaved()), (ErrorKind::Unavailable, 1));
+    worker.list().unwrap();
+    assert_eq!((machine.stored(), worker.layer.unsaved()), (vec![is("alice", "second")], 0));
+}
+
+#[test]
+fn a_write_goes_behind_an_entry_that_the_store_is_too_busy_for() {
+    let (machine, worker, first) = with_alice();
+    machine.is_away();
+    let second = worker.journaled(&refreshed(&first, "second", 120));
+    machine.is_back();
+    machine.store.commits(Some(Fate::Fails(ErrorKind::Busy)));
+    let third = worker.journaled(&refreshed(&second, "third", 180));
+    assert_eq!((worker.entries(), worker.layer.unsaved()), (2, 0));
+    assert_eq!(worker.delete(third.id().unwrap()).unwrap(), (true, Source::Journal));
+    machine.store.commits(None);
+    worker.list().unwrap();
+    assert_eq!((machine.stored(), worker.entries()), (vec![], 0));
 }
 
 #[test]

@@ -127,11 +127,16 @@ impl Journal {
         Ok(held.map(|held| Change { name, expected: Some(held.version), value: None }))
     }
 
-    /// Keeps a value that did not stand, over the one of the same entry.
-    async fn kept(&self, mark: &mut Mark, number: u64, lost: Option<&Lost>) -> Result<Option<Change>> {
+    /// Keeps a value that did not stand, beside others of the same entry: each attempt may have replaced one.
+    async fn kept(&self, mark: &mut Mark, mut number: u64, lost: Option<&Lost>) -> Result<Option<Change>> {
         let Some(lost) = lost else { return Ok(None) };
+        let old = loop {
+            match self.read(Part::Lost.name(number)).await? {
+                Some(other) if !Lost::read(&other).is_some_and(|(_, other)| other.is_same(lost)) => number += 1,
+                place => break place.map(|old| old.version),
+            }
+        };
         let mut record = lost.record(number)?;
-        let old = self.read(record.name).await?.map(|old| old.version);
         if let Some(old) = old {
             record.version = old.next()?;
         }

@@ -1,6 +1,7 @@
 //! What a journal holds of one write: enough to make it again by the vault's rules, whatever has become of its record since.
 
 use std::collections::HashMap;
+use std::iter::once;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -76,17 +77,24 @@ impl Clearing {
     /// Whether it deletes this record of the store, having been acknowledged at `at`: not one that was made later, or signed in
     /// again.
     pub(crate) fn covers(&self, record: &Record, at: Timestamp) -> bool {
-        let is_of_then = match self.seen.get(&record.name) {
-            Some(seen) => seen.is_same(record.lineage),
-            None => record.created_at <= at && record.lineage.is_first(),
-        };
-        is_of_then || record.saved_at <= at
+        let is_named = self.seen.contains_key(&record.name);
+        let was_there = !is_named && record.created_at <= at && record.lineage.is_first();
+        self.seen_of(record).any(|seen| seen.is_same(record.lineage)) || was_there || record.saved_at <= at
+    }
+
+    /// Whether it has seen this record, or one that has become part of it.
+    pub(crate) fn has_seen(&self, record: &Record) -> bool {
+        self.seen_of(record).next().is_some()
     }
 
     /// Whether nobody is shown this record meanwhile, which the store may not have in the state that was deleted.
     pub(super) fn hides(&self, record: &Record, at: Timestamp) -> bool {
-        let is_before = |seen: &Lineage| !record.lineage.is_newer_than(*seen);
-        self.covers(record, at) || self.seen.get(&record.name).is_some_and(is_before)
+        self.covers(record, at) || self.seen_of(record).any(|seen| !record.lineage.is_newer_than(seen))
+    }
+
+    /// The sign-ins that were seen of this record, and of those that have become part of it.
+    fn seen_of(&self, record: &Record) -> impl Iterator<Item = Lineage> {
+        once(&record.name).chain(&record.adopted).filter_map(|name| self.seen.get(name).copied())
     }
 }
 

@@ -74,6 +74,12 @@ impl Lost {
         Self { id, fields: Arc::clone(fields), why, acknowledged_at, at }
     }
 
+    /// Whether it is the same value, whenever that was decided.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.why == other.why && self.id == other.id && self.fields == other.fields
+    }
+
+    /// Under a number that none with another value has: that of its entry, or the next free one.
     pub(super) fn record(&self, number: u64) -> Result<Record> {
         let texts = Texts::new().with("why", Some(self.why.name())).with("id", self.id.as_deref());
         let record = part::record(Part::Lost, number, &self.fields, texts, self.at)?;

@@ -51,6 +51,11 @@ impl Mark {
         })
     }
 
+    /// Whether the journal has not been changed in between.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.version == other.version
+    }
+
     /// Whether an entry clears everything.
     pub(crate) fn has_clear(&self) -> bool {
         !self.clears.is_empty()

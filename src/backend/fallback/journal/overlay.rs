@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 use crate::backend::fallback::FallbackBackend;
-use crate::backend::fallback::journal::entry::{Clearing, Deed, Deleting, Entry, Saving, Start};
+use crate::backend::fallback::journal::entry::{Clearing, Deed, Entry};
 use crate::backend::fallback::journal::mark::Mark;
 use crate::backend::fallback::journal::state::{Held, State};
 use crate::backend::fallback::journal::{Journal, MAX_ROUNDS};
 use crate::backend::fallback::pending::came_from;
 use crate::backend::fallback::question::{All, Found, Named};
-use crate::backend::{Backend, Candidates, Change, Commit};
+use crate::backend::{Backend, Candidates, Commit};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
@@ -34,19 +34,30 @@ pub(crate) struct Overlay {
     is_read: bool,
     /// The record that the token came from, where nothing else is known of it.
     recalled: Option<Arc<Record>>,
-    /// A read was answered by the entries alone: that something is not there says nothing.
+    /// A read was answered by the entries alone, or a record was not shown that has more entries under another name: that something
+    /// is not there says nothing.
     is_partial: AtomicBool,
+    /// A write has met a state that no reader may have now.
+    is_withheld: AtomicBool,
 }
 
 /// The token of a save, and since when it was kept.
 type Save = (Option<OAuthToken>, Option<Timestamp>);
 
-/// Records that are deleted by entries that clear everything.
-struct Cleared(Vec<(Timestamp, Clearing)>);
+/// How often a read is made again because the journal was changed meanwhile.
+const MAX_READS: usize = 4;
 
-impl Cleared {
-    fn has(&self, record: &Record) -> bool {
-        self.0.iter().any(|(at, clearing)| clearing.hides(record, *at))
+/// What the entries say of the store's records.
+struct Said {
+    /// The entries that clear everything.
+    cleared: Vec<(Timestamp, Clearing)>,
+    /// All states, as of one moment; `None`: each is asked for.
+    states: Option<HashMap<RecordName, State>>,
+}
+
+impl Said {
+    fn is_cleared(&self, record: &Record) -> bool {
+        self.cleared.iter().any(|(at, clearing)| clearing.hides(record, *at))
     }
 }
 
@@ -63,13 +74,19 @@ impl Overlay {
 
     fn new(fallback: &Arc<FallbackBackend>, journal: &Arc<Journal>, (token, kept_since): Save, is_read: bool) -> Self {
         let recalled = token.as_ref().and_then(came_from).map(Arc::new);
-        let (fallback, journal, is_partial) = (Arc::clone(fallback), Arc::clone(journal), AtomicBool::new(false));
-        Self { fallback, journal, token, kept_since, is_read, recalled, is_partial }
+        let (fallback, journal) = (Arc::clone(fallback), Arc::clone(journal));
+        let (is_partial, is_withheld) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { fallback, journal, token, kept_since, is_read, recalled, is_partial, is_withheld }
     }
 
-    /// Whether a read was answered by the entries alone.
+    /// Whether it says nothing that something was not found.
     pub(crate) fn is_partial(&self) -> bool {
         self.is_partial.load(Ordering::Relaxed)
+    }
+
+    /// Whether a write has met what no reader may have now.
+    pub(crate) fn is_withheld(&self) -> bool {
+        self.is_withheld.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> Timestamp {
@@ -82,32 +99,77 @@ impl Overlay {
         !self.fallback.is_refused() && held.at <= now && now.since(held.at) <= longest
     }
 
-    async fn cleared(&self, mark: &Mark) -> Result<Cleared> {
-        self.journal.clearings(mark).await.map(Cleared)
+    /// Whether this is shown to whoever asks. A write is decided by all of it, and notes what it may not tell of.
+    fn is_shown(&self, held: &Held) -> bool {
+        let may_serve = self.may_serve(held);
+        if !self.is_read && !may_serve {
+            self.is_withheld.store(true, Ordering::Relaxed);
+        }
+        may_serve || !self.is_read
     }
 
-    /// What is answered for a record of the store; `None` where an entry has deleted it, or put another in its place.
-    async fn over(&self, record: Arc<Record>, cleared: &Cleared) -> Result<Option<Arc<Record>>> {
-        match self.journal.state(record.name).await? {
+    /// What the entries say; all of it as of now, where `is_whole`.
+    async fn said(&self, mark: &Mark, is_whole: bool) -> Result<Said> {
+        let cleared = self.journal.clearings(mark).await?;
+        if !is_whole {
+            return Ok(Said { cleared, states: None });
+        }
+        let states = self.journal.states().await?.into_iter().map(|state| (state.name(), state)).collect();
+        Ok(Said { cleared, states: Some(states) })
+    }
+
+    async fn state(&self, name: RecordName, said: &Said) -> Result<Option<State>> {
+        match &said.states {
+            Some(states) => Ok(states.get(&name).cloned()),
+            None => self.journal.state(name).await,
+        }
+    }
+
+    /// What is answered for a record of the store that these keys led to (`None`: its name); `None` where an entry has deleted it, or
+    /// put another in its place.
+    async fn over(&self, record: Arc<Record>, said: &Said, keys: Option<&[LookupKey]>) -> Result<Option<Arc<Record>>> {
+        match self.state(record.name, said).await? {
             Some(State::Held(_)) => return Ok(None),
             Some(State::Deleted { lineage, .. }) if !record.lineage.is_newer_than(lineage) => return Ok(None),
-            _ if cleared.has(&record) => return Ok(None),
+            _ if said.is_cleared(&record) => return Ok(None),
             _ => {}
         }
         // It has become part of this one, and has more entries.
         for name in record.ids.iter().filter_map(|id| RecordName::parse(id)) {
-            if self.journal.state(name).await?.is_some() {
-                return Ok(None);
+            let Some(state) = self.state(name, said).await? else { continue };
+            if let State::Held(held) = state
+                && keys.is_none_or(|keys| leads_elsewhere(keys, &record, &held.record))
+            {
+                self.is_partial.store(true, Ordering::Relaxed);
             }
+            return Ok(None);
         }
         Ok(Some(record))
+    }
+
+    /// What is answered: asked for again where the journal was changed meanwhile. What was taken out of it then may be missing in what
+    /// the store has answered before, and what was put there hides what the copy has.
+    async fn undisturbed<T, F>(&self, ask: impl Fn() -> F + Send + Sync) -> Result<Answer<T>>
+    where
+        F: Future<Output = Result<Answer<T>>> + Send,
+        T: Send,
+    {
+        for _ in 0..MAX_READS {
+            let before = self.journal.mark().await?;
+            let answer = ask().await?;
+            if self.journal.mark().await?.is_same(&before) {
+                return Ok(answer);
+            }
+        }
+        self.is_partial.store(true, Ordering::Relaxed);
+        ask().await
     }
 
     async fn find(&self, context: &Context, name: RecordName) -> Result<Answer<Option<Arc<Record>>>> {
         let mark = self.journal.mark().await?;
         let state = self.journal.state(name).await?;
         let own = match &state {
-            Some(State::Held(held)) => Some(held).filter(|held| !self.is_read || self.may_serve(held)),
+            Some(State::Held(held)) => Some(held).filter(|held| self.is_shown(held)),
             _ => None,
         };
         if let Some(held) = own.filter(|_| !self.is_read || self.fallback.has_just_failed()) {
@@ -130,11 +192,11 @@ impl Overlay {
             }
             (Ok(_), Some(State::Held(_))) => Err(self.fallback.no_answer()),
             (Ok(under), _) => {
-                let cleared = self.cleared(&mark).await?;
+                let said = self.said(&mark, false).await?;
                 let Answer { value, source, request_ids } = under;
                 let value = match value {
-                    Some(record) => self.over(record, &cleared).await?,
-                    None if state.is_none() && cleared.0.is_empty() => self.recalled(context, name).await?,
+                    Some(record) => self.over(record, &said, None).await?,
+                    None if state.is_none() && said.cleared.is_empty() => self.recalled(context, name).await?,
                     None => None,
                 };
                 Ok(Answer { value, source, request_ids })
@@ -156,7 +218,7 @@ impl Overlay {
     /// The entries' records that these keys lead to.
     async fn own(&self, keys: &[LookupKey]) -> Result<Vec<Arc<Record>>> {
         let shown = |state| match state {
-            State::Held(held) if !self.is_read || self.may_serve(&held) => Some(held.record),
+            State::Held(held) if self.is_shown(&held) => Some(held.record),
             _ => None,
         };
         Ok(self.journal.resolve(keys).await?.into_iter().filter_map(shown).collect())
@@ -178,12 +240,12 @@ impl Overlay {
             }
             under => under?,
         };
-        let cleared = self.cleared(&mark).await?;
+        let said = self.said(&mark, false).await?;
         let Answer { value: Candidates { mut by_key, records }, source, request_ids } = under;
         let mut kept = Vec::new();
         for record in records {
             let name = record.name;
-            match self.over(record, &cleared).await? {
+            match self.over(record, &said, Some(keys)).await? {
                 Some(record) => kept.push(record),
                 None => by_key.iter_mut().for_each(|names| names.retain(|other| *other != name)),
             }
@@ -198,17 +260,17 @@ impl Overlay {
         Ok(Answer { value: Candidates { by_key, records: kept }, source, request_ids })
     }
 
-    async fn all(&self, under: Answer<Vec<Arc<Record>>>) -> Result<Answer<Vec<Arc<Record>>>> {
-        let cleared = self.cleared(&self.journal.mark().await?).await?;
+    /// `under`, with what was said before it was asked for.
+    async fn all(&self, under: Answer<Vec<Arc<Record>>>, said: &Said) -> Result<Answer<Vec<Arc<Record>>>> {
         let Answer { value, source, request_ids } = under;
         let mut records = Vec::new();
         for record in value {
-            records.extend(self.over(record, &cleared).await?);
+            records.extend(self.over(record, said, Some(&[])).await?);
         }
-        for state in self.journal.states().await? {
+        for state in said.states.iter().flat_map(HashMap::values) {
             match state {
-                State::Held(held) if source == Source::Store || !self.is_read || self.may_serve(&held) => {
-                    records.push(held.record);
+                State::Held(held) if source == Source::Store || self.is_shown(held) => {
+                    records.push(Arc::clone(&held.record));
                 }
                 State::Held(_) => return Err(self.fallback.no_answer()),
                 State::Deleted { .. } => {}
@@ -216,64 +278,12 @@ impl Overlay {
         }
         Ok(Answer { value: records, source, request_ids })
     }
-
-    async fn is_as_expected(&self, commit: &Commit) -> Result<bool> {
-        let context = Context::new();
-        for Change { name, expected, .. } in &commit.changes {
-            if self.find(&context, *name).await?.value.map(|record| record.version) != *expected {
-                return Ok(false);
-            }
-        }
-        for claim in &commit.claims {
-            if self.candidates(&context, &[claim.key]).await?.value.by_key.first() != Some(&claim.names) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Puts the change of a save or a deletion into the journal.
-    async fn append(&self, mark: &Mark, change: &Change) -> Result<()> {
-        let old = self.find(&Context::new(), change.name).await?.value;
-        let (number, at) = (mark.next, self.kept_since.unwrap_or_else(|| self.now()));
-        let before = self.journal.state(change.name).await?;
-        let (deed, state) = match (&change.value, &self.token, old) {
-            (Some(new), Some(token), old) => {
-                let state = State::Held(Held { record: Arc::clone(new), number, at });
-                (Deed::Save(saving(token, old.as_deref(), new)), state)
-            }
-            (None, _, Some(old)) => {
-                let (name, lineage, version) = (old.name, old.lineage, old.version.next()?);
-                let deed = Deed::Delete(Deleting { name, lineage, fields: Arc::clone(&old.fields) });
-                (deed, State::Deleted { name, lineage, number, version })
-            }
-            _ => return Err(Error::conflict()),
-        };
-        let entry = Entry { number, at, aim: None, deed };
-        self.journal.append(mark, &entry, vec![state.replacing(before.as_ref())?]).await
-    }
 }
 
-fn saving(token: &OAuthToken, old: Option<&Record>, new: &Record) -> Saving {
-    let seen = match (token.base(), old) {
-        (Some(base), _) => {
-            Some(Start { handed_out: Arc::clone(&base.fields), fields: Arc::clone(&base.seen), lineage: base.lineage })
-        }
-        (None, Some(old)) => {
-            Some(Start { handed_out: Arc::clone(&old.fields), fields: Arc::clone(&old.fields), lineage: old.lineage })
-        }
-        (None, None) => None,
-    };
-    Saving {
-        name: new.name,
-        id: token.id().map(Arc::from),
-        given: Arc::clone(token.shared_fields()),
-        expected: old.map(|old| old.version),
-        version: new.version,
-        lineage: new.lineage,
-        seen,
-        has_base: token.base().is_some(),
-    }
+/// Whether one of these keys leads to this record, and not to what was to become part of it.
+fn leads_elsewhere(keys: &[LookupKey], record: &Record, part: &Record) -> bool {
+    let (own, others) = (record.lookup_keys(), part.lookup_keys());
+    keys.iter().any(|key| own.contains(key) && !others.contains(key))
 }
 
 fn answer<T>(value: T) -> Answer<T> {
@@ -296,11 +306,11 @@ impl fmt::Debug for Overlay {
 #[deny(clippy::missing_trait_methods)]
 impl Backend for Overlay {
     async fn read(&self, context: &Context, name: RecordName) -> Result<Answer<Option<Arc<Record>>>> {
-        self.find(context, name).await
+        self.undisturbed(|| self.find(context, name)).await
     }
 
     async fn resolve(&self, context: &Context, keys: &[LookupKey]) -> Result<Answer<Candidates>> {
-        self.candidates(context, keys).await
+        self.undisturbed(|| self.candidates(context, keys)).await
     }
 
     async fn commit(&self, _: &Context, commit: Commit) -> Result<Answer<()>> {
@@ -316,8 +326,10 @@ impl Backend for Overlay {
     }
 
     async fn list(&self, context: &Context) -> Result<Answer<Vec<Arc<Record>>>> {
+        // Before the store is asked: what is taken out of the journal meanwhile, its answer may not have.
+        let said = self.said(&self.journal.mark().await?, true).await?;
         let under = self.fallback.list(context).await?;
-        self.all(under).await
+        self.all(under, &said).await
     }
 
     async fn clear(&self, _: &Context) -> Result<Answer<usize>> {
@@ -327,11 +339,12 @@ impl Backend for Overlay {
                 return Err(self.fallback.no_answer());
             }
             let under = self.fallback.ask_copy(&All).await.unwrap_or_else(|| answer(Vec::new()));
-            let all = self.all(under).await?.value;
+            let said = self.said(&mark, true).await?;
+            let all = self.all(under, &said).await?.value;
             let seen: HashMap<_, _> = all.iter().map(|record| (record.name, record.lineage)).collect();
             let deed = Deed::Clear(Clearing { seen });
             let entry = Entry { number: mark.next, at: self.now(), aim: None, deed };
-            let gone = self.journal.states().await?.iter().map(State::removal).collect();
+            let gone = said.states.iter().flat_map(HashMap::values).map(State::removal).collect();
             match self.journal.append(&mark, &entry, gone).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 done => return done.map(|()| answer(all.len())),
@@ -340,3 +353,5 @@ impl Backend for Overlay {
         Err(Error::new(ErrorKind::Busy, "others kept changing the journal").with_hint("try again in a moment"))
     }
 }
+
+pub(crate) mod appending;
