@@ -60,6 +60,15 @@ impl StoreLocation {
         }
     }
 
+    /// The Region that it names, if it is in AWS and names one.
+    pub fn region(&self) -> Option<&str> {
+        match self {
+            #[cfg(feature = "aws")]
+            Self::Aws(location) => location.region(),
+            _ => None,
+        }
+    }
+
     #[cfg(feature = "aws")]
     fn in_aws(rest: &OsStr) -> Result<Self> {
         aws::Location::parse(rest).map(Self::Aws)

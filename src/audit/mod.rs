@@ -16,9 +16,11 @@ pub mod cloudtrail;
 #[cfg(feature = "audit-cloudwatch")]
 pub mod cloudwatch;
 pub mod facts;
+pub(crate) mod failure;
 pub mod file_sink;
 pub mod keys;
 pub mod line;
+mod own_queue;
 pub mod query;
 mod queue;
 pub mod read;
@@ -29,4 +31,4 @@ pub mod timeline;
 mod user_hashes;
 pub(crate) mod utc;
 pub mod verify;
-pub(crate) mod writer;
+mod writer;

@@ -8,7 +8,8 @@ use std::task::{Context as Poll, Waker};
 
 use tokio::runtime::Handle;
 
-use crate::audit::writer::{Batch, Failure, Fixed, Pending, Writer};
+use crate::audit::failure::Failure;
+use crate::audit::writer::{Batch, Fixed, Pending, Writer};
 
 /// How many bytes wait for a service at the most: some 40,000 lines.
 const MAX_WAITING: usize = 8 * 1024 * 1024;

@@ -11,16 +11,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 use crate::audit::facts::{Facts, Subject};
+use crate::audit::failure::Failure;
 use crate::audit::keys::{Hashed, Keys};
 use crate::audit::line::{self, Draft, Ending, Kind, MAX_REQUESTS};
+use crate::audit::own_queue::OwnQueue;
 use crate::audit::queue::Queue;
 use crate::audit::sink::OpenSink;
 use crate::audit::user_hashes::UserHashes;
-use crate::audit::writer::{Failure, Fixed};
+use crate::audit::writer::Fixed;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
@@ -77,7 +78,7 @@ impl Default for RecorderOptions {
 pub struct Recorder {
     options: RecorderOptions,
     fixed: Arc<Fixed>,
-    queue: ArcSwap<Queue>,
+    queue: OwnQueue,
     /// The number of the last change.
     changes: AtomicU64,
     user_hashes: UserHashes,
@@ -88,7 +89,7 @@ impl Recorder {
     pub fn new(sink: Arc<dyn OpenSink>, keys: Keys, options: RecorderOptions) -> Self {
         let (clock, requests) = (Arc::clone(&options.clock), options.requests.clone());
         let fixed = Arc::new(Fixed { sink, keys, clock, requests, lost: AtomicU64::new(0) });
-        let queue = ArcSwap::from_pointee(Queue::new(Arc::clone(&fixed)));
+        let queue = OwnQueue::new(Arc::clone(&fixed));
         Self { options, fixed, queue, changes: AtomicU64::new(0), user_hashes: UserHashes::default() }
     }
 
@@ -163,14 +164,7 @@ impl Recorder {
     }
 
     fn queue(&self) -> Arc<Queue> {
-        let queue = self.queue.load_full();
-        if queue.is_ours() {
-            return queue;
-        }
-        // The parent's locks may be held by threads that do not exist here, and its chain is the parent's to go on with.
-        let ours = Arc::new(queue.after_fork());
-        std::mem::forget(self.queue.swap(Arc::clone(&ours)));
-        ours
+        self.queue.get()
     }
 
     fn error(&self, moment: Moment, operation: Operation, failure: Failure) -> Error {

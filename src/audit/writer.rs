@@ -1,6 +1,5 @@
 //! From drafts to lines that a sink has taken: sealed into a chain, or into another one after a failure.
 
-use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +8,12 @@ use std::time::Duration;
 use tokio::sync::SetOnce;
 
 use crate::audit::chain::{Chain, Mark};
+use crate::audit::failure::Failure;
 use crate::audit::keys::{Keys, Mac};
 use crate::audit::line::Kind;
 use crate::audit::sink::{End, OpenSink, Sink};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
-#[cfg(feature = "cli")]
-use crate::error::ErrorKind;
 
 /// A checkpoint follows after so many lines,
 const CHECKPOINT_LINES: u64 = 1000;
@@ -24,47 +22,6 @@ const CHECKPOINT_TIME: Duration = Duration::from_mins(10);
 
 /// How many bytes of kept lines there are at the most: some 500 lines.
 const MAX_KEPT: usize = 128 * 1024;
-
-/// Why a line was not taken.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure(Arc<dyn std::error::Error + Send + Sync>);
-
-impl Failure {
-    pub(crate) fn new(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(Arc::from(cause.into()))
-    }
-
-    /// Whether whoever writes has no right to.
-    #[cfg(feature = "cli")]
-    fn is_refusal(&self) -> bool {
-        let is_denied = |error: &Error| error.kind() == ErrorKind::PermissionDenied;
-        match self.0.downcast_ref::<io::Error>() {
-            Some(error) => {
-                let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-                inner.map_or(error.kind() == io::ErrorKind::PermissionDenied, is_denied)
-            }
-            None => self.0.downcast_ref::<Error>().is_some_and(is_denied),
-        }
-    }
-}
-
-/// Whether a line was not taken because whoever writes the trail has no right to.
-#[cfg(feature = "cli")]
-pub(crate) fn is_refused(error: &Error) -> bool {
-    std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Failure>()).is_some_and(Failure::is_refusal)
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
 
 /// Lines that are written together, and what came of it.
 #[derive(Debug, Default)]
@@ -270,6 +227,10 @@ impl Writer {
     pub(crate) async fn write(&mut self, pending: &Pending) -> Result<(), Failure> {
         let fixed = Arc::clone(&self.fixed);
         let answering = pending.take(&mut self.load, &fixed);
+        if self.load.is_empty() {
+            // Whoever had the sink before has written it all, and may have ended the chain: another would have no end.
+            return answering.with(Ok(()));
+        }
         let mut outcome = self.write_load(pending).await;
         if matches!(&outcome, Err(Refused::Gone(_))) {
             // Somebody took the file away, as who rotates logs does. It is made anew.

@@ -64,4 +64,10 @@ pub trait AuditKeySource: fmt::Debug + Send + Sync {
     /// # Errors
     /// As the backend has them.
     async fn audit_key(&self, context: &Context) -> Result<AuditKey>;
+
+    /// The same where there is one: none is made, and nothing is changed.
+    ///
+    /// # Errors
+    /// As the backend has them.
+    async fn existing_audit_key(&self, context: &Context) -> Result<Option<AuditKey>>;
 }

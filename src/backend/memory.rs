@@ -91,4 +91,8 @@ impl AuditKeySource for MemoryBackend {
         }
         Ok(held.insert(AuditKey::random()?).clone())
     }
+
+    async fn existing_audit_key(&self, _: &Context) -> Result<Option<AuditKey>> {
+        Ok(self.audit_key.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
 }

@@ -101,7 +101,10 @@ fn tell(session: &mut Session, held: &Held) -> Done {
         0 => "no read of the vault's secrets is among the events",
         _ => "every read of the vault's secrets came through the vault",
     };
-    session.out.rows(&["TIME", "EVENT", "SECRET", "WHO", "FROM", "REQUEST", "ERROR"], rows, none)
+    if held.strangers.is_empty() {
+        return session.out.remark(none);
+    }
+    session.out.sheet(&["TIME", "EVENT", "SECRET", "WHO", "FROM", "REQUEST", "ERROR"], rows)
 }
 
 /// [`Stranger`] for programs.
@@ -166,16 +169,16 @@ async fn filter(session: &Session, args: &AuditArgs) -> Result<Filter> {
     Ok(filter)
 }
 
-/// The vault's; none where there is no vault here: then users can be found only where they are written by name.
+/// The vault's; none where there is no vault here, or none of a trail: then users can be found only where they are written by
+/// name.
 async fn keys(session: &Session) -> Result<Option<Keys>> {
-    match session.open().await {
-        Ok(opened) => opened.audit_keys(&session.context).await.map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            session.out.note("there is no vault here, so a user is found only where the trail has names");
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+    let why = match session.audit_keys().await {
+        Ok(None) => "the vault has no key of an audit trail",
+        Err(error) if error.kind() == ErrorKind::NotFound => "there is no vault here",
+        found => return found,
+    };
+    session.out.note(&format!("{why}, so a user is found only where the trail has names"));
+    Ok(None)
 }
 
 /// A moment as users write it: in UTC, or how long ago.
@@ -195,12 +198,12 @@ fn show(session: &mut Session, calls: &[Line]) -> Done {
     if session.out.is_json() {
         return calls.iter().try_for_each(|call| session.out.line(&call.text));
     }
-    let rows = calls.iter().map(row);
-    session.out.rows(
-        &["TIME", "OPERATION", "OUTCOME", "TOKEN", "USER", "PRINCIPAL", "SOURCE", "TOOK"],
-        rows,
-        "no calls",
-    )
+    if calls.is_empty() {
+        return session.out.remark("no calls");
+    }
+    // Whole texts: what roles of one account have in common is as long as a cell of a list.
+    let header = ["TIME", "OPERATION", "OUTCOME", "TOKEN", "USER", "PRINCIPAL", "SOURCE", "TOOK"];
+    session.out.sheet(&header, calls.iter().map(row))
 }
 
 fn row(call: &Line) -> Vec<String> {

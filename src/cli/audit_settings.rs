@@ -162,24 +162,26 @@ impl AuditSettings {
         })
     }
 
-    /// How to record.
-    pub(super) async fn options(&self) -> RecorderOptions {
+    /// How to record the calls of a store, which may name a Region.
+    pub(super) async fn options(&self, region: Option<&str>) -> RecorderOptions {
         RecorderOptions {
             mode: self.mode,
             users: self.users,
-            principal: Some(self.principal().await),
+            principal: Some(self.principal(region).await),
             ..RecorderOptions::default()
         }
     }
 
     /// Who runs this: a name that cannot be had stops nothing.
-    async fn principal(&self) -> Arc<str> {
+    async fn principal(&self, region: Option<&str>) -> Arc<str> {
+        #[cfg(not(feature = "aws"))]
+        let _ = region;
         let user = || Arc::from(format!("uid {}", nix::unistd::Uid::current()));
         match &self.principal {
             None => user(),
             Some(Principal::Named(name)) => Arc::clone(name),
             #[cfg(feature = "aws")]
-            Some(Principal::Sts) => crate::open::caller::arn().await.map_or_else(
+            Some(Principal::Sts) => crate::open::caller::arn(region).await.map_or_else(
                 |error| {
                     tracing::warn!(%error, "the audit trail names the user of this machine instead");
                     user()

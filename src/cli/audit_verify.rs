@@ -22,7 +22,11 @@ pub(super) struct Allowed {
 }
 
 pub(super) async fn verify(session: &mut Session, from: &[PathBuf], allowed: Allowed) -> Done {
-    let keys = session.open().await?.audit_keys(&session.context).await?;
+    let keys = session.audit_keys().await?.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, "the vault has no key of an audit trail, so it has written none")
+            .with_store(&session.settings.store)
+            .with_hint("check the store, its Region and its endpoint; a key is made with the first line")
+    })?;
     let verifier = Verifier::new(&keys);
     let mut verifier = if allowed.foreign { verifier.allow_foreign() } else { verifier };
     read_all(session, from, (None, None), |piece| verifier.take(piece)).await?;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::audit::keys::Keys;
 use crate::audit::recorder::Recorder;
 use crate::backend::file::KeySource;
 use crate::cli::config::Settings;
@@ -45,7 +46,7 @@ impl Session {
         key: impl FnOnce() -> Result<KeySource>,
     ) -> Result<Opened> {
         let opened = open::open(store, key, self.settings.lock_wait).await?;
-        self.watched(opened).await
+        self.watched(opened, store).await
     }
 
     /// Opens the vault that is set to look at it: nothing is made or changed. Where a trail is kept, and the vault has a key for
@@ -53,6 +54,11 @@ impl Session {
     pub(super) async fn look(&self) -> Result<Looked> {
         let key = || key::of_vault(&self.settings.key);
         look(&self.settings.store, key, self.settings.lock_wait).await
+    }
+
+    /// The keys of the vault's audit trail, for who reads it: the vault is opened as for a look, and `None` where it has none yet.
+    pub(super) async fn audit_keys(&self) -> Result<Option<Keys>> {
+        self.look().await?.audit_keys(&self.context).await
     }
 
     /// The same vault, with a line for each call where one can be left without making the trail's key.
@@ -67,7 +73,7 @@ impl Session {
         {
             return Ok(opened);
         }
-        self.watched(opened).await
+        self.watched(opened, &self.settings.store).await
     }
 
     /// Opens the vault that is set, with readers that refresh one at a time.
@@ -75,21 +81,22 @@ impl Session {
         let key = || key::of_vault(&self.settings.key);
         let opened = open::open(&self.settings.store, key, self.settings.lock_wait).await?;
         let holder = format!("tokenvault token, process {}", std::process::id());
-        self.watched(opened.coordinated(&holder, CoordinateOptions::default())).await
+        self.watched(opened.coordinated(&holder, CoordinateOptions::default()), &self.settings.store).await
     }
 
     /// With a line for each call, and with its metrics, as is set.
-    async fn watched(&self, opened: Opened) -> Result<Opened> {
-        let opened = self.audited(opened).await?;
+    async fn watched(&self, opened: Opened, store: &StoreLocation) -> Result<Opened> {
+        let opened = self.audited(opened, store).await?;
         Ok(match self.settings.metrics {
             Some(stream) => opened.measured(Arc::new(Metrics::to_stream(stream)?)),
             None => opened,
         })
     }
 
-    async fn audited(&self, opened: Opened) -> Result<Opened> {
+    async fn audited(&self, opened: Opened, store: &StoreLocation) -> Result<Opened> {
         let Some(audit) = &self.settings.audit else { return Ok(opened) };
-        let opened = opened.audited(audit.sink().await?, audit.options().await, &self.context).await?;
+        let options = audit.options(store.region()).await;
+        let opened = opened.audited(audit.sink().await?, options, &self.context).await?;
         self.recorders.lock().unwrap_or_else(PoisonError::into_inner).extend(opened.recorder().cloned());
         Ok(opened)
     }

@@ -11,13 +11,13 @@ use crate::open::client::{Shared, shared};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The ARN of the credentials that the SDK's default chain finds, as CloudTrail names them too: GetCallerIdentity of AWS STS,
-/// which needs no right (STS API reference).
+/// which needs no right (STS API reference). `region` is that of the store, where it names one.
 ///
 /// # Errors
 /// `InvalidInput` where no Region is set; `Unavailable` where there are no credentials, or STS does not say within 3 seconds.
-pub async fn arn() -> Result<String> {
+pub async fn arn(region: Option<&str>) -> Result<String> {
     let asking = async {
-        let Shared { config, .. } = shared(None, "the environment").await?;
+        let Shared { config, .. } = shared(region, "a store in AWS").await?;
         Client::new(&config).get_caller_identity().send().await.map_err(|cause| unknown().with_source(cause))
     };
     let answer = tokio::time::timeout(PATIENCE, asking).await.map_err(|cause| unknown().with_source(cause))??;

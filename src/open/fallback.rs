@@ -5,7 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::Backend;
+#[cfg(feature = "audit")]
+use crate::backend::audit_key::AuditKey;
 use crate::backend::fallback::FallbackBackend;
+#[cfg(feature = "audit")]
+use crate::backend::fallback::audit_key::kept_in;
 use crate::backend::fallback::copy_seen::CopySeen;
 use crate::backend::fallback::journal::lock_file::LockFile;
 use crate::backend::fallback::journal::{Journal, JournalStatus};
@@ -113,6 +117,23 @@ pub struct CopyState {
     pub file: Option<Arc<FileBackend>>,
     /// The journal beside it, where the location names one.
     pub journal: Option<JournalState>,
+    /// Of the store that it is a copy of.
+    #[cfg(feature = "audit")]
+    address: String,
+}
+
+#[cfg(feature = "audit")]
+impl CopyState {
+    /// The key of the store's audit trail, if the copy has it.
+    ///
+    /// # Errors
+    /// As the copy's file has them.
+    pub(super) async fn audit_key(&self) -> Result<Option<AuditKey>> {
+        match &self.file {
+            Some(file) => kept_in(Arc::clone(file) as _, &self.address).await,
+            None => Ok(None),
+        }
+    }
 }
 
 /// The journal that a location names, as it is.
@@ -160,5 +181,13 @@ pub(super) async fn look(
         }
         None => None,
     };
-    Some(CopyState { path, longest_age: bounds(location.fallback_age()).longest_age, seen, file, journal })
+    Some(CopyState {
+        path,
+        longest_age: bounds(location.fallback_age()).longest_age,
+        seen,
+        file,
+        journal,
+        #[cfg(feature = "audit")]
+        address: address.to_owned(),
+    })
 }

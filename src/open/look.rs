@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "audit")]
+use crate::audit::keys::Keys;
 use crate::backend::file::KeySource;
+#[cfg(all(feature = "audit", feature = "aws"))]
+use crate::error::ErrorKind;
 use crate::error::Result;
 #[cfg(feature = "aws")]
 use crate::open::fallback::{self, CopyState};
@@ -10,6 +14,8 @@ use crate::open::opened::Opened;
 #[cfg(feature = "aws")]
 use crate::open::parts::Parts;
 use crate::open::{StoreLocation, open};
+#[cfg(feature = "audit")]
+use crate::operation::Context;
 
 /// A store that is looked at.
 #[derive(Debug)]
@@ -20,6 +26,25 @@ pub struct Looked {
     /// The copy that is fallen back on, and the journal beside it, where the location names them.
     #[cfg(feature = "aws")]
     pub copy: Option<CopyState>,
+}
+
+#[cfg(feature = "audit")]
+impl Looked {
+    /// The keys of the vault's audit trail, where it has them; where the store is out of reach, those that its copy has. None
+    /// are made.
+    ///
+    /// # Errors
+    /// As the store has them.
+    pub async fn audit_keys(&self, context: &Context) -> Result<Option<Keys>> {
+        match self.opened.existing_audit_keys(context).await {
+            #[cfg(feature = "aws")]
+            Err(error) if error.kind() == ErrorKind::Unavailable => match &self.copy {
+                Some(copy) => copy.audit_key().await?.as_ref().map(Keys::derive).transpose()?.map(Some).ok_or(error),
+                None => Err(error),
+            },
+            found => found,
+        }
+    }
 }
 
 /// Opens the store at `location` without making or changing anything, also not the copy that is fallen back on. `key` is asked

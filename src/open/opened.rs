@@ -166,12 +166,26 @@ impl Opened {
     /// As the backend has them; `Unsupported` where it keeps none.
     #[cfg(feature = "audit")]
     pub async fn audit_keys(&self, context: &Context) -> Result<Keys> {
-        let source = self.audit_key.as_ref().ok_or_else(|| {
+        Keys::derive(&self.audit_key_source()?.audit_key(context).await?)
+    }
+
+    /// The same where the vault has them already: none are made.
+    ///
+    /// # Errors
+    /// As [`audit_keys`](Self::audit_keys).
+    #[cfg(feature = "audit")]
+    pub async fn existing_audit_keys(&self, context: &Context) -> Result<Option<Keys>> {
+        let key = self.audit_key_source()?.existing_audit_key(context).await?;
+        key.as_ref().map(Keys::derive).transpose()
+    }
+
+    #[cfg(feature = "audit")]
+    fn audit_key_source(&self) -> Result<&dyn AuditKeySource> {
+        self.audit_key.as_deref().ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, "this store keeps no key for an audit trail")
                 .with_store(&self.vault)
                 .with_hint("unset TOKENVAULT_AUDIT, or keep the vault in a file")
-        })?;
-        Keys::derive(&source.audit_key(context).await?)
+        })
     }
 
     /// Does what is no operation of a token store, leaves a line where lines are kept, and is measured where calls are.
@@ -186,12 +200,27 @@ impl Opened {
         facts: impl FnOnce(&Result<T>) -> Facts<'_>,
     ) -> Result<T> {
         let begun = self.metrics.as_ref().map(|metrics| metrics.begin(call.1));
+        let mut told = (Ending::Ok, None);
+        let mut note = |facts: &Facts<'_>| told = (facts.ending, facts.source);
         let result = match &self.recorder {
-            Some(recorder) => recorder.record(call, work, facts).await,
-            None => work(call.0).await,
+            Some(recorder) => {
+                let record = recorder.record(call, work, |result| {
+                    let facts = facts(result);
+                    note(&facts);
+                    facts
+                });
+                record.await
+            }
+            None => {
+                let result = work(call.0).await;
+                note(&facts(&result));
+                result
+            }
         };
         if let Some(begun) = begun {
-            begun.end(result.as_ref().map_or_else(|error| Ending::of(error.kind()), |_| Ending::Ok), None);
+            // Also what the trail refused is an error to whoever called.
+            let (ending, source) = result.as_ref().map_or_else(|error| (Ending::of(error.kind()), None), |_| told);
+            begun.end(ending, source);
         }
         result
     }

@@ -107,6 +107,32 @@ fn the_trail_is_asked_by_token_user_principal_outcome_and_time() {
     assert_eq!(Scene::run(unset, "").status.code(), Some(2));
 }
 
+/// Two roles of one account differ where a cell of a list has long ended.
+#[test]
+fn tables_show_whose_role_and_which_secret_it_was() {
+    let scene = Scene::new();
+    let role = |name: &str| format!("arn:aws:sts::123456789012:assumed-role/{name}/i-0123456789abcdef0");
+    for name in ["crm-worker", "crm-report"] {
+        let mut command = scene.command(&["list"]);
+        command.env("TOKENVAULT_PRINCIPAL", role(name));
+        assert!(Scene::run(command, "").status.success());
+    }
+    let table = scene.done(&["audit"], "");
+    assert!(table.contains(&role("crm-worker")) && table.contains(&role("crm-report")), "{table}");
+    assert_eq!(table.lines().count(), 4, "a row is a line: {table}");
+    let secret = "prod/emea/customer-relations/crm/token/tvaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let event = format!(
+        r#"{{"eventTime": "2026-11-22T17:20:00Z", "eventSource": "secretsmanager.amazonaws.com", "eventName": "GetSecretValue",
+        "requestID": "strange", "requestParameters": {{"secretId": "{secret}"}}, "userIdentity": {{"arn": "{}"}}}}"#,
+        role("crm-eve")
+    );
+    fs::write(scene.path("events"), event).unwrap();
+    let asked = ["audit", "--prefix", "prod/emea/customer-relations/crm", "--cloudtrail", "events"];
+    let (table, _) = scene.ends(&asked, 1);
+    assert!(table.contains(secret) && table.contains(&role("crm-eve")), "{table}");
+    assert_eq!(table.lines().count(), 3, "{table}");
+}
+
 #[test]
 fn a_picture_is_drawn_for_a_terminal_and_as_svg() {
     let scene = Scene::new();

@@ -53,6 +53,22 @@ async fn what_there_was_no_room_for_is_told() {
     assert_eq!((found.findings, found.chains.iter().map(|chain| chain.lost).sum::<u64>()), (Vec::new(), lost));
 }
 
+/// Lines come while a write is under way, and who finishes gets the sink before the task that would write them.
+#[tokio::test]
+async fn who_finishes_has_the_last_line() {
+    let sink = Scripted::distant();
+    let recorder = recorder(Arc::new(sink.clone()), Mode::BestEffort);
+    hang(&sink, &recorder).await;
+    let (_, audited) = vault(Arc::clone(&recorder));
+    audited.get_tokens(&context()).await.unwrap();
+    tokio::join!(recorder.finish(), async { sink.release.notify_one() });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(kinds(&sink.bytes()), ["begin", "call", "call", "end"]);
+    assert_eq!(sink.told.lock().unwrap().writes, 3, "nothing is written that says nothing");
+}
+
 /// A runtime ends under a write: what it was about to write, and what waited behind it.
 #[test]
 fn what_was_broken_off_with_its_runtime_is_told() {

@@ -4,19 +4,33 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+#[cfg(feature = "file")]
+use std::time::Duration;
 
 use serde_json::Value;
+#[cfg(feature = "file")]
+use tokenvault::audit::facts::{Facts, Subject};
+#[cfg(feature = "file")]
+use tokenvault::audit::line::Ending;
 use tokenvault::audit::recorder::Mode;
 use tokenvault::backend::memory::MemoryBackend;
+#[cfg(feature = "file")]
+use tokenvault::error::Result;
 use tokenvault::layer::measure::Measured;
 use tokenvault::metrics::Metrics;
+#[cfg(feature = "file")]
+use tokenvault::open::{StoreLocation, open};
 use tokenvault::operation::Context;
+#[cfg(feature = "file")]
+use tokenvault::operation::{Operation, Source};
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 
 use crate::scripted::{Act, Scripted};
 use crate::{clock, context, every_call, recorder, token, vault};
+#[cfg(feature = "file")]
+use crate::{lines, options};
 
 #[derive(Clone, Default)]
 struct Taken(Arc<Mutex<Vec<u8>>>);
@@ -111,6 +125,44 @@ async fn what_is_refused_for_want_of_a_line_and_what_nobody_waits_for_counts_as_
     assert_eq!(outcomes, ["failed", "unknown"]);
 }
 
+#[cfg(feature = "file")]
+fn not_found_in_the_journal(_: &Result<()>) -> Facts<'_> {
+    let mut facts = Facts::of(Ending::NotFound);
+    facts.source = Some(Source::Journal);
+    facts
+}
+
+/// Such as a deletion of the command line's, which its journal may acknowledge.
+#[cfg(feature = "file")]
+#[tokio::test]
+async fn what_is_no_operation_of_a_store_counts_as_its_line_says() {
+    let (taken, sink) = (Taken::default(), Scripted::default());
+    let opened = open(&StoreLocation::Memory, || panic!("it has no key"), Duration::ZERO).await.unwrap();
+    let plain = opened.measured(taken.metrics());
+    let options = options(Mode::Required, clock());
+    let audited = plain.clone().audited(Arc::new(sink.clone()), options, &Context::new()).await.unwrap();
+    let cx = Context::new();
+    for opened in [&plain, &audited] {
+        let call = (&cx, Operation::Purge, Subject::Id("unknown"));
+        opened.recorded(call, async |_| Ok(()), not_found_in_the_journal).await.unwrap();
+        let call = (&cx, Operation::Status, Subject::All);
+        sink.set(Act::Full);
+        let refused = opened.recorded(call, async |_| Ok(()), |_| Facts::of(Ending::Ok)).await;
+        assert_eq!(refused.is_err(), opened.recorder().is_some());
+        sink.set(Act::Take);
+    }
+    let told = |operation: &str, outcome: &str, source: Option<&str>| {
+        (operation.to_owned(), outcome.to_owned(), source.map(str::to_owned))
+    };
+    let journaled = told("purge", "not-found", Some("journal"));
+    assert_eq!(
+        taken.told(),
+        [journaled.clone(), told("status", "ok", None), journaled, told("status", "failed", None)]
+    );
+    let line = lines(&sink.bytes()).into_iter().find(|line| line.kind == "call").unwrap();
+    assert_eq!((line.outcome.as_deref(), line.source.as_deref()), (Some("not-found"), Some("journal")));
+}
+
 #[tokio::test]
 async fn a_line_that_is_not_taken_is_counted_and_the_call_goes_on() {
     let metrics = Arc::new(Metrics::new(|_: &[u8]| Err(io::ErrorKind::BrokenPipe.into()), clock()));
@@ -141,6 +193,13 @@ fn the_command_line_keeps_its_standard_output_unless_it_is_asked_for() {
     assert_eq!((line["operation"].as_str(), line["outcome"].as_str()), (Some("find_token_by_id"), Some("ok")));
     let (code, out, _) = run("emf:stdout");
     assert!(code == Some(0) && out.contains("_aws") && out.len() > plain.len(), "{out}");
+    for (asked, outcome) in [("unknown", "not-found"), (&*id, "ok")] {
+        let mut command = scene.command(&["delete", asked]);
+        command.env("TOKENVAULT_METRICS", "emf");
+        let err = String::from_utf8(crate::scene::Scene::run(command, "").stderr).unwrap();
+        let line: Value = serde_json::from_str(err.lines().find(|line| line.contains("_aws")).unwrap()).unwrap();
+        assert_eq!((line["outcome"].as_str(), line["source"].as_str()), (Some(outcome), Some("store")), "{line}");
+    }
     let (code, _, err) = run("canary");
     assert!(code == Some(2) && err.contains("TOKENVAULT_METRICS") && !err.contains("canary"), "{err}");
 }

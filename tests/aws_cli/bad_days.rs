@@ -291,10 +291,10 @@ fn versions_that_somebody_else_has_used_up_are_named_so() {
 }
 
 /// What people do to secrets by hand.
-struct Operator(Simulator);
+pub(crate) struct Operator(Simulator);
 
 impl Operator {
-    fn of(service: &Service) -> Self {
+    pub(crate) fn of(service: &Service) -> Self {
         Self(service.simulator.clone())
     }
 
@@ -317,7 +317,7 @@ impl Operator {
         );
     }
 
-    fn delete(&self, secret: &str) {
+    pub(crate) fn delete(&self, secret: &str) {
         self.call("DeleteSecret", &json!({ "SecretId": secret }));
     }
 

@@ -7,6 +7,7 @@
 mod at_once;
 #[cfg(feature = "audit-cloudwatch")]
 mod audit;
+mod auditor;
 mod bad_days;
 mod doctor;
 #[path = "../support/emulator.rs"]

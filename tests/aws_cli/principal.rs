@@ -1,6 +1,7 @@
 //! Who the audit trail says it was: whoever AWS takes the credentials for.
 
 use std::net::TcpListener;
+use std::process::Command;
 
 use crate::provider::Provider;
 use crate::scene::{Scene, feed};
@@ -13,7 +14,10 @@ const ANSWER: &str = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.c
 
 /// The principals of a list's lines, and what was said on standard error.
 fn principals(scene: &Scene, sts: &str) -> (Vec<String>, String) {
-    let mut command = scene.command(&["list"]);
+    principals_of(scene.command(&["list"]), sts)
+}
+
+fn principals_of(mut command: Command, sts: &str) -> (Vec<String>, String) {
     command.env("TOKENVAULT_AUDIT", "stdout").env("TOKENVAULT_FORMAT", "json").env("TOKENVAULT_PRINCIPAL", "sts:");
     command.env("TOKENVAULT_LOG", "warn").env("AWS_ENDPOINT_URL_STS", sts);
     let run = feed(command, "");
@@ -30,6 +34,15 @@ fn sts_is_asked_once_and_its_answer_stands_in_every_line() {
     assert!(!named.is_empty() && named.iter().all(|name| name == ARN), "{named:?}");
     let asked = sts.asked();
     assert!(asked.len() == 1 && asked[0].contains("Action=GetCallerIdentity"), "{asked:?}");
+}
+
+#[test]
+fn the_region_of_the_store_is_enough_to_ask_sts() {
+    let (scene, sts) = (Scene::new(), Provider::start(ANSWER));
+    let mut command = scene.command(&["list"]);
+    command.env_remove("AWS_REGION").env("TOKENVAULT_STORE", "aws:test/vault?region=us-east-1");
+    let (named, said) = principals_of(command, &sts.url);
+    assert!(!named.is_empty() && named.iter().all(|name| name == ARN), "{named:?} {said}");
 }
 
 #[test]

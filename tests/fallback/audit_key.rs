@@ -32,6 +32,10 @@ impl AuditKeySource for Source {
         let outcome = *self.0.lock().unwrap();
         outcome.map(|key| AuditKey::new(&[key; 32])).map_err(|kind| Error::new(kind, "there is no key"))
     }
+
+    async fn existing_audit_key(&self, context: &Context) -> Result<Option<AuditKey>> {
+        self.audit_key(context).await.map(Some)
+    }
 }
 
 fn key(scene: &Scene, source: &Arc<Source>) -> std::result::Result<[u8; 32], ErrorKind> {

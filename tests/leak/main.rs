@@ -7,6 +7,7 @@
 mod canary;
 #[cfg(feature = "import")]
 mod command_line;
+mod layers;
 #[cfg(all(feature = "import", target_os = "linux"))]
 mod memory;
 mod printed;

@@ -29,7 +29,7 @@ use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 
 use crate::canary::{self, Wanted};
-use crate::{files, write};
+use crate::{files, layers, write};
 
 const CHEAP: KdfCost = KdfCost { memory_kib: KdfCost::MIN_MEMORY_KIB, passes: 1, lanes: 1 };
 
@@ -138,9 +138,15 @@ async fn nothing_that_is_printed_logged_or_written_holds_a_secret() {
         vault.delete_tokens(&cx).await.unwrap();
         vault.save_token(&cx, &mut scene.token()).await.unwrap();
     }
+    let opened = (&*scene.path("vault.tv"), KeySource::Passphrase(SecretText::new(&scene.passphrases[0])));
+    layers::used(&scene.token(), scene.folder.path(), opened, |thing| scene.printed.debug(thing)).await;
     whole_files(&scene, &file).await;
     let said = scene.printed.bytes();
     let text = String::from_utf8_lossy(&said);
+    let layers = ["Coordinated", "Recorder", "Audited", "Measured", "Unsaved", "Journaled", "Refresher", "Opened"];
+    for layer in layers {
+        assert!(text.contains(&format!("{layer} {{")) || cfg!(not(feature = "provider")), "no {layer} was printed");
+    }
     for part in ["AccessToken", "WrongKey", "Damaged", "was cut off the vault", "panicked", "InvalidInput"] {
         assert!(text.contains(part), "the test has printed what it was to print: no {part}");
     }

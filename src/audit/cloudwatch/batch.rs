@@ -12,8 +12,12 @@ const MAX_EVENTS: usize = 10_000;
 /// Bytes of one call: those of the messages, and some for each event.
 const MAX_BYTES: usize = 1_048_576;
 const BYTES_PER_EVENT: usize = 26;
-/// Milliseconds between the first event of a call and its last: a day, which must not be exceeded.
-const MAX_SPAN: i64 = 24 * 60 * 60 * 1000;
+const HOUR: i64 = 60 * 60 * 1000;
+/// How much later than its line an event may be: who reads asks for so much more.
+pub(super) const MAX_LATER: i64 = HOUR;
+/// What waited for longer is given a later time: a call must not span more than a day, and a group that keeps events for a day
+/// takes none that is older.
+const MAX_WAITED: i64 = 23 * HOUR;
 
 /// What one call takes.
 #[derive(Debug, Default)]
@@ -23,24 +27,29 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    fn takes(&self, bytes: usize, at: i64) -> bool {
-        let first = self.events.first().map_or(at, InputLogEvent::timestamp);
-        self.events.len() < MAX_EVENTS && self.bytes + bytes <= MAX_BYTES && at - first <= MAX_SPAN
+    fn takes(&self, bytes: usize) -> bool {
+        self.events.len() < MAX_EVENTS && self.bytes + bytes <= MAX_BYTES
     }
 }
 
-/// The calls that `lines` come to, in the order of the lines. An event has the time of its line: where that goes back, since
-/// a line may be drafted before another and written after it, that of the line before.
+/// The calls that `lines` come to, in the order of the lines. An event has the time of its line: where that goes back a little,
+/// since a line may be drafted before another and written after it, that of the line before. Where it goes back far, since
+/// the line waited for a service that was away, another call begins: within one, time may not go back.
 ///
 /// # Errors
 /// `InvalidData` where a line is not UTF-8, which none of ours is.
 pub(super) fn batches(lines: &[u8]) -> io::Result<Vec<Batch>> {
-    let (mut all, mut latest) = (vec![Batch::default()], 0);
-    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let message = std::str::from_utf8(line).map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))?;
-        latest = latest.max(millis(message).unwrap_or_default());
+    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let messages = lines.map(std::str::from_utf8).collect::<Result<Vec<_>, _>>();
+    let messages = messages.map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))?;
+    let oldest = messages.iter().filter_map(|message| millis(message)).max().unwrap_or_default() - MAX_WAITED;
+    let (mut all, mut latest) = (Vec::<Batch>::new(), oldest.max(0));
+    for message in messages {
+        let own = millis(message).unwrap_or(latest).max(oldest);
+        let is_far_back = latest - own > MAX_LATER;
+        latest = if is_far_back { own } else { latest.max(own) };
         let bytes = message.len() + BYTES_PER_EVENT;
-        if all.last().is_none_or(|batch| !batch.takes(bytes, latest)) {
+        if is_far_back || all.last().is_none_or(|batch| !batch.takes(bytes)) {
             all.push(Batch::default());
         }
         let event = InputLogEvent::builder().timestamp(latest).message(message).build().map_err(io::Error::other)?;
@@ -49,7 +58,6 @@ pub(super) fn batches(lines: &[u8]) -> io::Result<Vec<Batch>> {
             batch.bytes += bytes;
         }
     }
-    all.retain(|batch| !batch.events.is_empty());
     Ok(all)
 }
 
@@ -68,6 +76,12 @@ mod tests {
         let time = String::from_utf8(utc::written(Timestamp::from_millis(at)).to_vec()).unwrap();
         let start = format!("{{\"v\":1,\"time\":\"{time}\",\"x\":\"");
         format!("{start}{}\"}}\n", "x".repeat(length.saturating_sub(start.len() + 2)))
+    }
+
+    fn times(lines: &[u64]) -> Vec<Vec<i64>> {
+        let lines = lines.iter().map(|at| line(*at, 60)).collect::<String>();
+        let times = |batch: &Batch| batch.events.iter().map(InputLogEvent::timestamp).collect();
+        batches(lines.as_bytes()).unwrap().iter().map(times).collect()
     }
 
     fn sizes(lines: &str) -> Vec<usize> {
@@ -91,17 +105,26 @@ mod tests {
     }
 
     #[test]
-    fn a_call_spans_a_day_and_no_more() {
-        let day = 24 * 3600 * 1000;
-        assert_eq!(sizes(&format!("{}{}", line(5, 60), line(5 + day, 60))), [2]);
-        assert_eq!(sizes(&format!("{}{}", line(5, 60), line(6 + day, 60))), [1, 1]);
+    fn a_call_spans_a_day_at_the_most_also_where_lines_waited_for_longer() {
+        let (hour, day) = (3_600_000, 24 * 3_600_000);
+        assert_eq!(times(&[5, 5 + day]), [[5 + 3_600_000, 5 + 24 * 3_600_000]]);
+        assert_eq!(times(&[5, 5 + 23 * hour, 6]), [vec![5, 5 + 23 * 3_600_000], vec![6]]);
+        assert_eq!(times(&[100 * day, 5]), [vec![100 * 24 * 3_600_000], vec![(100 * 24 - 23) * 3_600_000]]);
     }
 
     #[test]
-    fn events_are_in_the_order_of_their_times_whatever_their_lines_say() {
+    fn events_of_a_call_are_in_the_order_of_their_times_whatever_their_lines_say() {
         let lines = [5, 7, 6, 8].map(|at| line(at, 60)).concat();
         let batches = batches(lines.as_bytes()).unwrap();
-        assert_eq!(batches[0].events.iter().map(InputLogEvent::timestamp).collect::<Vec<_>>(), [5, 7, 7, 8]);
+        assert_eq!(times(&[5, 7, 6, 8]), [[5, 7, 7, 8]]);
         assert_eq!(format!("{}\n", batches[0].events[2].message()), line(6, 60));
+    }
+
+    /// Who asks for a time finds every line of it among the events of an hour more.
+    #[test]
+    fn an_event_is_an_hour_later_than_its_line_at_the_most() {
+        let hour = 3_600_000;
+        assert_eq!(times(&[hour + 5, 5]), [[3_600_005, 3_600_005]]);
+        assert_eq!(times(&[hour + 6, 5, 7, hour + 6]), [vec![3_600_006], vec![5, 7, 3_600_006]]);
     }
 }

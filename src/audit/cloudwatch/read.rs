@@ -3,18 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::audit::cloudwatch::CloudWatchLogs;
+use crate::audit::cloudwatch::batch::MAX_LATER;
 use crate::audit::cloudwatch::fault::ask;
 use crate::audit::read::{Line, pieces};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How much later than its line an event may be: it has the time of a line that was written before, and a call's line comes
-/// at its end.
-const LATER: u64 = 60 * 60 * 1000;
-
 impl CloudWatchLogs {
     /// All pieces of lines in the events of the stream, or of the whole group, as [`pieces`] finds them. Those from `since`
-    /// on and before `until` are among them; there may be others.
+    /// on and before `until` are among them, but for those that waited for almost a day to be taken; there may be others.
     ///
     /// The lines of a chain come in their order, and a line that is there twice comes once: a write that was tried again may
     /// have been taken twice, and the service promises no order among events of one millisecond.
@@ -22,8 +19,8 @@ impl CloudWatchLogs {
     /// # Errors
     /// `NotFound` where there is no such group or stream; `PermissionDenied`, `Unavailable` as the service has them.
     pub async fn read(&self, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Vec<Vec<u8>>> {
-        let millis = |at: Timestamp, more: u64| i64::try_from(at.as_millis().saturating_add(more)).unwrap_or(i64::MAX);
-        let (start, end) = (since.map(|at| millis(at, 0)), until.map(|at| millis(at, LATER)));
+        let millis = |at: Timestamp| i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+        let (start, end) = (since.map(millis), until.map(|at| millis(at).saturating_add(MAX_LATER)));
         let (mut found, mut next) = (Vec::new(), None);
         loop {
             let call = || {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::backend::Backend;
 use crate::backend::audit_key::{AuditKey, AuditKeySource};
 use crate::backend::fallback::FallbackBackend;
+use crate::backend::fallback::kept_copy::KeptCopy;
 use crate::error::{ErrorKind, Result};
 use crate::operation::Context;
 use crate::pause::within;
@@ -51,4 +53,21 @@ impl AuditKeySource for KeyOfBoth {
             (Err(error), _) => Err(error),
         }
     }
+
+    async fn existing_audit_key(&self, context: &Context) -> Result<Option<AuditKey>> {
+        match self.source.existing_audit_key(context).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                self.fallback.copy.audit_key().await?.map(Some).ok_or(error)
+            }
+            found => found,
+        }
+    }
+}
+
+/// The key that `copy` has of the trail of the store `of`, if it has one. Changes nothing.
+///
+/// # Errors
+/// As `copy` has them.
+pub async fn kept_in(copy: Arc<dyn Backend>, of: &str) -> Result<Option<AuditKey>> {
+    KeptCopy::as_it_is(copy, Arc::from(of)).audit_key().await
 }

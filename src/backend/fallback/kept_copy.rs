@@ -54,11 +54,16 @@ impl KeptCopy {
     /// # Errors
     /// `InvalidInput` where `backend` has records and is no copy; else as it has them.
     pub(super) async fn open(backend: Arc<dyn Backend>, of: Arc<str>) -> Result<Self> {
-        let copy = Self { backend, of };
+        let copy = Self::as_it_is(backend, of);
         if copy.mark().await?.is_none() {
             copy.begin().await?;
         }
         Ok(copy)
+    }
+
+    /// Whatever `backend` is: it is not made a copy.
+    pub(super) fn as_it_is(backend: Arc<dyn Backend>, of: Arc<str>) -> Self {
+        Self { backend, of }
     }
 
     /// The mark; `None` where the copy was emptied.

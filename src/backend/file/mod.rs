@@ -253,6 +253,10 @@ impl AuditKeySource for FileBackend {
     async fn audit_key(&self, _: &Context) -> Result<AuditKey> {
         Ok(AuditKey::new(&*self.handle()?.core().state().root.audit_key()?))
     }
+
+    async fn existing_audit_key(&self, context: &Context) -> Result<Option<AuditKey>> {
+        self.audit_key(context).await.map(Some)
+    }
 }
 
 impl fmt::Display for FileBackend {

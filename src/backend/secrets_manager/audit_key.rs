@@ -53,13 +53,19 @@ impl SecretsManagerBackend {
         Ok(!matches!(found, Found::Absent))
     }
 
+    async fn read_audit_key(&self, asked: &Asked<'_>, secret: &str) -> Result<Option<AuditKey>> {
+        match self.calls.get(asked, secret, Which::Current).await? {
+            Found::Value(value) => read(secret, &value).map(Some),
+            Found::Doomed => Err(doomed(secret)),
+            Found::Absent => Ok(None),
+        }
+    }
+
     async fn find_audit_key(&self, asked: &Asked<'_>) -> Result<AuditKey> {
         let secret = self.prefix.audit_key();
         for attempt in 0..MAX_STALE {
-            match self.calls.get(asked, &secret, Which::Current).await? {
-                Found::Value(value) => return read(&secret, &value),
-                Found::Doomed => return Err(doomed(&secret)),
-                Found::Absent => {}
+            if let Some(key) = self.read_audit_key(asked, &secret).await? {
+                return Ok(key);
             }
             // Where there is no vault there is nothing to keep a trail of.
             let root = self.index.read_listed(asked, &PagePlace::root()).await?;
@@ -80,6 +86,11 @@ impl SecretsManagerBackend {
 impl AuditKeySource for SecretsManagerBackend {
     async fn audit_key(&self, context: &Context) -> Result<AuditKey> {
         self.find_audit_key(&Asked::new(context)).await.map_err(|error| error.with_store(self))
+    }
+
+    async fn existing_audit_key(&self, context: &Context) -> Result<Option<AuditKey>> {
+        let found = self.read_audit_key(&Asked::new(context), &self.prefix.audit_key()).await;
+        found.map_err(|error| error.with_store(self))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Whether everything that the vault needs is there: doctor. What it tries leaves nothing behind.
 
 use crate::audit::facts::{Subject, facts_of};
+use crate::audit::failure::is_refused;
 use crate::audit::recorder::Mode;
-use crate::audit::writer::is_refused;
 use crate::cli::audit_settings::AuditTarget;
 use crate::cli::doctor::check::{Check, tell};
 use crate::cli::look_args::DoctorArgs;

@@ -35,24 +35,34 @@ pub(super) async fn status(session: &mut Session, is_quick: bool) -> Done {
         Err(error) => (opened, Some(error)),
     };
     let call = (&session.context, Operation::Status, Subject::All);
-    let look = async |context: &Context| match look(session, &opened, context, is_quick).await {
-        // Then the copy and the journal are what is asked about.
-        Err(error) if has_copy && error.retry() == Retry::Later => Ok(out_of_reach(&error)),
-        found => found,
+    // Kept beside the call: what was found holds no token, and is to be told also where its line is not taken.
+    let mut found = None;
+    let look = async |context: &Context| {
+        found = Some(match look(session, &opened, context, is_quick).await {
+            // Then the copy and the journal are what is asked about.
+            Err(error) if has_copy && error.retry() == Retry::Later => out_of_reach(&error),
+            found => found?,
+        });
+        Ok(())
     };
-    let mut sheet = opened.recorded(call, look, facts_of).await?;
+    let (mut sheet, refused) = match (opened.recorded(call, look, facts_of).await, found) {
+        (Ok(()), found) => (found.unwrap_or_default(), None),
+        (Err(error), Some(sheet)) => (sheet, Some(error)),
+        (Err(error), None) => return Err(error.into()),
+    };
     #[cfg(feature = "aws")]
     if let Some(copy) = &looked.copy {
         sheet.sections.push(of_copy(copy));
         sheet.sections.extend(copy.journal.as_ref().map(of_journal));
     }
-    let line = match (opened.recorder(), &untold) {
-        (Some(_), _) => Figure::new(true, "left"),
-        (None, Some(error)) => Figure::new(false, format!("none: {}", report::what(error))),
+    let line = match (opened.recorder(), refused.as_ref().or(untold.as_ref())) {
+        (Some(_), None) => Figure::new(true, "left"),
+        (_, Some(error)) => Figure::new(false, format!("none: {}", report::what(error))),
         (None, None) => Figure::new(false, "none: the vault has no key for a trail yet, and status makes none"),
     };
     sheet.sections.push(of_settings(&session.settings, line));
-    sheet.tell(&mut session.out)
+    sheet.tell(&mut session.out)?;
+    refused.map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn out_of_reach(error: &Error) -> Sheet {
