@@ -12,7 +12,6 @@ use tokenvault::identity::RecordName;
 use tokenvault::lookup::LookupKey;
 use tokenvault::operation::{Answer, Context};
 use tokenvault::record::Record;
-use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokio::time::{Instant, sleep};
 
