@@ -1,5 +1,7 @@
 //! What a write that is decided over a journal's states becomes there: an entry, and the state that it makes.
 
+use std::sync::Arc;
+
 use crate::backend::fallback::journal::entry::{Deed, Deleting, Entry, Saving, Start};
 use crate::backend::fallback::journal::mark::Mark;
 use crate::backend::fallback::journal::overlay::Overlay;
@@ -12,7 +14,6 @@ use crate::identity::RecordName;
 use crate::operation::Context;
 use crate::record::Record;
 use crate::token::OAuthToken;
-use std::sync::Arc;
 
 impl Overlay {
     pub(super) async fn is_as_expected(&self, commit: &Commit) -> Result<bool> {
