@@ -83,7 +83,10 @@ fn last(kept: &[Arc<Record>]) -> Result<Option<&Arc<Record>>> {
 fn to_take_up(error: Error, name: RecordName) -> Error {
     match error.kind() {
         ErrorKind::InvalidInput | ErrorKind::Ambiguous => error,
-        _ => error.with_hint(format!("when the cause is gone, take it up again by `tokenvault undelete {name}`")),
+        _ => {
+            let hint = error.hint().unwrap_or("when the cause is gone").to_owned();
+            error.with_hint(format!("{hint}; then take it up again by `tokenvault undelete {name}`"))
+        }
     }
 }
 
