@@ -38,7 +38,7 @@ def plot(hours):
     reads.plot(days, share("refused in outages"), color=ORANGE, linewidth=1.2, label="failed while AWS was away")
     dress(reads, "reads, per cent of the hour's")
     for panel in (refreshes, reads):
-        panel.legend(frameon=False, labelcolor=INK, fontsize=9, loc="upper right")
+        panel.legend(frameon=False, labelcolor=INK, fontsize=9, loc="center right")
     for panel in (calls, refreshes, reads):
         panel.set_ylim(bottom=0)
         panel.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.10g}"))
