@@ -112,12 +112,14 @@ impl Output {
     }
 
     /// A table of these rows, or what is said where there is none.
+    #[cfg(feature = "aws")]
     pub(super) fn rows(&mut self, header: &[&str], rows: impl Iterator<Item = Vec<String>>, none: &str) -> Done {
         let short = |text: String| shortened(&printable(&text), MAX_CELL);
         self.whole_rows(header, rows.map(|row| row.into_iter().map(short).collect()), none)
     }
 
     /// The same with every text whole: a secret that is asked for is of no use in part.
+    #[cfg(feature = "aws")]
     pub(super) fn whole_rows(&mut self, header: &[&str], rows: impl Iterator<Item = Vec<String>>, none: &str) -> Done {
         let mut table = self.table(header);
         table.set_content_arrangement(ContentArrangement::Disabled);
