@@ -155,6 +155,11 @@ impl Error {
         self.0.kind
     }
 
+    /// Whether no later attempt to save the same token would be answered otherwise: the rules refuse it.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Ambiguous | ErrorKind::Gone | ErrorKind::InvalidInput)
+    }
+
     /// Whether trying again can help.
     pub fn retry(&self) -> Retry {
         self.0.retry

@@ -38,12 +38,13 @@ async fn run(vault: &Vault, window: &dyn RecoveryWindow, context: &Context, id: 
     if deleted.is_empty() && vault.find_token_by_id(context, id).await?.value.is_some() {
         return Err(Error::invalid("the token is not deleted").with_hint("`tokenvault list` shows what is there"));
     }
-    let mut ended = Ok(());
+    // The one to take up again: its own name leads to it whatever has become of the ids that users brought.
+    let (mut at, mut ended) = (None, Ok(()));
     for name in deleted {
         match window.exhume(context, name).await {
             Ok(exhumed) => kept.extend(exhumed.value),
             Err(error) => {
-                ended = Err(to_take_up(error, name));
+                (at, ended) = (Some(name), Err(error));
                 break;
             }
         }
@@ -58,9 +59,15 @@ async fn run(vault: &Vault, window: &dyn RecoveryWindow, context: &Context, id: 
     };
     for record in &kept {
         let buried = window.bury(context, record.name).await;
-        ended = ended.and_then(|answer| buried.map(|_| answer)).map_err(|error| to_take_up(error, record.name));
+        if at.is_none() || (ended.is_ok() && buried.is_err()) {
+            at = Some(record.name);
+        }
+        ended = ended.and_then(|answer| buried.map(|_| answer));
     }
-    ended
+    ended.map_err(|error| match at {
+        Some(name) => to_take_up(error, name),
+        None => error,
+    })
 }
 
 /// The one that was saved last, where all are of one user, or came of one another.
@@ -79,7 +86,6 @@ fn last(kept: &[Arc<Record>]) -> Result<Option<&Arc<Record>>> {
         .with_hint("name the one by the id of the vault's making (tv...) that delete told"))
 }
 
-/// The record's own name leads to it whatever has become of the ids that users brought.
 fn to_take_up(error: Error, name: RecordName) -> Error {
     match error.kind() {
         ErrorKind::InvalidInput | ErrorKind::Ambiguous => error,

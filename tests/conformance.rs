@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tokenvault::backend::Backend;
 use tokenvault::backend::fallback::FallbackBackend;
+use tokenvault::backend::fallback::journal::Journal;
+use tokenvault::backend::fallback::journal::player::OneProcess;
 use tokenvault::backend::fallback::options::FallbackOptions;
 use tokenvault::backend::leases::Granter;
 use tokenvault::backend::memory::MemoryBackend;
@@ -13,6 +15,7 @@ use tokenvault::conformance::handles::Handles;
 use tokenvault::layer::cache::Cache;
 use tokenvault::layer::cache::options::CacheOptions;
 use tokenvault::layer::coordinate::{CoordinateOptions, Coordinated};
+use tokenvault::layer::journal::Journaled;
 use tokenvault::layer::unsaved::Unsaved;
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
@@ -99,6 +102,15 @@ async fn unsaved() -> Arc<dyn TokenStore> {
     Arc::new(Unsaved::new(Arc::new(Vault::new(Arc::clone(&fallback) as _)), fallback))
 }
 
+/// With a journal, into which nothing goes while the store is there.
+async fn journaled() -> Arc<dyn TokenStore> {
+    let fallback = unhurried_with_copy().await;
+    let kept: Arc<dyn Backend> = Arc::new(Unhurried(MemoryBackend::new()));
+    let journal = Arc::new(Journal::open(kept, "the suite's").await.unwrap());
+    let vault = Arc::new(Vault::new(Arc::clone(&fallback) as _));
+    Arc::new(Journaled::new(vault, fallback, journal, OneProcess::default()))
+}
+
 #[cfg(feature = "audit")]
 mod audited {
     use tempfile::TempDir;
@@ -156,6 +168,7 @@ tokenvault::conformance_tests!(coordinated_on_memory, coordinated_over_memory);
 tokenvault::backend_conformance_tests!(fallback_backend_on_memory, fallback_on_memory);
 tokenvault::shared_conformance_tests!(fallback_by_two_stores_with_one_copy, fallback_twice);
 tokenvault::conformance_tests!(unsaved_over_a_fallback, unsaved);
+tokenvault::conformance_tests!(journaled_over_a_fallback, journaled);
 
 #[cfg(feature = "file")]
 mod file {

@@ -17,9 +17,6 @@ use crate::record::Record;
 /// What is left of a lease at the least when it is granted: whoever wrote it slower than that is not sent any more.
 const LEFT_AT_LEAST: Duration = Duration::from_secs(HELD_FOR.as_secs() / 2);
 
-/// How often a lease is asked for anew where others keep changing the record.
-pub(crate) const MAX_ROUNDS: usize = 16;
-
 /// Tells how long a record has been as it is, by a clock that all who share the backend have in common. What is kept on one
 /// machine needs none: its processes share the clock on the wall.
 #[async_trait]
@@ -45,8 +42,7 @@ pub enum Asked {
     },
     /// There is nothing to refresh: the token is new, or gone.
     Overtaken,
-    /// Somebody wrote the record at the same moment, or the store took so long that the time is half over. Of
-    /// [`Granter::ask_once`] only.
+    /// Somebody wrote the record at the same moment, or the store took so long that the time is half over.
     Lost,
 }
 
@@ -79,34 +75,14 @@ impl Granter {
         Self { backend, age, clock }
     }
 
-    /// Asks for the lease on a record, for as long as `is_due` says that its token is to be refreshed. Whoever gets it has
+    /// Asks once for the lease on a record, where `is_due` says that its token is to be refreshed. Whoever gets it has
     /// [`HELD_FOR`] to save a new token, counted from before this was called, and half of that at the least.
     ///
     /// That it is granted also shows that a new token could be saved just now: it is a write like that one.
     ///
     /// # Errors
-    /// As the backend has them; `Unavailable` where [`Context::check_readiness`] fails; `Busy` where others keep changing the record.
-    pub async fn ask(
-        &self,
-        context: &Context,
-        name: RecordName,
-        holder: &str,
-        is_due: impl Fn(&Record) -> bool + Send + Sync,
-    ) -> Result<Asked> {
-        for _ in 0..MAX_ROUNDS {
-            match self.ask_once(context, name, holder, &is_due).await? {
-                Asked::Lost => {}
-                asked => return Ok(asked),
-            }
-        }
-        Err(kept_changing())
-    }
-
-    /// The same, in one attempt: who does not need the lease does not wait to see what another has written.
-    ///
-    /// # Errors
     /// As the backend has them; `Unavailable` where [`Context::check_readiness`] fails.
-    pub async fn ask_once(
+    pub async fn ask(
         &self,
         context: &Context,
         name: RecordName,
@@ -173,10 +149,6 @@ impl Granter {
             None => Ok(Some(now.since(lease.granted_at))),
         }
     }
-}
-
-pub(crate) fn kept_changing() -> Error {
-    Error::new(ErrorKind::Busy, "others kept changing the token").with_hint("try again in a moment")
 }
 
 fn not_ready(cause: NotReady) -> Error {

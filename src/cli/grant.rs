@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cli::grant_args::{ProviderArgs, TokenArgs};
-use crate::cli::report::Done;
+use crate::cli::report::{self, Done};
 use crate::cli::session::Session;
 use crate::cli::text::counted;
 use crate::cli::tokens::no_such;
@@ -34,12 +34,26 @@ pub(super) async fn token(session: &mut Session, args: &TokenArgs) -> Done {
     let (clock, pause) = (Arc::new(SystemClock), Arc::new(SystemPause));
     let provider = Arc::new(HttpProvider::new(endpoint)?);
     let refresher = Refresher::new(opened.shared_store(), provider, clock, pause);
-    let fresh = refresher.fresh_token(&session.context, &id).await?.value;
+    let fresh = refresher.fresh_token(&session.context, &id).await;
+    // What is kept is lost with this process.
+    let fresh = fresh.map_err(|error| if refresher.unsaved_tokens() > 0 { unstored(&error) } else { error })?.value;
     let fresh = fresh.ok_or_else(|| no_such(&opened, none))?;
     let text = fresh.get(Field::AccessToken).ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "the token has no access token").with_hint("sign in again: tokenvault login")
     })?;
     session.out.line(text.expose())
+}
+
+fn unstored(error: &Error) -> Error {
+    let what = report::what(error);
+    let what =
+        format!("the token was refreshed, and what came of it lives at the provider, but it is not stored: {what}");
+    let hint = format!(
+        "{}; then run the same command again. Where the provider gave a new refresh token, it refuses the one that is stored: \
+         sign in again then",
+        report::hint(error)
+    );
+    Error::new(error.kind(), what).with_hint(hint)
 }
 
 /// The token that is meant, as it is stored.

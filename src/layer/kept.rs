@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::fallback::pending::came_from;
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::error::{Result, Retry};
+use crate::fields::Field;
 use crate::identity::RecordName;
+use crate::lookup::{LookupKey, LookupKind};
 use crate::matching;
 use crate::operation::Context;
 use crate::store::{Outcome, Saved};
@@ -85,13 +87,27 @@ impl Queue {
         self.kept.retain(|kept| kept.number != number);
     }
 
-    /// After `begun` was saved, as `token`: what waits for the same record is beside that sign-in now, unless that did not stand.
-    pub(super) fn follow(&mut self, begun: Begun, token: &OAuthToken, saved: &Saved) {
-        let (Some(before), Some(base)) = (begun.beside, token.base()) else { return };
-        if saved.outcome != Outcome::Superseded {
-            let waiting = self.kept.iter_mut().filter(|kept| kept.begun.beside == Some(before));
-            waiting.for_each(|kept| kept.begun.beside = Some((base.record, base.lineage)));
+    /// After `begun` was saved, `given` as it was kept, as `token`: what waits for the same record is beside that sign-in now,
+    /// unless that did not stand. Where nothing was known of a record, that is what waits for the same user.
+    pub(super) fn follow(&mut self, begun: Begun, given: &OAuthToken, token: &OAuthToken, saved: &Saved) {
+        let Some(base) = token.base() else { return };
+        let is_its_own = given.get(Field::RefreshToken).is_some_and(|own| {
+            base.seen.get(Field::RefreshToken) == Some(own)
+                || base.rotated_from == Some(LookupKey::new(LookupKind::RefreshToken, own.expose()))
+        });
+        if saved.outcome == Outcome::Superseded && !is_its_own {
+            return;
         }
+        let is_behind = |kept: &&mut Kept| match begun.beside {
+            Some(_) => kept.begun.beside == begun.beside,
+            None => {
+                kept.begun.beside.is_none()
+                    && kept.token.base().is_none()
+                    && kept.token.id().is_none()
+                    && matching::is_same_owner(kept.token.fields(), given.fields())
+            }
+        };
+        self.kept.iter_mut().filter(is_behind).for_each(|kept| kept.begun.beside = Some((base.record, base.lineage)));
     }
 
     /// The last one for this record.
@@ -184,9 +200,4 @@ impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         self.keep();
     }
-}
-
-/// No later attempt would be answered otherwise.
-pub(super) fn is_final(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Ambiguous | ErrorKind::Gone | ErrorKind::InvalidInput)
 }

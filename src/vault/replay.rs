@@ -187,9 +187,9 @@ impl Beside<'_> {
         self.save.expected == Some(self.old.version)
     }
 
-    /// Whether the record bears the name that the save drew for one: it has been made already.
+    /// Whether the record is of the name that the save drew for one: it has been made already.
     fn is_made(&self) -> bool {
-        self.save.expected.is_none() && self.old.has_id(&self.save.name.to_string())
+        self.save.expected.is_none() && self.old.is_of_name(self.save.name)
     }
 
     /// Whether what a sign-in brought is there already. It may have been refreshed since.

@@ -86,6 +86,26 @@ fn a_refresh_token_that_was_rotated_while_its_sign_in_was_kept_is_saved() {
     }
 }
 
+/// The answer of the first was lost: it is there, and refreshed there before both are tried again.
+#[test]
+fn the_newer_of_two_sign_ins_of_a_new_user_stands_beside_a_refresh_of_the_older_one() {
+    let process = Process::new();
+    process.scene.store.commits(Some(Fate::Lost(ErrorKind::Unavailable)));
+    process.save_in_vain(&of("bob", "one", 60).with(Field::RefreshToken, "refresh token of one"));
+    process.scene.store.commits(None);
+    let there = now(process.plain.get_tokens(&Context::new())).unwrap().value.pop().unwrap();
+    process.scene.is_away();
+    process.scene.time.advance(SECOND);
+    process.save_in_vain(&of("bob", "two", 120).with(Field::RefreshToken, "refresh token of two"));
+    process.scene.time.advance(SECOND);
+    process.saved_elsewhere(&refreshed(&there, "there", 300));
+    process.scene.is_back();
+    process.scene.time.advance(WHILE);
+    let (found, _) = process.find(&OAuthToken::new().with(Field::UserName, "bob")).unwrap();
+    assert_eq!(access(&found.unwrap()), "two");
+    assert_eq!((process.stored(), process.layer.unsaved()), (vec!["two".to_owned()], 0));
+}
+
 #[test]
 fn of_two_that_were_kept_a_newer_sign_in_elsewhere_ends_both() {
     let (process, _) = Process::with_alice();

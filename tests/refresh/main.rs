@@ -9,6 +9,7 @@ mod fleet;
 mod fresh;
 mod holder;
 mod slow;
+mod unsaved;
 mod waiting;
 
 use std::sync::Arc;

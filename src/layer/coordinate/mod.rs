@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::backend::leases::{Asked, Granter, Looked, MAX_ROUNDS, kept_changing};
+use crate::backend::leases::{Asked, Granter, Looked};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::fields::Field;
 use crate::identity::RecordName;
 use crate::layer::coordinate::due::{Due, Need};
 use crate::layer::coordinate::held::{End, Held, Own, Times};
+use crate::layer::coordinate::refusals::{kept_changing, nobody_does, not_yet, out_of_reach, untold};
 use crate::lease::{HELD_FOR, LeaseId};
 use crate::operation::{Answer, Context, Source};
 use crate::pause::{Pause, SystemPause, within};
@@ -30,9 +31,13 @@ use crate::turns::Turns;
 
 mod due;
 mod held;
+mod refusals;
 
 /// How long an early attempt that failed is left alone, while the token still lives.
 const LEFT_ALONE: Duration = Duration::from_secs(15);
+
+/// How often a lease is asked for anew where others keep changing the record.
+const MAX_ROUNDS: usize = 16;
 
 /// How often a waiter looks, to begin with and at the most.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
@@ -189,7 +194,7 @@ impl Coordinated {
             // One look is taken, however little time there is.
             let patience = if look == 0 { left().max(LATER_LOOKS) } else { left() };
             let asked = within(&*self.pause, patience, self.ask(context, asking)).await;
-            let answer = asked.unwrap_or_else(|| Err(not_yet()))?;
+            let answer = asked.unwrap_or_else(|| Err(untold()))?;
             let Some((found, token)) = of_record(&answer) else { return Ok(answer) };
             if self.due.need(found, token.fields(), self.clock.now()) != Need::Ended {
                 return Ok(answer);
@@ -253,7 +258,7 @@ impl Coordinated {
         for _ in 0..MAX_ROUNDS {
             let looking = self.granter.look(context, end.name, is_due);
             let looked = within(&*self.pause, until.since(self.clock.now()), looking).await;
-            let asked = match looked.unwrap_or_else(|| Err(not_yet()))? {
+            let asked = match looked.unwrap_or_else(|| Err(untold()))? {
                 Looked::Free(free) => self.granter.grant(context, free, &holder).await?,
                 Looked::Settled(asked) => asked,
             };
@@ -293,24 +298,6 @@ fn is_second_hand(answer: &Found) -> bool {
 
 fn end_of(name: RecordName, token: &OAuthToken) -> End {
     End { name, at: token.expires_at() }
-}
-
-fn out_of_reach() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        "the token has ended, and the store is out of reach: nobody is sent to refresh it",
-    )
-    .with_hint("try again when the store is in reach and has what was written meanwhile")
-}
-
-fn not_yet() -> Error {
-    Error::new(ErrorKind::Busy, "the token has ended, and another caller's refresh of it has not come yet")
-        .with_hint("try again in a few seconds")
-}
-
-fn nobody_does(next_in: Duration) -> Error {
-    Error::new(ErrorKind::Busy, "the token has ended, and whoever was to refresh it did not")
-        .with_hint(format!("see whether the provider answers; the next attempt is made in {} s", next_in.as_secs()))
 }
 
 #[async_trait]

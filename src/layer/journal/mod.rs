@@ -17,7 +17,7 @@ use crate::backend::fallback::options::FallbackOptions;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::identity::RecordName;
 use crate::layer::journal::standing::Standing;
-use crate::layer::kept::{Attempt, Queue, is_final, locked};
+use crate::layer::kept::{Attempt, Queue, locked};
 use crate::lookup::{LookupKey, LookupKind};
 use crate::matching;
 use crate::operation::{Answer, Context, Source};
@@ -197,7 +197,7 @@ impl Journaled {
 
     /// What the journal said to a save: whatever it is, trying again may help once the disk is mended, and a refresh token may be spent.
     fn untaken(&self, cause: Error) -> Error {
-        if cause.retry() == Retry::Later || is_final(&cause) { cause } else { self.unwritable(cause) }
+        if cause.retry() == Retry::Later || cause.is_final() { cause } else { self.unwritable(cause) }
     }
 
     /// Whether the journal itself says that a token is deleted: by itself, or among all that were seen then.
@@ -309,7 +309,7 @@ impl TokenStore for Journaled {
             self.write(context, token, attempt.begun(), &standing).await
         }
         .await;
-        let hint = "the token is kept in this process, which tries to save it at each later operation";
+        let hint = "the token is kept in this process while it runs, which tries to save it at each later operation; once it has ended, save it again";
         attempt.end(outcome, || self.offline(), hint).await
     }
 

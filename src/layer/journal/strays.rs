@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::error::{Result, Retry};
 use crate::layer::journal::Journaled;
 use crate::layer::journal::standing::Standing;
-use crate::layer::kept::{is_final, locked};
+use crate::layer::kept::locked;
 use crate::operation::{Context, Source};
 use crate::pause::within;
 use crate::store::TokenStore;
@@ -43,11 +43,12 @@ impl Journaled {
         let mut last = 0;
         loop {
             let next = locked(&self.strays).after(last);
-            let Some((number, mut token, begun)) = next else { return standing };
+            let Some((number, given, begun)) = next else { return standing };
+            let mut token = given.clone();
             last = number;
             match self.write(context, &mut token, begun, &standing).await {
                 Ok(answer) => {
-                    locked(&self.strays).follow(begun, &token, &answer.value);
+                    locked(&self.strays).follow(begun, &given, &token, &answer.value);
                     if answer.source == Source::Journal {
                         standing = Standing::Waiting(self.fallback.no_answer());
                     }
@@ -56,7 +57,7 @@ impl Journaled {
                 Err(error) if error.retry() == Retry::Later => {
                     return if matches!(standing, Standing::Empty) { Standing::Waiting(error) } else { standing };
                 }
-                Err(error) if is_final(&error) => {
+                Err(error) if error.is_final() => {
                     tracing::warn!(%error, "a token that was kept cannot be saved, and is given up");
                     locked(&self.strays).settle(number);
                 }

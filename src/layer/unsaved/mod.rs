@@ -11,7 +11,7 @@ use crate::backend::fallback::FallbackBackend;
 use crate::backend::fallback::pending::{Pending, came_from};
 use crate::error::{ErrorKind, Result};
 use crate::identity::RecordName;
-use crate::layer::kept::{Attempt, Queue, is_final, locked};
+use crate::layer::kept::{Attempt, Queue, locked};
 use crate::operation::{Answer, Context, Source};
 use crate::pause::within;
 use crate::store::{Saved, TokenStore};
@@ -91,16 +91,17 @@ impl Unsaved {
         let mut last = 0;
         loop {
             let next = self.queue().after(last);
-            let Some((number, mut token, begun)) = next else { return Ok(()) };
+            let Some((number, given, begun)) = next else { return Ok(()) };
+            let mut token = given.clone();
             last = number;
             match self.save_kept(&context, (&mut token, begun), patience).await {
                 Ok(saved) => {
                     tracing::info!(outcome = ?saved.outcome, "saved a token that was kept");
-                    self.queue().follow(begun, &token, &saved);
+                    self.queue().follow(begun, &given, &token, &saved);
                     self.settle(number).await;
                 }
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-                Err(error) if is_final(&error) => {
+                Err(error) if error.is_final() => {
                     tracing::warn!(%error, "a token that was kept cannot be saved, and is given up");
                     self.settle(number).await;
                 }
@@ -260,7 +261,7 @@ impl TokenStore for Unsaved {
             Err(error) => Err(error),
             Ok(()) => self.inner.save_begun(context, token, attempt.begun()).await,
         };
-        let hint = "the token is kept in this process, which uses it and saves it as soon as the store is in reach";
+        let hint = "the token is kept in this process while it runs, which saves it as soon as the store is in reach; once it has ended, save it again";
         attempt.end(outcome, || self.over_copy(), hint).await
     }
 

@@ -112,7 +112,7 @@ impl Month {
             }
             Err(kind) => {
                 self.note(|| format!("user {user}, save: {kind:?}"));
-                self.refuse(kind);
+                self.refuse_save(kind);
             }
         }
     }

@@ -9,7 +9,7 @@ mod samples;
 mod way;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -54,6 +54,9 @@ struct Counts {
     kills: usize,
     refused: BTreeMap<String, usize>,
     in_outage: usize,
+    /// Saves of refreshed tokens among them.
+    saves_in_outage: usize,
+    kinds_in_outage: BTreeSet<String>,
 }
 
 struct Month {
@@ -111,8 +114,15 @@ impl Month {
                 *counts.refused.entry(format!("{kind:?}")).or_default() += 1;
             } else {
                 counts.in_outage += 1;
+                counts.kinds_in_outage.insert(format!("{kind:?}"));
             }
         });
+    }
+
+    fn refuse_save(&self, kind: ErrorKind) {
+        let is_calm = self.is_calm();
+        self.count(|counts| counts.saves_in_outage += usize::from(!is_calm));
+        self.refuse(kind);
     }
 
     fn kill_after(&self, number: usize, delay: Duration) {
@@ -240,7 +250,9 @@ async fn month(users: usize, length: Duration, way: fn(&World) -> Way) {
         "who waits for a worker that was killed is told so: {busy}"
     );
     assert!(provider.needless <= counts.unsaved, "one refresh per expiry, and one more where a save was cut off");
-    assert!(counts.unsaved <= counts.kills + counts.in_outage, "a save is cut off by a kill or an outage");
+    assert!(counts.unsaved <= counts.kills + counts.saves_in_outage, "a save is cut off by a kill or an outage");
+    let passing = ["Busy", "Unavailable"].map(str::to_owned).into();
+    assert!(counts.kinds_in_outage.is_subset(&passing), "{:?}", counts.kinds_in_outage);
     assert_eq!(month.lines.0.load(Ordering::SeqCst), counts.operations, "a line for each operation");
     assert!(counts.waited * 100 < counts.reads, "{} of {} reads waited", counts.waited, counts.reads);
     let expiries = users * usize::try_from(length.as_secs()).unwrap() / 3600;

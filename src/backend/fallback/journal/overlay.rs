@@ -135,7 +135,7 @@ impl Overlay {
             _ => {}
         }
         // It has become part of this one, and has more entries.
-        for name in record.ids.iter().filter_map(|id| RecordName::parse(id)) {
+        for name in record.adopted.iter().copied() {
             let Some(state) = self.state(name, said).await? else { continue };
             if let State::Held(held) = state
                 && keys.is_none_or(|keys| leads_elsewhere(keys, &record, &held.record))
