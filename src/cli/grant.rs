@@ -131,3 +131,18 @@ pub(super) async fn revoke_all(session: &Session, opened: &Opened, args: &Provid
     }
     Ok(format!("revoked {}", counted(revoked, "token")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_refreshed_token_is_left_that_cannot_be_saved_is_said() {
+        let cause = Error::new(ErrorKind::Unavailable, "no answer").with_hint("see to it");
+        let error = unstored(&cause);
+        assert_eq!((error.kind(), error.retry()), (cause.kind(), cause.retry()));
+        assert!(error.message().ends_with("lives at the provider, but it is not stored: no answer"), "{error}");
+        let hint = error.hint().unwrap();
+        assert!(hint.starts_with("see to it; then run the same command again") && hint.ends_with("sign in again then"));
+    }
+}
