@@ -3,7 +3,7 @@
 use crate::audit::cloudtrail::Join;
 use crate::audit::keys::Keys;
 use crate::audit::query::{Calls, Filter};
-use crate::audit::read;
+use crate::audit::read::{self, Piece};
 use crate::audit::timeline::Timeline;
 use crate::audit::verify::{Standing, Verification, Verifier};
 use crate::backend::audit_key::AuditKey;
@@ -34,12 +34,17 @@ pub fn json(data: &[u8]) {
 /// The lines of an audit trail: checked, listed and drawn.
 pub fn trail(data: &[u8]) {
     let mut calls = Calls::default();
+    let (mut last, mut pieces) = (0, 0);
+    let count = |piece: Piece<'_>| {
+        (last, pieces) = (piece.number, pieces + 1);
+        calls.take_piece(piece);
+    };
     // A slice is always read to its end.
-    let Ok(count) = read::pieces(data, |piece| calls.take_piece(piece)) else { return };
+    let Ok(_) = read::pieces(data, count) else { return };
     // The key of fuzz/seeds/trail, and another one, under which nobody has written anything.
     let (Some(found), Some(strange)) = (verified(data, 7), verified(data, 8)) else { return };
-    assert!(found.findings.iter().all(|finding| (1..=count).contains(&finding.number)), "a finding is on a line");
-    assert!(found.chains.iter().map(|chain| chain.lines).sum::<u64>() <= count, "a line is of one chain");
+    assert!(found.findings.iter().all(|finding| (1..=last).contains(&finding.number)), "a finding is on a line");
+    assert!(found.chains.iter().map(|chain| chain.lines).sum::<u64>() <= pieces, "a line is of one chain");
     assert_eq!(strange.count(Standing::Intact) + strange.count(Standing::Open), 0, "nobody writes without the key");
     let lines = calls.that_fit(&Filter::default());
     if let Some(drawn) = Timeline::of(&lines, 60) {
