@@ -1,16 +1,30 @@
-//! Where a process stops: at a chosen call.
+//! Where a process stops, or is cut off for the moment: at a chosen call.
 
 use std::sync::Mutex;
 
 use secrets_manager_simulator::gate::{Call, Failure, Gate, Passage, Phase, Verdict};
 
-/// Cuts the process "victim" off at one of its calls.
+/// Cuts the process [`VICTIM`] off at one of its calls.
 #[derive(Debug, Default)]
 pub(crate) struct Cut(Mutex<State>);
+
+/// The access key of the process that is cut off.
+pub(crate) const VICTIM: &str = "victim";
+
+/// What becomes of the calls after the one that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// They fail, too.
+    Gone,
+    /// They pass.
+    Back,
+}
 
 #[derive(Debug, Default)]
 struct State {
     is_armed: bool,
+    /// Whether it ends with the call that fails.
+    is_once: bool,
     /// How many calls still pass.
     left: usize,
     /// Whether the next one has its effect, and only its answer is lost.
@@ -22,7 +36,12 @@ struct State {
 impl Cut {
     /// Lets so many calls pass, and cuts off the next, with its effect or without.
     pub(crate) fn arm(&self, left: usize, with_effect: bool) {
-        *self.0.lock().unwrap() = State { is_armed: true, left, with_effect, last: None, was_cut: false };
+        self.arm_and(left, with_effect, Then::Gone);
+    }
+
+    pub(crate) fn arm_and(&self, left: usize, with_effect: bool, then: Then) {
+        let is_once = then == Then::Back;
+        *self.0.lock().unwrap() = State { is_armed: true, is_once, left, with_effect, ..State::default() };
     }
 
     pub(crate) fn was_cut(&self) -> bool {
@@ -31,7 +50,7 @@ impl Cut {
 
     fn verdict(&self, call: &Call, phase: Phase) -> Verdict {
         let mut state = self.0.lock().unwrap();
-        if !state.is_armed || call.access_key != "victim" {
+        if !state.is_armed || call.access_key != VICTIM {
             return Verdict::Go;
         }
         match phase {
@@ -47,6 +66,7 @@ impl Cut {
             Phase::After if state.last != Some(call.number) => Verdict::Go,
             _ => {
                 state.was_cut = true;
+                state.is_armed = !state.is_once;
                 Verdict::Fail(Failure::ConnectionLost)
             }
         }

@@ -21,12 +21,15 @@ mod emulator;
 #[allow(dead_code, reason = "the tests of other stores use the rest of it")]
 #[path = "../support/fleet.rs"]
 mod fleet;
+mod fleet_scene;
 #[cfg(feature = "import")]
 mod growth;
 #[cfg(feature = "import")]
 mod import;
 mod interleavings;
 mod kms_key;
+mod lease_orders;
+mod leases_cut;
 mod ledger;
 mod look;
 mod month;

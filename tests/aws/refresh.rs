@@ -1,70 +1,20 @@
 //! One refresh per expiry over Secrets Manager: leases are versions, and their age is told by the service.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
 use secrets_manager_simulator::switches::{Staleness, Switches};
-use tokenvault::backend::Backend;
-use tokenvault::backend::leases::StateAge;
-use tokenvault::backend::secrets_manager::SecretsManagerBackend;
 use tokenvault::clock::Clock;
 use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ExpiresIn};
-use tokenvault::layer::coordinate::CoordinateOptions;
 use tokenvault::operation::Context;
 use tokenvault::token::OAuthToken;
 use tokio::time::{Instant, sleep};
 
-use crate::fleet::{Ahead, Called, Fleet, LIFETIME, Process, kinds};
-use crate::simulated::{World, backend_by};
-use crate::together::Together;
+use crate::fleet::{Called, LIFETIME, Process, kinds};
+use crate::fleet_scene::Scene;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// A service, a fleet on it, and the time of both.
-struct Scene {
-    world: World,
-    fleet: Fleet,
-    time: Arc<Together>,
-}
-
-impl Scene {
-    async fn new(settings: Settings, left: Duration) -> Self {
-        let world = World::new(settings).await;
-        // Until every read shows the vault that was made just now.
-        world.simulator.clock().advance(60 * SECOND);
-        let time = Arc::new(Together::new(world.simulator.clone()));
-        let first = backend_by(&world.simulator, "first", Arc::clone(&time) as _, Arc::clone(&time) as _);
-        let fleet = Fleet::by(Arc::clone(&time) as _, Arc::new(first), left).await;
-        Self { world, fleet, time }
-    }
-
-    fn backend(&self, clock: Arc<dyn Clock>) -> Arc<SecretsManagerBackend> {
-        Arc::new(backend_by(&self.world.simulator, "fleet", clock, Arc::clone(&self.time) as _))
-    }
-
-    /// A process whose clock is so much ahead of the service's.
-    fn process_ahead(&self, ahead: Duration, change: impl FnOnce(&mut CoordinateOptions)) -> Process {
-        let clock: Arc<dyn Clock> = Arc::new(Ahead(Arc::clone(&self.time) as _, ahead));
-        let backend = self.backend(Arc::clone(&clock));
-        let age: Arc<dyn StateAge> = Arc::clone(&backend) as _;
-        let change = |options: &mut CoordinateOptions| {
-            options.clock = clock;
-            change(options);
-        };
-        self.fleet.process_by(backend as Arc<dyn Backend>, Some(age), change)
-    }
-
-    fn process(&self) -> Process {
-        self.process_ahead(Duration::ZERO, |_| {})
-    }
-
-    fn puts(&self) -> u64 {
-        self.world.simulator.counters().of(Operation::PutSecretValue)
-    }
-}
 
 fn settings() -> Settings {
     let seed = fastrand::u64(..);
