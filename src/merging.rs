@@ -44,6 +44,7 @@ pub(crate) fn first_state(
         ids: id.into_iter().collect(),
         adopted: Vec::new(),
         lineage,
+        longest_life: None,
         first_refresh: given.get(Field::RefreshToken).map(SecretText::shared),
         created_at: now,
         saved_at: now,
@@ -83,10 +84,16 @@ pub(crate) fn next_state(
         Verdict::Take if record.first_refresh.is_none() => changes.granted_text(Field::RefreshToken).cloned(),
         _ => record.first_refresh.clone(),
     };
+    let longest_life = match verdict {
+        Verdict::NewLineage => None,
+        Verdict::Take => record.longest_life.max(changes.life_of_refreshed(now)),
+        _ => record.longest_life,
+    };
     let record = Record {
         version: record.version.next()?,
         fields: Arc::new(fields),
         lineage,
+        longest_life,
         first_refresh,
         saved_at: now.max(record.saved_at),
         writer,
@@ -112,6 +119,7 @@ pub(crate) fn overwritten_state(given: &Fields, record: &Record, writer: Writer,
     Ok(Record {
         version: record.version.next()?,
         lineage: if is_new_sign_in { record.lineage.next()? } else { record.lineage },
+        longest_life: record.longest_life.filter(|_| !is_new_sign_in),
         first_refresh: if is_new_sign_in { given.get(Field::RefreshToken) } else { record.first_refresh.as_ref() }
             .cloned(),
         fields: Arc::new(fields),
@@ -217,6 +225,14 @@ impl<'a> Changes<'a> {
     /// A granted field of the set that this save brings: as given, else as it was when the save started.
     fn granted(&self, field: Field) -> Option<&'a SecretText> {
         self.granted_text(field).or_else(|| self.seen.get(field))
+    }
+
+    /// How long the access token has to live that this save brings. None of one that did not come by a refresh for all that
+    /// is known: it may have been issued long ago.
+    fn life_of_refreshed(&self, now: Timestamp) -> Option<Duration> {
+        self.granted_text(Field::AccessToken).filter(|_| self.has_base)?;
+        let end = self.granted_text(Field::ExpiresIn).and_then(|text| parse_expiry(text.expose()))?;
+        Some(Duration::from_secs(end.since(now).as_millis().div_ceil(1000).try_into().ok()?))
     }
 
     fn move_granted(&self, fields: &mut Fields) {

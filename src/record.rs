@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::fields::{Field, Fields};
@@ -36,6 +37,8 @@ pub struct Record {
     pub adopted: Vec<RecordName>,
     /// The sign-in that the granted fields come from.
     pub lineage: Lineage,
+    /// How long an access token of this lineage lives: the longest that one still had to live when a refresh saved it.
+    pub longest_life: Option<Duration>,
     /// The refresh token that the lineage began with, once one is known: what the record is found by, also where the
     /// provider has rotated it since.
     pub first_refresh: Option<SecretText>,

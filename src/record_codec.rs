@@ -6,11 +6,13 @@
 //! entry: tag u8 | length u32 | bytes
 //! tags: 1-9 the fields in the order of `Field::ALL`; 16 a brought id (any number, in order);
 //!       17 the refresh token that the lineage began with; 18 (empty) it is the current one;
-//!       19 a lease; 20 the name of a record that has become part of it, 16 bytes (any number)
+//!       19 a lease; 20 the name of a record that has become part of it, 16 bytes (any number);
+//!       21 how long an access token lives, seconds u32
 //! ```
 //! Integers are big-endian. The record's name stands outside: what is sealed around a record names it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -29,6 +31,7 @@ const TAG_FIRST_REFRESH: u8 = 17;
 const TAG_FIRST_REFRESH_IS_CURRENT: u8 = 18;
 const TAG_LEASE: u8 = 19;
 const TAG_ADOPTED: u8 = 20;
+const TAG_LIFE: u8 = 21;
 
 /// The record's bytes, without its name, in memory that is wiped.
 pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
@@ -42,7 +45,8 @@ pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 pub fn encoded_len(record: &Record) -> usize {
     let lease = record.lease.as_ref().map_or(0, |lease| 5 + lease.to_text().len());
     let adopted = record.adopted.len() * (5 + 16);
-    FIXED + entries(record).map(|(_, bytes)| 5 + bytes.len()).sum::<usize>() + lease + adopted
+    let life = record.longest_life.map_or(0, |_| 5 + 4);
+    FIXED + entries(record).map(|(_, bytes)| 5 + bytes.len()).sum::<usize>() + lease + adopted + life
 }
 
 /// Puts what [`encode`] makes behind what is in `out`.
@@ -72,6 +76,9 @@ pub fn encode_onto(record: &Record, out: &mut Vec<u8>) {
         put(TAG_LEASE, lease.to_text().as_bytes());
     }
     record.adopted.iter().for_each(|name| put(TAG_ADOPTED, name.as_bytes()));
+    if let Some(life) = record.longest_life {
+        put(TAG_LIFE, &u32::try_from(life.as_secs()).unwrap_or(u32::MAX).to_be_bytes());
+    }
 }
 
 fn entries(record: &Record) -> impl Iterator<Item = (u8, &[u8])> {
@@ -108,14 +115,27 @@ pub fn decode(name: RecordName, bytes: &[u8]) -> Result<Record> {
         2 => Writer::Import,
         _ => return Err(malformed()),
     };
-    let Entries { texts, ids, first_refresh, lease, adopted } = reader.entries()?;
+    let Entries { texts, ids, first_refresh, lease, adopted, longest_life } = reader.entries()?;
     let fields = Arc::new(Fields::read(texts).ok_or_else(malformed)?);
     let first_refresh = match first_refresh {
         FirstRefresh::None => None,
         FirstRefresh::Current => fields.get(Field::RefreshToken).map(SecretText::shared),
         FirstRefresh::Text(text) => Some(SecretText::new(text)),
     };
-    Ok(Record { name, version, fields, ids, adopted, lineage, first_refresh, created_at, saved_at, writer, lease })
+    Ok(Record {
+        name,
+        version,
+        fields,
+        ids,
+        adopted,
+        lineage,
+        longest_life,
+        first_refresh,
+        created_at,
+        saved_at,
+        writer,
+        lease,
+    })
 }
 
 fn malformed() -> Error {
@@ -134,6 +154,7 @@ struct Entries<'a> {
     first_refresh: FirstRefresh<'a>,
     lease: Option<Lease>,
     adopted: Vec<RecordName>,
+    longest_life: Option<Duration>,
 }
 
 enum FirstRefresh<'a> {
@@ -170,6 +191,7 @@ impl<'a> Reader<'a> {
             first_refresh: FirstRefresh::None,
             lease: None,
             adopted: Vec::new(),
+            longest_life: None,
         };
         while !self.0.is_empty() {
             let tag = self.byte()?;
@@ -184,6 +206,10 @@ impl<'a> Reader<'a> {
                 TAG_LEASE => out.lease = Some(Lease::parse(text()?).ok_or_else(malformed)?),
                 TAG_ADOPTED => {
                     out.adopted.push(RecordName::from_bytes(bytes.try_into().map_err(|_| malformed())?));
+                }
+                TAG_LIFE => {
+                    let seconds = u32::from_be_bytes(bytes.try_into().map_err(|_| malformed())?);
+                    out.longest_life = Some(Duration::from_secs(seconds.into()));
                 }
                 _ => return Err(newer_format()),
             }
@@ -208,6 +234,7 @@ mod tests {
             ids: ids.iter().map(|id| Arc::from(*id)).collect(),
             adopted: Vec::new(),
             lineage: Lineage { counter: 2, nonce: [9; 8] },
+            longest_life: None,
             first_refresh: first_refresh.map(SecretText::new),
             created_at: Timestamp::from_micros(5),
             saved_at: Timestamp::from_micros(6),
@@ -224,6 +251,7 @@ mod tests {
         assert_eq!((back.created_at, back.saved_at, back.writer), (record.created_at, record.saved_at, record.writer));
         assert!(back.fields == record.fields && back.first_refresh == record.first_refresh);
         assert_eq!((back.lease, back.adopted), (record.lease.clone(), record.adopted.clone()));
+        assert_eq!(back.longest_life, record.longest_life);
     }
 
     #[test]
@@ -236,6 +264,7 @@ mod tests {
         assert_reads_back(&Record { lease: Some(lease), ..record(&all, &["1"], None) });
         let adopted = vec![RecordName::from_bytes([8; 16]), RecordName::from_bytes([9; 16])];
         assert_reads_back(&Record { adopted, ..record(&all, &["1"], None) });
+        assert_reads_back(&Record { longest_life: Some(Duration::from_secs(3599)), ..record(&all, &["1"], None) });
     }
 
     #[test]

@@ -172,6 +172,7 @@ fn record_of(fields: &Fields) -> Record {
         ids: Vec::new(),
         adopted: Vec::new(),
         lineage: Lineage::first().unwrap(),
+        longest_life: None,
         first_refresh: None,
         created_at: at,
         saved_at: at,

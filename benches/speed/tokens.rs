@@ -45,6 +45,7 @@ pub(crate) fn record(number: usize) -> Arc<Record> {
         created_at: at,
         saved_at: at,
         writer: Writer::Save,
+        longest_life: None,
         lease: None,
     })
 }

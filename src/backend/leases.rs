@@ -17,15 +17,25 @@ use crate::record::Record;
 /// What is left of a lease at the least when it is granted: whoever wrote it slower than that is not sent any more.
 const LEFT_AT_LEAST: Duration = Duration::from_secs(HELD_FOR.as_secs() / 2);
 
-/// Tells how long a record has been as it is, by a clock that all who share the backend have in common. What is kept on one
-/// machine needs none: its processes share the clock on the wall.
+/// From this life of its access tokens on, less what may lie between the provider's answer and the save, a record that several
+/// machines share has room for a lease and a save at each refresh: a secret of AWS takes 96 versions a day.
+const LONG_ENOUGH: Duration = Duration::from_secs(40 * 60 - 60);
+
+/// What a backend tells of its records that several machines share. What is kept on one machine needs none of it: its
+/// processes share the clock on the wall, and a write costs nothing.
 #[async_trait]
-pub trait StateAge: fmt::Debug + Send + Sync {
-    /// How long the record has been in this very state; `None` where it is not any more.
+pub trait SharedRecords: fmt::Debug + Send + Sync {
+    /// How long the record has been in this very state, by a clock that all have in common; `None` where it is not any more.
     ///
     /// # Errors
     /// As the backend has them.
     async fn age(&self, context: &Context, record: &Record) -> Result<Option<Duration>>;
+
+    /// Whether there is room for one more save of this record, with as much in reserve as where a lease is written.
+    ///
+    /// # Errors
+    /// `QuotaReached` where there is none.
+    fn check_room(&self, record: &Record) -> Result<()>;
 }
 
 /// What came of asking for a lease.
@@ -54,6 +64,13 @@ pub(crate) struct Free {
     began: Timestamp,
 }
 
+impl Free {
+    /// So many attempts were made already, of which the record does not tell.
+    pub(crate) fn after(self, attempts: u32) -> Self {
+        Self { attempt: self.attempt.max(attempts.saturating_add(1)), ..self }
+    }
+}
+
 /// What a look has found.
 pub(crate) enum Looked {
     Free(Free),
@@ -65,20 +82,22 @@ pub(crate) enum Looked {
 #[derive(Debug)]
 pub struct Granter {
     backend: Arc<dyn Backend>,
-    age: Option<Arc<dyn StateAge>>,
+    shared: Option<Arc<dyn SharedRecords>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Granter {
-    /// Over `backend`, whose processes share no more than `age`, or else the clock on the wall.
-    pub fn new(backend: Arc<dyn Backend>, age: Option<Arc<dyn StateAge>>, clock: Arc<dyn Clock>) -> Self {
-        Self { backend, age, clock }
+    /// Over `backend`, whose records several machines share as `shared` tells, or else the processes of one.
+    pub fn new(backend: Arc<dyn Backend>, shared: Option<Arc<dyn SharedRecords>>, clock: Arc<dyn Clock>) -> Self {
+        Self { backend, shared, clock }
     }
 
     /// Asks once for the lease on a record, where `is_due` says that its token is to be refreshed. Whoever gets it has
     /// [`HELD_FOR`] to save a new token, counted from before this was called, and half of that at the least.
     ///
-    /// That it is granted also shows that a new token could be saved just now: it is a write like that one.
+    /// That it is granted also shows that a new token could be saved just now: it is a write like that one. Of access tokens
+    /// that live for less than 40 minutes several machines have no room for two writes each: there the lease is this process's
+    /// alone, is not written, and shows no more than that the save has room.
     ///
     /// # Errors
     /// As the backend has them; `Unavailable` where [`Context::check_readiness`] fails.
@@ -126,6 +145,16 @@ impl Granter {
     pub(crate) async fn grant(&self, context: &Context, free: Free, holder: &str) -> Result<Asked> {
         let Free { record, attempt, began } = free;
         let lease = Lease::grant(attempt, self.clock.now(), holder)?;
+        if let Some(shared) = self.shared.as_ref().filter(|_| lives_too_short(&record)) {
+            shared.check_room(&record)?;
+            context.check_readiness().await.map_err(not_ready)?;
+            tracing::warn!(
+                record = %record.name,
+                life_s = record.longest_life.unwrap_or_default().as_secs(),
+                "the access token lives for less than 40 minutes: one refreshes for this process, not for all machines"
+            );
+            return Ok(Asked::Granted(record, lease));
+        }
         let (version, expected) = (record.version.next()?, Some(record.version));
         let granted = Arc::new(Record { version, lease: Some(lease.clone()), ..Record::clone(&record) });
         let change = Change { name: record.name, expected, value: Some(Arc::clone(&granted)) };
@@ -142,13 +171,17 @@ impl Granter {
     /// How long ago the lease was granted; `None` where the record has moved on.
     async fn age(&self, context: &Context, record: &Record, lease: &Lease) -> Result<Option<Duration>> {
         let now = self.clock.now();
-        match &self.age {
-            Some(age) => age.age(context, record).await,
+        match &self.shared {
+            Some(shared) => shared.age(context, record).await,
             // Of a clock that was set back nothing follows; nobody may be locked out by it for longer than by a holder.
             None if lease.granted_at > now.after(HELD_FOR) => Ok(Some(lease.distance())),
             None => Ok(Some(now.since(lease.granted_at))),
         }
     }
+}
+
+fn lives_too_short(record: &Record) -> bool {
+    record.longest_life.is_some_and(|life| life < LONG_ENOUGH)
 }
 
 fn not_ready(cause: NotReady) -> Error {

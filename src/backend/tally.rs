@@ -19,8 +19,8 @@ pub struct Tally {
     pub tokens: usize,
     /// Leases that have not come to their end, the soonest first.
     pub leases: Vec<LeaseSeen>,
-    /// The shortest time from a save to the end of the access token that it brought. An import counts for nothing: it may
-    /// bring a token that is about to end.
+    /// The shortest life of an access token: as its refreshes tell, or else from the last save to its end. An import counts
+    /// for nothing: it may bring a token that is about to end.
     pub shortest_life: Option<Duration>,
     // Hashes: nobody's name is held for being counted.
     users: HashSet<LookupKey>,
@@ -58,8 +58,8 @@ impl Tally {
         self.users.extend(hashed(LookupKind::User, Field::UserName));
         self.apps.extend(hashed(LookupKind::Id, Field::ClientId));
         let ends = record.hand_out(None).expires_at().filter(|ends| *ends > record.saved_at);
-        if let (Some(ends), Writer::Save) = (ends, record.writer) {
-            let life = ends.since(record.saved_at);
+        let since_saved = ends.filter(|_| record.writer == Writer::Save).map(|ends| ends.since(record.saved_at));
+        if let Some(life) = record.longest_life.or(since_saved) {
             self.shortest_life = Some(self.shortest_life.map_or(life, |shortest| shortest.min(life)));
         }
         let until = granted_at.map(|at| at.after(HELD_FOR)).filter(|until| *until > now);

@@ -29,6 +29,7 @@ pub(super) fn record(user: &str, access: &str) -> Arc<Record> {
         ids: Vec::new(),
         adopted: Vec::new(),
         lineage: Lineage::first().expect("the system has randomness"),
+        longest_life: None,
         first_refresh: None,
         created_at: Timestamp::from_micros(1_700_000_000_000_001),
         saved_at: Timestamp::from_micros(1_700_000_000_000_002),

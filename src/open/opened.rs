@@ -15,7 +15,7 @@ use crate::backend::audit_key::AuditKeySource;
 use crate::backend::file::FileBackend;
 use crate::backend::leases::Granter;
 #[cfg(feature = "aws")]
-use crate::backend::leases::StateAge;
+use crate::backend::leases::SharedRecords;
 use crate::backend::recovery::RecoveryWindow;
 #[cfg(feature = "aws")]
 use crate::backend::secrets_manager::SecretsManagerBackend;
@@ -115,7 +115,7 @@ impl Opened {
     pub fn coordinated(mut self, holder: &str, options: CoordinateOptions) -> Self {
         let backend = Arc::clone(self.vault.backend());
         #[cfg(feature = "aws")]
-        let age = self.aws.clone().map(|aws| aws as Arc<dyn StateAge>);
+        let age = self.aws.clone().map(|aws| aws as Arc<dyn SharedRecords>);
         #[cfg(not(feature = "aws"))]
         let age = None;
         let granter = Granter::new(backend, age, Arc::clone(&options.clock));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::Backend;
-use tokenvault::backend::leases::StateAge;
+use tokenvault::backend::leases::SharedRecords;
 use tokenvault::backend::secrets_manager::SecretsManagerBackend;
 use tokenvault::clock::Clock;
 use tokenvault::layer::coordinate::CoordinateOptions;
@@ -53,7 +53,7 @@ impl Scene {
         change: impl FnOnce(&mut CoordinateOptions),
     ) -> Process {
         let backend = self.backend(access_key, Arc::clone(&clock));
-        let age: Arc<dyn StateAge> = Arc::clone(&backend) as _;
+        let age: Arc<dyn SharedRecords> = Arc::clone(&backend) as _;
         let change = |options: &mut CoordinateOptions| {
             options.clock = clock;
             change(options);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrets_manager_simulator::settings::Settings;
 use secrets_manager_simulator::switches::Switches;
 use tokenvault::backend::Backend;
-use tokenvault::backend::leases::{Granter, StateAge};
+use tokenvault::backend::leases::{Granter, SharedRecords};
 use tokenvault::clock::Clock;
 use tokenvault::error::{ErrorKind, Result};
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
@@ -39,7 +39,7 @@ fn coordinated(world: &World, actor: &'static str) -> Coordinated {
     let (clock, pause) = (Arc::new(time.clone()), Arc::new(BetweenLooks(time)));
     let granter = Granter::new(
         Arc::clone(&backend) as Arc<dyn Backend>,
-        Some(Arc::clone(&backend) as Arc<dyn StateAge>),
+        Some(Arc::clone(&backend) as Arc<dyn SharedRecords>),
         Arc::clone(&clock) as Arc<dyn Clock>,
     );
     let options = CoordinateOptions { clock, pause, ..CoordinateOptions::default() };

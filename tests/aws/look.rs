@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrets_manager_simulator::settings::Settings;
-use tokenvault::backend::leases::{Asked, Granter, StateAge};
+use tokenvault::backend::leases::{Asked, Granter, SharedRecords};
 use tokenvault::backend::secrets_manager::look::{Depth, Look};
 use tokenvault::backend::{Backend, secrets_manager::SecretsManagerBackend};
 use tokenvault::clock::{Clock, Timestamp};
@@ -47,7 +47,7 @@ async fn a_lease_ends_by_the_clock_of_whoever_looks_wherever_it_was_taken() {
     let time = Time(world.simulator.clone());
     let holder =
         Arc::new(backend_by(&world.simulator, "holder", Arc::new(Ahead(time.clone())), Arc::new(time.clone())));
-    let age = Arc::clone(&holder) as Arc<dyn StateAge>;
+    let age = Arc::clone(&holder) as Arc<dyn SharedRecords>;
     let granter = Granter::new(holder as Arc<dyn Backend>, Some(age), Arc::new(Ahead(time.clone())));
     let granted_at = time.now();
     let asked = granter.ask(&Context::new(), name, "worker 7", |_| true).await.unwrap();

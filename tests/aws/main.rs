@@ -51,6 +51,7 @@ mod schedules;
 #[path = "../support/service.rs"]
 mod service;
 mod set_back;
+mod short_lived;
 mod simulated;
 #[cfg(feature = "audit")]
 #[path = "../support/stack.rs"]

@@ -244,6 +244,7 @@ fn record(user: &str) -> Record {
         ids: Vec::new(),
         adopted: Vec::new(),
         lineage: Lineage::first().unwrap(),
+        longest_life: None,
         first_refresh: None,
         created_at: Timestamp::from_micros(1),
         saved_at: Timestamp::from_micros(1),

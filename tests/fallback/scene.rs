@@ -131,6 +131,7 @@ pub(crate) fn record(user: &str) -> Arc<Record> {
         ids: Vec::new(),
         adopted: Vec::new(),
         lineage: Lineage::first().unwrap(),
+        longest_life: None,
         first_refresh: None,
         created_at: Timestamp::from_millis(1),
         saved_at: Timestamp::from_millis(1),

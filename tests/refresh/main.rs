@@ -8,6 +8,7 @@ mod fleet;
 #[cfg(feature = "provider")]
 mod fresh;
 mod holder;
+mod life;
 mod slow;
 mod unsaved;
 mod waiting;

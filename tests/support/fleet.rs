@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokenvault::backend::Backend;
-use tokenvault::backend::leases::{Granter, StateAge};
+use tokenvault::backend::leases::{Granter, SharedRecords};
 use tokenvault::clock::{Clock, Timestamp};
 use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
@@ -17,7 +17,7 @@ use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 use tokio::time::{Instant, sleep};
 
-/// How long the provider's access tokens live.
+/// How long the provider's access tokens live, unless a test says otherwise.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Tokio's time on the wall.
@@ -51,6 +51,7 @@ impl Clock for Ahead {
 pub(crate) struct Provider {
     clock: Arc<dyn Clock>,
     pub(crate) takes: Mutex<Duration>,
+    pub(crate) lives: Mutex<Duration>,
     pub(crate) is_down: Mutex<bool>,
     pub(crate) asked: AtomicUsize,
     pub(crate) refreshed: AtomicUsize,
@@ -58,10 +59,11 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        let takes = Mutex::new(Duration::from_millis(400));
+        let (takes, lives) = (Mutex::new(Duration::from_millis(400)), Mutex::new(LIFETIME));
         Arc::new(Self {
             clock,
             takes,
+            lives,
             is_down: Mutex::default(),
             asked: AtomicUsize::new(0),
             refreshed: AtomicUsize::new(0),
@@ -77,7 +79,7 @@ impl Provider {
             return None;
         }
         let number = self.refreshed.fetch_add(1, Ordering::SeqCst) + 1;
-        let expiry = self.clock.now().after(LIFETIME).as_millis();
+        let expiry = self.clock.now().after(*self.lives.lock().unwrap()).as_millis();
         Some(token.with(AccessToken, &format!("access {number}")).with(ExpiresIn, &expiry.to_string()))
     }
 }
@@ -169,7 +171,7 @@ impl Fleet {
     pub(crate) fn process_by(
         &self,
         backend: Arc<dyn Backend>,
-        age: Option<Arc<dyn StateAge>>,
+        age: Option<Arc<dyn SharedRecords>>,
         change: impl FnOnce(&mut CoordinateOptions),
     ) -> Process {
         let mut options = CoordinateOptions { clock: Arc::clone(&self.clock), ..CoordinateOptions::default() };

@@ -10,7 +10,7 @@ use tokenvault::backend::Backend;
 use tokenvault::backend::audit_key::AuditKey;
 use tokenvault::backend::fallback::FallbackBackend;
 use tokenvault::backend::fallback::options::FallbackOptions;
-use tokenvault::backend::leases::{Granter, StateAge};
+use tokenvault::backend::leases::{Granter, SharedRecords};
 use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::clock::SystemClock;
 use tokenvault::conformance::Fresh;
@@ -27,7 +27,7 @@ use tokenvault::vault::Vault;
 /// `keeper` is dropped with the store.
 pub(crate) async fn stack(
     backend: Arc<dyn Backend>,
-    age: Option<Arc<dyn StateAge>>,
+    age: Option<Arc<dyn SharedRecords>>,
     keeper: impl std::any::Any,
 ) -> Fresh<Arc<dyn TokenStore>> {
     let copy = Arc::new(MemoryBackend::new());

@@ -124,6 +124,9 @@ def read_record(name, data):
         if tag == 20:
             record.setdefault("adopted", []).append(name_of(text))
             continue
+        if tag == 21:
+            record["longest_life"] = int.from_bytes(text, "big")
+            continue
         text = text.decode()
         if 1 <= tag <= 9:
             record["fields"][FIELDS[tag - 1]] = text

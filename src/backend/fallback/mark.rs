@@ -88,6 +88,7 @@ impl Mark {
             ids: std::iter::once(format!("{OF}{}", self.of)).chain(gone).map(Arc::from).collect(),
             adopted: Vec::new(),
             lineage: self.beginning,
+            longest_life: None,
             first_refresh: None,
             created_at: Timestamp::default(),
             saved_at: self.as_of.unwrap_or_default(),

@@ -91,6 +91,7 @@ pub(crate) fn came_from(token: &OAuthToken) -> Option<Record> {
         ids: brought.map(Arc::from).into_iter().collect(),
         adopted: Vec::new(),
         lineage: base.lineage,
+        longest_life: None,
         first_refresh: None,
         created_at: Timestamp::default(),
         saved_at: Timestamp::default(),

@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_secretsmanager::error::BoxError;
 use aws_sdk_secretsmanager::primitives::{DateTime, DateTimeFormat};
 
-use crate::backend::leases::StateAge;
+use crate::backend::leases::SharedRecords;
 use crate::backend::secrets_manager::SecretsManagerBackend;
 use crate::backend::secrets_manager::calls::Asked;
 use crate::backend::secrets_manager::fault::FaultKind;
@@ -54,7 +54,7 @@ struct Current {
 }
 
 #[async_trait]
-impl StateAge for SecretsManagerBackend {
+impl SharedRecords for SecretsManagerBackend {
     async fn age(&self, context: &Context, record: &Record) -> Result<Option<Duration>> {
         let asked = Asked::new(context);
         for attempt in 0..MAX_STALE {
@@ -69,6 +69,10 @@ impl StateAge for SecretsManagerBackend {
             self.calls.pace.catch_up(attempt).await;
         }
         Ok(None)
+    }
+
+    fn check_room(&self, record: &Record) -> Result<()> {
+        self.tokens.check_room(record.name)
     }
 }
 

@@ -210,6 +210,13 @@ impl Tokens {
         self.swap(asked, record.name, held, live, |head| value::encode_record(head, record)).await
     }
 
+    /// Whether the record may be written once more, as far as is known here, and some times after that.
+    pub(super) fn check_room(&self, name: RecordName) -> Result<()> {
+        let count = self.known.seen(name).map_or(0, |seen| seen.writes.count(self.calls.pace.now()));
+        // A lease that is not written takes no room.
+        if count > MAX_WRITES_BEFORE_LEASE { Err(written_too_often(count)) } else { Ok(()) }
+    }
+
     /// Puts a tombstone in the place of the state `held`, and schedules the secret for deletion.
     ///
     /// # Errors

@@ -20,8 +20,11 @@ const MAX_NAMED: usize = 5;
 /// Version 4), and a lease is of 90 seconds.
 const CLOCKS_APART: Duration = Duration::from_mins(1);
 
-/// Below this the saves of a token use up what AWS keeps of its versions.
-const SHORTEST_LIFE: Duration = Duration::from_mins(15);
+/// Below this the saves of a token, a minute or two before each end, use up what AWS keeps of its versions.
+const SHORTEST_LIFE: Duration = Duration::from_mins(20);
+
+/// Below this there is no room for a lease beside each save.
+const SHORTEST_SHARED: Duration = Duration::from_mins(40);
 
 pub(super) async fn checks(
     location: &Location,
@@ -142,8 +145,13 @@ fn of_tokens(seen: &TokensSeen) -> Vec<Check> {
     let life = match seen.tally.shortest_life {
         None => life.saying("not known: no token tells both when it was saved and when it ends"),
         Some(shortest) if shortest < SHORTEST_LIFE => life.warning(
-            format!("one was saved {} s before its end", shortest.as_secs()),
-            "where access tokens live less than 15 minutes, their saves run out of what AWS keeps of versions in a day",
+            format!("one lives for {} s", shortest.as_secs()),
+            "where access tokens live for less than 20 minutes, their saves run out of what AWS keeps of versions in a day; \
+             keep such tokens in a file",
+        ),
+        Some(shortest) if shortest < SHORTEST_SHARED.saturating_sub(Duration::from_mins(1)) => life.warning(
+            format!("one lives for {} min", shortest.as_secs() / 60),
+            "where access tokens live for less than 40 minutes, one refreshes for each process, not for all machines",
         ),
         Some(shortest) => life.saying(format!("{} min at the least", shortest.as_secs() / 60)),
     };

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
-use crate::lease::LeaseId;
+use crate::lease::{Lease, LeaseId};
 
 /// How often the holder is handed the token again under the same lease.
 const MAX_AGAIN: u8 = 2;
@@ -40,13 +40,14 @@ struct Known {
 #[derive(Debug)]
 pub(super) struct Own {
     id: LeaseId,
+    attempt: u32,
     caller: Option<Arc<str>>,
     again: u8,
 }
 
 impl Own {
-    pub(super) fn new(id: LeaseId, caller: Option<&str>) -> Self {
-        Self { id, caller: caller.map(Arc::from), again: 0 }
+    pub(super) fn new(lease: &Lease, caller: Option<&str>) -> Self {
+        Self { id: lease.id, attempt: lease.attempt, caller: caller.map(Arc::from), again: 0 }
     }
 }
 
@@ -89,6 +90,11 @@ impl Held {
         let all = self.all();
         let known = all.get(&end).filter(|known| now < known.next_at)?;
         Some((known.ends_at.since(now), known.next_at.since(now)))
+    }
+
+    /// Which attempt the last lease was that a caller of this process had; 0 where none had one.
+    pub(super) fn attempts(&self, end: End) -> u32 {
+        self.all().get(&end).and_then(|known| known.own.as_ref()).map_or(0, |own| own.attempt)
     }
 
     /// Whether an early lease failed a moment ago.

@@ -80,6 +80,8 @@ impl Default for CoordinateOptions {
 ///   then fails with `Unavailable`.
 /// - A token without a refresh token, or whose end is not known, is handed out as it is; so is one that `find_token` is
 ///   asked for with an id, which is how the SDKs revoke.
+/// - Where several machines share the store and access tokens live for less than 40 minutes, which is known after the first
+///   refresh, all of this is so within each process only: [`Granter::ask`] has why.
 /// - Every process of a fleet has to do it: one that reads past this layer refreshes as it likes.
 pub struct Coordinated {
     inner: Arc<dyn TokenStore>,
@@ -235,7 +237,7 @@ impl Coordinated {
                 let times = Times { now, ends_in: HELD_FOR, next_in: lease.distance() };
                 // It may have been written since it was read.
                 let end = End { at: record.fields.text(Field::ExpiresIn).and_then(parse_expiry), ..end };
-                self.held.note(end, Some(Own::new(lease.id, context.caller())), times);
+                self.held.note(end, Some(Own::new(&lease, context.caller())), times);
                 Ok(Taken::Granted(Arc::new(handed_out(&record, asking, lease.id, self.clock.now()))))
             }
             Asked::Held { ends_in, next_in } => {
@@ -259,7 +261,10 @@ impl Coordinated {
             let looking = self.granter.look(context, end.name, is_due);
             let looked = within(&*self.pause, until.since(self.clock.now()), looking).await;
             let asked = match looked.unwrap_or_else(|| Err(untold()))? {
-                Looked::Free(free) => self.granter.grant(context, free, &holder).await?,
+                Looked::Free(free) => {
+                    let free = free.after(self.held.attempts(end));
+                    self.granter.grant(context, free, &holder).await?
+                }
                 Looked::Settled(asked) => asked,
             };
             // Who does not need it does not wait to see what another has written.

@@ -183,6 +183,7 @@ fn with_two_ids(scene: &Scene) -> RecordName {
         created_at: at,
         saved_at: at,
         writer,
+        longest_life: None,
         lease: None,
     };
     let changes = vec![Change { name, expected: None, value: Some(Arc::new(record)) }];

@@ -88,6 +88,7 @@ pub(super) fn record(part: Part, number: u64, fields: &Arc<Fields>, texts: Texts
         ids: texts.0,
         adopted: Vec::new(),
         lineage: Lineage { counter: 0, nonce: [0; 8] },
+        longest_life: None,
         first_refresh: None,
         created_at: at,
         saved_at: at,

@@ -85,6 +85,7 @@ impl State {
                 ids: texts.with("deleted", Some("")).into_ids(),
                 adopted: Vec::new(),
                 lineage: *lineage,
+                longest_life: None,
                 first_refresh: None,
                 created_at: Timestamp::default(),
                 saved_at: Timestamp::default(),
