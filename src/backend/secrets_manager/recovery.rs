@@ -118,7 +118,7 @@ impl SecretsManagerBackend {
                     }
                     (head, Body::Tombstone(_)) => {
                         if let Some(record) = self.before(asked, name, &head).await? {
-                            return Ok(Some(record));
+                            return Ok(Some(Arc::unwrap_or_clone(record)));
                         }
                     }
                 },
@@ -142,7 +142,7 @@ impl SecretsManagerBackend {
     }
 
     /// The value that a tombstone replaced; `None` where a read does not show it.
-    async fn before(&self, asked: &Asked<'_>, name: RecordName, tombstone: &Head) -> Result<Option<Record>> {
+    async fn before(&self, asked: &Asked<'_>, name: RecordName, tombstone: &Head) -> Result<Option<Arc<Record>>> {
         let Found::Value(value) = self.calls.get(asked, &self.prefix.record(name), Which::Previous).await? else {
             return Ok(None);
         };

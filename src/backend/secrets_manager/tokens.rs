@@ -287,7 +287,7 @@ impl Tokens {
 /// The record's version and keys, if it is one, and what it means.
 pub(super) fn parts(body: Body) -> (Option<(Version, Vec<LookupKey>)>, State) {
     match body {
-        Body::Record(record) => (Some((record.version, record.lookup_keys())), State::Live(Arc::new(record))),
+        Body::Record(record) => (Some((record.version, record.lookup_keys())), State::Live(record)),
         Body::Tombstone(_) => (None, State::Dead),
     }
 }

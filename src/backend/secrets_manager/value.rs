@@ -14,6 +14,7 @@
 //! Integers are big-endian. The version id is the one that the value was written under: a value under another was copied
 //! there by hand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -102,7 +103,7 @@ pub(super) struct Head {
 
 /// What a token's secret holds.
 pub(super) enum Body {
-    Record(Record),
+    Record(Arc<Record>),
     /// Since when it is deleted.
     Tombstone(Timestamp),
 }
@@ -196,7 +197,7 @@ pub(super) fn decode_record(name: RecordName, bytes: &[u8]) -> Result<(Head, Bod
         return Err(Error::damaged("a secret holds the token of another"));
     }
     let body = match kind {
-        KIND_RECORD => Body::Record(record_codec::decode(name, rest.0)?),
+        KIND_RECORD => Body::Record(Arc::new(record_codec::decode(name, rest.0)?)),
         KIND_TOMBSTONE if rest.0.len() == size_of::<u64>() + 16 => {
             Body::Tombstone(Timestamp::from_micros(rest.u64().ok_or_else(malformed)?))
         }
