@@ -26,7 +26,10 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn new(settings: Settings, left: Duration) -> Self {
-        let world = World::new(settings).await;
+        Self::on(World::new(settings).await, left).await
+    }
+
+    pub(crate) async fn on(world: World, left: Duration) -> Self {
         // Until every read shows the vault that was made just now.
         world.simulator.clock().advance(60 * SECOND);
         let time = Arc::new(Together::new(world.simulator.clone()));

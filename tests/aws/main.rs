@@ -29,6 +29,7 @@ mod import;
 mod interleavings;
 mod kms_key;
 mod lease_orders;
+mod lease_probe;
 mod leases_cut;
 mod ledger;
 mod look;
