@@ -22,6 +22,7 @@ mod provider;
 mod scene;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod wire;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -6,29 +6,46 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// What it answers with: a status, more lines of the head, and the body.
+type Reply = (u16, &'static str, &'static str);
+
 /// Answers what it is told to, one request after another, on a free port of this machine. It ends with the test's process.
 pub(crate) struct Provider {
     pub(crate) url: String,
-    answer: Arc<Mutex<(u16, &'static str)>>,
+    answer: Arc<Mutex<Reply>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Provider {
     pub(crate) fn start(answer: &'static str) -> Self {
+        Self::start_behind("http", answer, |connection| connection)
+    }
+
+    /// One whose connections go through `wrap`.
+    pub(crate) fn start_behind<C: Read + Write>(
+        scheme: &str,
+        answer: &'static str,
+        wrap: impl Fn(TcpStream) -> C + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (answer, asked) = (Arc::new(Mutex::new((200, answer))), Arc::new(Mutex::new(Vec::new())));
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let (answer, asked) = (Arc::new(Mutex::new((200, "", answer))), Arc::new(Mutex::new(Vec::new())));
         let shared = (Arc::clone(&answer), Arc::clone(&asked));
         std::thread::spawn(move || {
             for connection in listener.incoming() {
-                serve(&mut connection.unwrap(), &shared.0, &shared.1);
+                serve(wrap(connection.unwrap()), &shared.0, &shared.1);
             }
         });
         Self { url, answer, asked }
     }
 
     pub(crate) fn answers(&self, status: u16, body: &'static str) {
-        *self.answer.lock().unwrap() = (status, body);
+        self.answers_with(status, "", body);
+    }
+
+    /// The same with more lines in the head.
+    pub(crate) fn answers_with(&self, status: u16, head: &'static str, body: &'static str) {
+        *self.answer.lock().unwrap() = (status, head, body);
     }
 
     /// The requests so far, each as path, blank, body.
@@ -37,10 +54,13 @@ impl Provider {
     }
 }
 
-fn serve(connection: &mut TcpStream, answer: &Mutex<(u16, &'static str)>, asked: &Mutex<Vec<String>>) {
-    let mut reader = BufReader::new(connection.try_clone().unwrap());
+fn serve(connection: impl Read + Write, answer: &Mutex<Reply>, asked: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(connection);
     let (mut line, mut length) = (String::new(), 0);
-    reader.read_line(&mut line).unwrap();
+    // Whoever does not trust it hangs up.
+    if reader.read_line(&mut line).is_err() {
+        return;
+    }
     let path = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
     loop {
         let mut header = String::new();
@@ -55,9 +75,10 @@ fn serve(connection: &mut TcpStream, answer: &Mutex<(u16, &'static str)>, asked:
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     asked.lock().unwrap().push(format!("{path} {}", String::from_utf8(body).unwrap()));
-    let (status, body) = *answer.lock().unwrap();
-    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let (status, more, body) = *answer.lock().unwrap();
+    let head = format!("HTTP/1.1 {status} x\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    // Whoever has had enough hangs up, too.
+    let _ = reader.get_mut().write_all(format!("{head}{body}").as_bytes());
 }
 
 /// That many seconds from here, as the SDKs write an expiry.
