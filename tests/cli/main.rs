@@ -15,6 +15,7 @@
 mod at_once;
 mod case;
 mod grants;
+mod killed_holder;
 mod looks;
 mod pipes;
 #[path = "../support/provider.rs"]
