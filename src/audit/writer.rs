@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use memchr::memchr_iter;
 use tokio::sync::SetOnce;
 
 use crate::audit::chain::{Chain, Mark};
@@ -62,8 +63,11 @@ impl Load {
     fn lines(&self) -> impl Iterator<Item = &[u8]> {
         [&self.kept, &self.drafts]
             .into_iter()
-            .flat_map(|drafts| drafts.split(|byte| *byte == b'\n'))
-            .filter(|draft| !draft.is_empty())
+            .flat_map(|drafts| {
+                let mut start = 0;
+                memchr_iter(b'\n', drafts).map(move |end| drafts.get(std::mem::replace(&mut start, end + 1)..end))
+            })
+            .flatten()
     }
 
     /// Takes what waits, behind what is kept.
@@ -84,7 +88,7 @@ impl Load {
 }
 
 fn count_lines(drafts: &[u8]) -> u64 {
-    drafts.iter().filter(|byte| **byte == b'\n').count() as u64
+    memchr_iter(b'\n', drafts).count() as u64
 }
 
 #[derive(Debug, Default)]
