@@ -1,4 +1,4 @@
-//! Where a process stops: at a chosen call.
+//! Where a process stops, or is stopped by the service: at a chosen call.
 
 use std::sync::Mutex;
 
@@ -8,21 +8,39 @@ use secrets_manager_simulator::gate::{Call, Failure, Gate, Passage, Phase, Verdi
 #[derive(Debug, Default)]
 pub(crate) struct Cut(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     is_armed: bool,
     /// How many calls still pass.
     left: usize,
     /// Whether the next one has its effect, and only its answer is lost.
     with_effect: bool,
+    failure: Failure,
     last: Option<u64>,
     was_cut: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let failure = Failure::ConnectionLost;
+        Self { is_armed: false, left: 0, with_effect: false, failure, last: None, was_cut: false }
+    }
 }
 
 impl Cut {
     /// Lets so many calls pass, and cuts off the next, with its effect or without.
     pub(crate) fn arm(&self, left: usize, with_effect: bool) {
-        *self.0.lock().unwrap() = State { is_armed: true, left, with_effect, last: None, was_cut: false };
+        *self.0.lock().unwrap() = State { is_armed: true, left, with_effect, ..State::default() };
+    }
+
+    /// Lets so many calls pass, and fails all others so, without an effect.
+    pub(crate) fn fail(&self, left: usize, failure: Failure) {
+        *self.0.lock().unwrap() = State { is_armed: true, left, failure, ..State::default() };
+    }
+
+    /// Lets all calls pass.
+    pub(crate) fn lift(&self) {
+        self.0.lock().unwrap().is_armed = false;
     }
 
     pub(crate) fn was_cut(&self) -> bool {
@@ -47,7 +65,7 @@ impl Cut {
             Phase::After if state.last != Some(call.number) => Verdict::Go,
             _ => {
                 state.was_cut = true;
-                Verdict::Fail(Failure::ConnectionLost)
+                Verdict::Fail(state.failure.clone())
             }
         }
     }

@@ -32,6 +32,8 @@ mod look;
 mod month;
 mod operator;
 mod orders;
+#[cfg(feature = "file")]
+mod outages;
 #[cfg(feature = "audit")]
 mod past_the_vault;
 #[allow(dead_code, reason = "the tests of refreshes use the rest of it")]
