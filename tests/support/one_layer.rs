@@ -1,6 +1,7 @@
 //! Each layer by itself around a vault, over a backend that is there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "audit")]
 use tempfile::TempDir;
@@ -50,9 +51,11 @@ pub(crate) fn coordinated(backend: Arc<dyn Backend>, age: Option<Arc<dyn StateAg
     Arc::new(Coordinated::new(vault(backend), granter, "the suite", options))
 }
 
+/// However late the store answers on a busy machine, it is in reach: the suite is about one that is.
 pub(crate) async fn with_copy(primary: Arc<dyn Backend>, copy: Arc<dyn Backend>) -> Arc<FallbackBackend> {
-    let fallback = FallbackBackend::new(primary, copy, "the suite's", FallbackOptions::default()).await;
-    Arc::new(fallback.unwrap())
+    let mut options = FallbackOptions::default();
+    options.first_wait = Duration::from_secs(600);
+    Arc::new(FallbackBackend::new(primary, copy, "the suite's", options).await.unwrap())
 }
 
 /// A store with a copy, as its callers have it.
