@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::backend::file::{FileBackend, FileOptions, KeySource};
+#[cfg(feature = "aws")]
+use crate::backend::secrets_manager::SecretsManagerBackend;
 use crate::crypto::kdf::KdfCost;
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::opened::Opened;
@@ -115,7 +117,8 @@ pub async fn open(
         StoreLocation::Memory => Parts::of_memory(),
         #[cfg(feature = "aws")]
         StoreLocation::Aws(aws) => {
-            fallback::in_aws(aws, key, lock_wait).await.map_err(|error| error.with_store(location))?
+            let opened = async { fallback::in_aws(aws.reach().await?, aws, key, lock_wait).await };
+            opened.await.map_err(|error| error.with_store(location))?
         }
         StoreLocation::File(path) => {
             if is_free(path) {
@@ -128,6 +131,22 @@ pub async fn open(
         }
     };
     Ok(Opened::new(parts))
+}
+
+/// Opens the vault in AWS at `location` as [`open`] does, but through a backend that is there already: one over a client with
+/// credentials, a proxy or time-outs of its own. What the location names beside the vault, a copy and a journal, is opened with it.
+///
+/// # Errors
+/// `InvalidInput` where the backend is under another prefix, or where the location names no Region; else as [`open`].
+#[cfg(feature = "aws")]
+pub async fn open_through(
+    backend: SecretsManagerBackend,
+    location: &aws::Location,
+    key: impl FnOnce() -> Result<KeySource>,
+    lock_wait: Duration,
+) -> Result<Opened> {
+    let parts = fallback::in_aws(location.reached_by(backend)?, location, key, lock_wait).await;
+    Ok(Opened::new(parts.map_err(|error| error.with_store(&format_args!("aws:{location}")))?))
 }
 
 /// Makes a new store at `location`. `key` is asked for only where the store has one; `cost` is what a passphrase costs

@@ -4,28 +4,20 @@
 use std::sync::Arc;
 
 use tokenvault::backend::Backend;
-use tokenvault::backend::fallback::FallbackBackend;
-use tokenvault::backend::fallback::journal::Journal;
-use tokenvault::backend::fallback::journal::player::OneProcess;
-use tokenvault::backend::fallback::options::FallbackOptions;
-use tokenvault::backend::leases::Granter;
 use tokenvault::backend::memory::MemoryBackend;
-use tokenvault::clock::SystemClock;
 use tokenvault::conformance::handles::Handles;
-use tokenvault::layer::cache::Cache;
-use tokenvault::layer::cache::options::CacheOptions;
-use tokenvault::layer::coordinate::{CoordinateOptions, Coordinated};
-use tokenvault::layer::journal::Journaled;
-use tokenvault::layer::unsaved::Unsaved;
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 
+#[path = "support/one_layer.rs"]
+mod one_layer;
 #[cfg(feature = "audit")]
 #[path = "support/stack.rs"]
 mod stack;
 #[path = "support/unhurried.rs"]
 mod unhurried;
 
+use one_layer::with_copy;
 use unhurried::Unhurried;
 
 async fn memory() -> Arc<dyn Backend> {
@@ -52,37 +44,21 @@ async fn vault_over_unhurried() -> Arc<dyn TokenStore> {
     Arc::new(Vault::new(Arc::new(Unhurried(MemoryBackend::new()))))
 }
 
-fn cached(store: Arc<dyn TokenStore>) -> Arc<dyn TokenStore> {
-    Arc::new(Cache::new(store, CacheOptions::default()))
-}
-
 async fn cache_over_memory() -> Arc<dyn TokenStore> {
-    cached(vault_over_memory().await)
+    one_layer::cached(memory().await)
 }
 
 async fn cache_over_unhurried() -> Arc<dyn TokenStore> {
-    cached(vault_over_unhurried().await)
-}
-
-/// Readers coordinated. But for who fetches the first access token: the suite reads tokens without one again and again.
-fn coordinated(backend: Arc<dyn Backend>) -> Arc<dyn TokenStore> {
-    let granter = Granter::new(Arc::clone(&backend), None, Arc::new(SystemClock));
-    let options = CoordinateOptions { covers_first: false, ..CoordinateOptions::default() };
-    Arc::new(Coordinated::new(Arc::new(Vault::new(backend)), granter, "the suite", options))
+    one_layer::cached(unhurried())
 }
 
 async fn coordinated_over_memory() -> Arc<dyn TokenStore> {
-    coordinated(memory().await)
+    one_layer::coordinated(memory().await, None)
 }
 
-async fn with_copy(primary: Arc<dyn Backend>, copy: Arc<dyn Backend>) -> Arc<FallbackBackend> {
-    let fallback = FallbackBackend::new(primary, copy, "the suite's", FallbackOptions::default()).await;
-    Arc::new(fallback.unwrap())
-}
-
-/// Where other tasks get a turn between every read and write, of the store and of the copy.
-async fn unhurried_with_copy() -> Arc<FallbackBackend> {
-    with_copy(Arc::new(Unhurried(MemoryBackend::new())), Arc::new(Unhurried(MemoryBackend::new()))).await
+/// Other tasks get a turn between every read and write.
+fn unhurried() -> Arc<dyn Backend> {
+    Arc::new(Unhurried(MemoryBackend::new()))
 }
 
 async fn fallback_on_memory() -> Arc<dyn Backend> {
@@ -91,70 +67,80 @@ async fn fallback_on_memory() -> Arc<dyn Backend> {
 
 /// Two stores with one copy.
 async fn fallback_twice() -> Handles {
-    let copy: Arc<dyn Backend> = Arc::new(Unhurried(MemoryBackend::new()));
-    let store: Arc<dyn Backend> = Arc::new(Unhurried(MemoryBackend::new()));
+    let (copy, store) = (unhurried(), unhurried());
     (with_copy(Arc::clone(&store), Arc::clone(&copy)).await, with_copy(store, copy).await)
 }
 
-/// The same store as its callers have it.
 async fn unsaved() -> Arc<dyn TokenStore> {
-    let fallback = unhurried_with_copy().await;
-    Arc::new(Unsaved::new(Arc::new(Vault::new(Arc::clone(&fallback) as _)), fallback))
+    one_layer::unsaved(unhurried(), unhurried()).await
 }
 
-/// With a journal, into which nothing goes while the store is there.
 async fn journaled() -> Arc<dyn TokenStore> {
-    let fallback = unhurried_with_copy().await;
-    let kept: Arc<dyn Backend> = Arc::new(Unhurried(MemoryBackend::new()));
-    let journal = Arc::new(Journal::open(kept, "the suite's").await.unwrap());
-    let vault = Arc::new(Vault::new(Arc::clone(&fallback) as _));
-    Arc::new(Journaled::new(vault, fallback, journal, OneProcess::default()))
+    one_layer::journaled(unhurried(), unhurried(), unhurried()).await
 }
 
 #[cfg(feature = "audit")]
 mod audited {
-    use tempfile::TempDir;
-    use tokenvault::audit::file_sink::AuditFile;
-    use tokenvault::audit::keys::Keys;
-    use tokenvault::audit::recorder::{Mode, Recorder, RecorderOptions};
-    use tokenvault::backend::audit_key::AuditKey;
+    use tokenvault::audit::recorder::Mode;
     use tokenvault::conformance::Fresh;
-    use tokenvault::layer::audit::Audited;
 
-    use super::{Arc, MemoryBackend, TokenStore, Unhurried, Vault, memory};
-
-    /// The same store, where every call leaves a line in a file.
-    pub(crate) fn store(inner: Arc<dyn TokenStore>, mode: Mode) -> (Arc<dyn TokenStore>, TempDir) {
-        let folder = TempDir::new().unwrap();
-        let mut options = RecorderOptions::default();
-        options.mode = mode;
-        let keys = Keys::derive(&AuditKey::random().unwrap()).unwrap();
-        let sink = Arc::new(AuditFile::new(folder.path().join("audit.jsonl")));
-        (Arc::new(Audited::new(inner, Arc::new(Recorder::new(sink, keys, options)))), folder)
-    }
+    use super::{Arc, TokenStore, memory, one_layer, stack, unhurried};
 
     async fn required() -> Fresh<Arc<dyn TokenStore>> {
-        let (store, folder) = store(Arc::new(Vault::new(memory().await)), Mode::Required);
-        Fresh::keeping(store, folder)
+        one_layer::audited(memory().await, Mode::Required, ())
     }
 
     async fn best_effort() -> Fresh<Arc<dyn TokenStore>> {
-        let (store, folder) = store(Arc::new(Vault::new(memory().await)), Mode::BestEffort);
-        Fresh::keeping(store, folder)
+        one_layer::audited(memory().await, Mode::BestEffort, ())
     }
 
-    tokenvault::conformance_tests!(required_on_memory, required);
+    async fn measured() -> Arc<dyn TokenStore> {
+        one_layer::measured(memory().await)
+    }
+
     async fn all_layers() -> Fresh<Arc<dyn TokenStore>> {
-        crate::stack::stack(memory().await, None, ()).await
+        stack::stack(memory().await, None, ()).await
     }
 
     async fn all_layers_unhurried() -> Fresh<Arc<dyn TokenStore>> {
-        crate::stack::stack(Arc::new(Unhurried(MemoryBackend::new())), None, ()).await
+        stack::stack(unhurried(), None, ()).await
     }
 
+    tokenvault::conformance_tests!(required_on_memory, required);
     tokenvault::conformance_tests!(best_effort_on_memory, best_effort);
+    tokenvault::conformance_tests!(measured_on_memory, measured);
     tokenvault::conformance_tests!(all_layers_on_memory, all_layers);
     tokenvault::conformance_tests!(all_layers_on_unhurried_memory, all_layers_unhurried);
+}
+
+/// As a program has it that opens its store by name.
+#[cfg(all(feature = "audit", feature = "file"))]
+mod opened {
+    use std::time::Duration;
+
+    use tempfile::TempDir;
+    use tokenvault::conformance::Fresh;
+    use tokenvault::error::Error;
+    use tokenvault::open::{StoreLocation, open};
+
+    use super::file::{key_of, new_vault};
+    use super::{Arc, TokenStore, stack};
+
+    async fn memory() -> Fresh<Arc<dyn TokenStore>> {
+        let key = || Err(Error::invalid("a vault in memory has no key"));
+        let opened = open(&StoreLocation::Memory, key, Duration::ZERO).await.unwrap();
+        stack::composed(opened, TempDir::new().unwrap(), ()).await
+    }
+
+    async fn file() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        let (location, wait) = (StoreLocation::File(folder.path().join("vault.tv")), Duration::from_secs(60));
+        let opened = open(&location, || Ok(key_of(folder.path())), wait).await.unwrap();
+        stack::composed(opened, folder, ()).await
+    }
+
+    tokenvault::conformance_tests!(in_memory, memory);
+    tokenvault::conformance_tests!(in_a_file, file);
 }
 
 tokenvault::backend_conformance_tests!(memory_backend, memory);
@@ -180,23 +166,31 @@ mod file {
     use tokenvault::conformance::Fresh;
     use tokenvault::crypto::kdf::KdfCost;
 
-    use super::{Arc, Backend, Handles, TokenStore, Vault, cached};
+    use super::{Arc, Backend, Handles, TokenStore, Vault, one_layer};
 
-    fn options(folder: &Path) -> FileOptions {
-        FileOptions::new(folder.join("vault.tv"), KeySource::KeyFile(folder.join("key")))
+    pub(crate) fn key_of(folder: &Path) -> KeySource {
+        KeySource::KeyFile(folder.join("key"))
     }
 
-    fn new_vault() -> TempDir {
+    fn options(folder: &Path, name: &str) -> FileOptions {
+        FileOptions::new(folder.join(name), key_of(folder))
+    }
+
+    pub(crate) fn new_vault() -> TempDir {
         let folder = TempDir::new().unwrap();
         let key = folder.path().join("key");
         std::fs::write(&key, [7; 32]).unwrap();
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
-        drop(FileBackend::create(options(folder.path()), KdfCost::default()).unwrap());
+        drop(another(&folder, "vault.tv"));
         folder
     }
 
+    fn another(folder: &TempDir, name: &str) -> Arc<dyn Backend> {
+        Arc::new(FileBackend::create(options(folder.path(), name), KdfCost::default()).unwrap())
+    }
+
     fn open(folder: &TempDir) -> Arc<dyn Backend> {
-        Arc::new(FileBackend::open(options(folder.path())).unwrap())
+        Arc::new(FileBackend::open(options(folder.path(), "vault.tv")).unwrap())
     }
 
     async fn backend() -> Fresh<Arc<dyn Backend>> {
@@ -212,9 +206,13 @@ mod file {
 
     async fn unsaved() -> Fresh<Arc<dyn TokenStore>> {
         let folder = new_vault();
-        let fallback = super::with_copy(super::memory().await, open(&folder)).await;
-        let vault = Arc::new(Vault::new(Arc::clone(&fallback) as _));
-        Fresh::keeping(Arc::new(super::Unsaved::new(vault, fallback)), folder)
+        Fresh::keeping(one_layer::unsaved(open(&folder), another(&folder, "copy.tv")).await, folder)
+    }
+
+    async fn journaled() -> Fresh<Arc<dyn TokenStore>> {
+        let folder = new_vault();
+        let (copy, kept) = (another(&folder, "copy.tv"), another(&folder, "journal.tv"));
+        Fresh::keeping(one_layer::journaled(open(&folder), copy, kept).await, folder)
     }
 
     async fn two_handles() -> Fresh<Handles> {
@@ -229,28 +227,24 @@ mod file {
 
     async fn cache() -> Fresh<Arc<dyn TokenStore>> {
         let folder = new_vault();
-        Fresh::keeping(cached(Arc::new(Vault::new(open(&folder)))), folder)
+        Fresh::keeping(one_layer::cached(open(&folder)), folder)
     }
 
     async fn coordinated() -> Fresh<Arc<dyn TokenStore>> {
         let folder = new_vault();
-        Fresh::keeping(super::coordinated(open(&folder)), folder)
+        Fresh::keeping(one_layer::coordinated(open(&folder), None), folder)
     }
 
     #[cfg(feature = "audit")]
     async fn audited_vault() -> Fresh<Arc<dyn TokenStore>> {
         let folder = new_vault();
-        let vault = Arc::new(Vault::new(open(&folder)));
-        let (store, trail) = super::audited::store(vault, tokenvault::audit::recorder::Mode::Required);
-        Fresh::keeping(store, (folder, trail))
+        one_layer::audited(open(&folder), tokenvault::audit::recorder::Mode::Required, folder)
     }
 
     #[cfg(feature = "audit")]
     async fn loosely_audited_vault() -> Fresh<Arc<dyn TokenStore>> {
         let folder = new_vault();
-        let vault = Arc::new(Vault::new(open(&folder)));
-        let (store, trail) = super::audited::store(vault, tokenvault::audit::recorder::Mode::BestEffort);
-        Fresh::keeping(store, (folder, trail))
+        one_layer::audited(open(&folder), tokenvault::audit::recorder::Mode::BestEffort, folder)
     }
 
     #[cfg(feature = "audit")]
@@ -267,7 +261,8 @@ mod file {
     tokenvault::conformance_tests!(best_effort_audit_on_file, loosely_audited_vault);
     tokenvault::backend_conformance_tests!(file_backend, backend);
     tokenvault::backend_conformance_tests!(fallback_backend_with_a_file, fallback);
-    tokenvault::conformance_tests!(unsaved_over_a_fallback_with_a_file, unsaved);
+    tokenvault::conformance_tests!(unsaved_over_files, unsaved);
+    tokenvault::conformance_tests!(journaled_over_files, journaled);
     tokenvault::shared_conformance_tests!(file_backend_by_two_handles, two_handles);
     tokenvault::conformance_tests!(vault_on_file, vault);
     tokenvault::conformance_tests!(cache_on_file, cache);

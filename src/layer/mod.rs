@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! right:  Measured(Audited(Coordinated(Cache(Vault))))
-//! wrong:  Audited(Measured(Vault))     what the line of a call costs its caller is not measured
+//! wrong:  Audited(Measured(Vault))     what the line of a call costs is not measured; one that is refused counts as done
 //! wrong:  Cache(Audited(Vault))        an access that the cache answers leaves no line
 //! wrong:  Cache(Coordinated(Vault))    a token that was handed out to one, to be refreshed, is handed to all
 //! wrong:  Coordinated(Audited(Vault))  who waits, and what was refused in the end, leaves the lines of each look

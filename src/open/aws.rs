@@ -120,8 +120,7 @@ impl Location {
     /// As [`Location::backend`].
     pub(super) async fn reach(&self) -> Result<Reached> {
         let Shared { config: shared, region } = shared(self.region.as_deref(), "the store").await?;
-        let endpoint = self.endpoint.as_deref().unwrap_or_default();
-        let address = format!("aws:{}?region={region}&endpoint={endpoint}", self.prefix);
+        let address = self.address(region.as_ref());
         let mut config = Builder::from(&shared);
         // For this service only: the endpoint of others, such as the one that gives out credentials, is not ours to set.
         if let Some(endpoint) = &self.endpoint {
@@ -132,6 +131,26 @@ impl Location {
             ..SecretsManagerOptions::new(self.prefix.clone())
         };
         Ok(Reached { backend: SecretsManagerBackend::new(Client::from_conf(config.build()), options), address })
+    }
+
+    /// The same through a backend that is there already.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the backend is under another prefix, or where no Region is named here: the copy is known by it.
+    pub(super) fn reached_by(&self, backend: SecretsManagerBackend) -> Result<Reached> {
+        if *backend.prefix() != self.prefix {
+            return Err(Error::invalid("the backend is under another prefix than the store in AWS"));
+        }
+        let region = self.region.as_deref().ok_or_else(|| {
+            Error::invalid("the store in AWS names no Region, by which its copy is known")
+                .with_hint("add ?region=REGION, that of the backend")
+        })?;
+        Ok(Reached { backend, address: self.address(region) })
+    }
+
+    fn address(&self, region: &str) -> String {
+        let endpoint = self.endpoint.as_deref().unwrap_or_default();
+        format!("aws:{}?region={region}&endpoint={endpoint}", self.prefix)
     }
 
     /// Makes a vault there: an index without entries.

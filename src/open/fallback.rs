@@ -18,19 +18,19 @@ use crate::backend::file::{FileBackend, FileOptions, KeySource};
 use crate::crypto::kdf::KdfCost;
 use crate::error::{Error, Result};
 use crate::open::away::AwayParts;
-use crate::open::aws::Location;
+use crate::open::aws::{Location, Reached};
 use crate::open::parts::{Parts, is_free};
 
-/// A vault in AWS, with a copy and a journal where its location names them. `key` is asked for only then: it is theirs.
+/// The vault in AWS that is reached, with a copy and a journal where its location names them. `key` is asked for only then: it is theirs.
 ///
 /// # Errors
-/// Those of the location, of `key`, and of the files.
+/// Those of `key`, and of the files.
 pub(super) async fn in_aws(
+    reached: Reached,
     location: &Location,
     key: impl FnOnce() -> Result<KeySource>,
     lock_wait: Duration,
 ) -> Result<Parts> {
-    let reached = location.reach().await?;
     let parts = Parts::of_aws(reached.backend);
     let Some(path) = location.fallback() else { return Ok(parts) };
     let key = key()?;

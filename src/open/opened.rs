@@ -50,6 +50,9 @@ pub struct Opened {
     store: Arc<dyn TokenStore>,
     /// The same layers but the one that coordinates.
     plain: Arc<dyn TokenStore>,
+    /// What audit and measurement go around, with the layer that coordinates and without.
+    coordinated: Option<Arc<dyn TokenStore>>,
+    inner: Arc<dyn TokenStore>,
     #[cfg(feature = "audit")]
     audit_key: Option<Arc<dyn AuditKeySource>>,
     #[cfg(feature = "audit")]
@@ -75,8 +78,10 @@ impl Opened {
         #[cfg(not(feature = "aws"))]
         let store: Arc<dyn TokenStore> = Arc::clone(&vault) as _;
         Self {
+            store: Arc::clone(&store),
             plain: Arc::clone(&store),
-            store,
+            coordinated: None,
+            inner: store,
             vault,
             #[cfg(feature = "audit")]
             audit_key: parts.audit_key,
@@ -109,8 +114,7 @@ impl Opened {
         &*self.plain
     }
 
-    /// The same, whose readers refresh one at a time. `holder` names this process to people. To be put around the vault
-    /// before the lines of [`audited`](Self::audited), which tell what came of all that.
+    /// The same, whose readers refresh one at a time. `holder` names this process to people.
     #[must_use]
     pub fn coordinated(mut self, holder: &str, options: CoordinateOptions) -> Self {
         let backend = Arc::clone(self.vault.backend());
@@ -119,8 +123,32 @@ impl Opened {
         #[cfg(not(feature = "aws"))]
         let age = None;
         let granter = Granter::new(backend, age, Arc::clone(&options.clock));
-        self.store = Arc::new(Coordinated::new(self.store, granter, holder, options));
+        let inner = Arc::clone(&self.inner);
+        self.coordinated = Some(Arc::new(Coordinated::new(inner, granter, holder, options)));
+        self.layered()
+    }
+
+    /// With all layers in their order, whichever was asked for first.
+    fn layered(mut self) -> Self {
+        self.store = self.told(self.coordinated.as_ref().unwrap_or(&self.inner));
+        self.plain = self.told(&self.inner);
         self
+    }
+
+    /// With a line for each call, and measured, where that is so.
+    fn told(&self, store: &Arc<dyn TokenStore>) -> Arc<dyn TokenStore> {
+        let store = Arc::clone(store);
+        #[cfg(feature = "audit")]
+        let store: Arc<dyn TokenStore> = match &self.recorder {
+            Some(recorder) => Arc::new(Audited::new(store, Arc::clone(recorder))),
+            None => store,
+        };
+        #[cfg(feature = "audit")]
+        let store: Arc<dyn TokenStore> = match &self.metrics {
+            Some(metrics) => Arc::new(Measured::new(store, Arc::clone(metrics))),
+            None => store,
+        };
+        store
     }
 
     /// The same, where every call leaves a line in `sink`.
@@ -137,21 +165,16 @@ impl Opened {
         let requests = Arc::new(Requests::default());
         let keys = self.audit_keys(&context.clone().with_requests(Arc::clone(&requests))).await?;
         let options = RecorderOptions { requests: requests.take(), ..options };
-        let recorder = Arc::new(Recorder::new(sink, keys, options));
-        self.store = Arc::new(Audited::new(self.store, Arc::clone(&recorder)));
-        self.plain = Arc::new(Audited::new(self.plain, Arc::clone(&recorder)));
-        self.recorder = Some(recorder);
-        Ok(self)
+        self.recorder = Some(Arc::new(Recorder::new(sink, keys, options)));
+        Ok(self.layered())
     }
 
     /// The same, where every call is counted and timed: the lines of [`audited`](Self::audited) count as a part of it.
     #[cfg(feature = "audit")]
     #[must_use]
     pub fn measured(mut self, metrics: Arc<Metrics>) -> Self {
-        self.store = Arc::new(Measured::new(self.store, Arc::clone(&metrics)));
-        self.plain = Arc::new(Measured::new(self.plain, Arc::clone(&metrics)));
         self.metrics = Some(metrics);
-        self
+        self.layered()
     }
 
     /// What writes the lines, where lines are kept.

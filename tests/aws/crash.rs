@@ -19,7 +19,11 @@ use crate::simulated::World;
 pub(crate) type Contents = BTreeMap<String, String>;
 
 pub(crate) async fn contents(vault: &Vault) -> Contents {
-    let tokens = vault.get_tokens(&Context::new()).await.unwrap().value;
+    listed(&vault.get_tokens(&Context::new()).await.unwrap().value)
+}
+
+/// The same of tokens that were listed. No two are of one user.
+pub(crate) fn listed(tokens: &[Arc<OAuthToken>]) -> Contents {
     let text = |token: &OAuthToken, field| token.fields().text(field).unwrap_or_default().to_owned();
     let name = |token: &OAuthToken| token.user_name().map_or_else(|| text(token, GrantToken), str::to_owned);
     let contents: Contents = tokens.iter().map(|token| (name(token), text(token, AccessToken))).collect();
@@ -27,7 +31,7 @@ pub(crate) async fn contents(vault: &Vault) -> Contents {
     contents
 }
 
-fn sign_in(user: &str, access: &str) -> OAuthToken {
+pub(crate) fn sign_in(user: &str, access: &str) -> OAuthToken {
     let token = OAuthToken::new().with(UserName, user).with(ClientId, "app").with(AccessToken, access);
     token.with(RefreshToken, &format!("refresh {access} of {user}"))
 }
@@ -42,8 +46,8 @@ pub(crate) async fn vault_with_past(world: &World) {
     vault.save_token(&cx, &mut nameless).await.unwrap();
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Act {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
     SignUp,
     SignInAgain,
     Refresh,
@@ -53,7 +57,7 @@ enum Act {
 }
 
 impl Act {
-    async fn run(self, vault: &Vault) -> Result<()> {
+    pub(crate) async fn run(self, vault: &dyn TokenStore) -> Result<()> {
         let cx = Context::new();
         match self {
             Self::SignUp => vault.save_token(&cx, &mut sign_in("new", "first")).await.map(drop),
@@ -79,7 +83,7 @@ impl Act {
         }
     }
 
-    fn after(self, before: &Contents) -> Contents {
+    pub(crate) fn after(self, before: &Contents) -> Contents {
         let mut after = before.clone();
         match self {
             Self::SignUp => after.extend([("new".to_owned(), "first".to_owned())]),

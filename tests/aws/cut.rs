@@ -1,4 +1,4 @@
-//! Where a process stops, or is cut off for the moment: at a chosen call.
+//! Where a process stops, or is stopped by the service, for good or for the moment: at a chosen call.
 
 use std::sync::Mutex;
 
@@ -20,7 +20,7 @@ pub(crate) enum Then {
     Back,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     is_armed: bool,
     /// Whether it ends with the call that fails.
@@ -29,8 +29,16 @@ struct State {
     left: usize,
     /// Whether the next one has its effect, and only its answer is lost.
     with_effect: bool,
+    failure: Failure,
     last: Option<u64>,
     was_cut: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let failure = Failure::ConnectionLost;
+        Self { is_armed: false, is_once: false, left: 0, with_effect: false, failure, last: None, was_cut: false }
+    }
 }
 
 impl Cut {
@@ -42,6 +50,16 @@ impl Cut {
     pub(crate) fn arm_and(&self, left: usize, with_effect: bool, then: Then) {
         let is_once = then == Then::Back;
         *self.0.lock().unwrap() = State { is_armed: true, is_once, left, with_effect, ..State::default() };
+    }
+
+    /// Lets so many calls pass, and fails all others so, without an effect.
+    pub(crate) fn fail(&self, left: usize, failure: Failure) {
+        *self.0.lock().unwrap() = State { is_armed: true, left, failure, ..State::default() };
+    }
+
+    /// Lets all calls pass.
+    pub(crate) fn lift(&self) {
+        self.0.lock().unwrap().is_armed = false;
     }
 
     pub(crate) fn was_cut(&self) -> bool {
@@ -67,7 +85,7 @@ impl Cut {
             _ => {
                 state.was_cut = true;
                 state.is_armed = !state.is_once;
-                Verdict::Fail(Failure::ConnectionLost)
+                Verdict::Fail(state.failure.clone())
             }
         }
     }

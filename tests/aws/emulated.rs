@@ -55,6 +55,43 @@ pub(crate) async fn all_layers(endpoint: String) -> tokenvault::conformance::Fre
     crate::stack::stack(Arc::clone(&backend) as _, Some(backend), ()).await
 }
 
+/// The vault with one layer around it each.
+#[cfg(feature = "audit")]
+pub(crate) mod one {
+    use std::sync::Arc;
+
+    use tokenvault::audit::recorder::Mode;
+    use tokenvault::backend::memory::MemoryBackend;
+    use tokenvault::conformance::Fresh;
+    use tokenvault::store::TokenStore;
+
+    use super::{backend, handle, made};
+    use crate::one_layer;
+
+    pub(crate) async fn cached(endpoint: String) -> Arc<dyn TokenStore> {
+        one_layer::cached(backend(endpoint).await)
+    }
+
+    pub(crate) async fn coordinated(endpoint: String) -> Arc<dyn TokenStore> {
+        let prefix = made(&endpoint).await;
+        let backend = Arc::new(handle(&endpoint, &prefix));
+        one_layer::coordinated(Arc::clone(&backend) as _, Some(backend))
+    }
+
+    pub(crate) async fn unsaved(endpoint: String) -> Arc<dyn TokenStore> {
+        one_layer::unsaved(backend(endpoint).await, Arc::new(MemoryBackend::new())).await
+    }
+
+    pub(crate) async fn journaled(endpoint: String) -> Arc<dyn TokenStore> {
+        let own = || Arc::new(MemoryBackend::new());
+        one_layer::journaled(backend(endpoint).await, own(), own()).await
+    }
+
+    pub(crate) async fn audited(endpoint: String) -> Fresh<Arc<dyn TokenStore>> {
+        one_layer::audited(backend(endpoint).await, Mode::Required, ())
+    }
+}
+
 pub(crate) async fn two_handles(endpoint: String) -> Handles {
     let prefix = made(&endpoint).await;
     (Arc::new(handle(&endpoint, &prefix)), Arc::new(handle(&endpoint, &prefix)))

@@ -34,8 +34,15 @@ mod leases_cut;
 mod ledger;
 mod look;
 mod month;
+#[cfg(feature = "audit")]
+#[path = "../support/one_layer.rs"]
+mod one_layer;
+#[cfg(all(feature = "audit", feature = "file"))]
+mod opened;
 mod operator;
 mod orders;
+#[cfg(feature = "file")]
+mod outages;
 #[cfg(feature = "audit")]
 mod past_the_vault;
 #[allow(dead_code, reason = "the tests of refreshes use the rest of it")]
@@ -98,6 +105,8 @@ async fn all_layers() -> Fresh<Arc<dyn TokenStore>> {
 tokenvault::conformance_tests!(over_the_simulator, store);
 #[cfg(feature = "audit")]
 tokenvault::conformance_tests!(all_layers_over_the_simulator, all_layers);
+#[cfg(feature = "audit")]
+mod one_layer_over_the_simulator;
 tokenvault::backend_conformance_tests!(on_the_simulator, backend);
 tokenvault::shared_conformance_tests!(two_processes, two_handles);
 
@@ -142,6 +151,20 @@ mod all_layers_over {
         use crate::emulator::localstack::endpoint;
 
         tokenvault::conformance_tests!(vaults, || all_layers(endpoint()));
+    }
+}
+
+#[cfg(feature = "audit")]
+mod one_layer_over {
+    mod localstack {
+        use crate::emulated::one;
+        use crate::emulator::localstack::endpoint;
+
+        tokenvault::conformance_tests!(cached, || one::cached(endpoint()));
+        tokenvault::conformance_tests!(coordinated, || one::coordinated(endpoint()));
+        tokenvault::conformance_tests!(unsaved, || one::unsaved(endpoint()));
+        tokenvault::conformance_tests!(journaled, || one::journaled(endpoint()));
+        tokenvault::conformance_tests!(audited, || one::audited(endpoint()));
     }
 }
 

@@ -4,4 +4,9 @@
 mod cache;
 mod going;
 mod hourglass;
+#[cfg(feature = "audit")]
+mod order;
 mod scripted;
+#[cfg(feature = "audit")]
+#[path = "../support/unhurried.rs"]
+mod unhurried;

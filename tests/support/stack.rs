@@ -21,6 +21,10 @@ use tokenvault::layer::coordinate::{CoordinateOptions, Coordinated};
 use tokenvault::layer::measure::Measured;
 use tokenvault::layer::unsaved::Unsaved;
 use tokenvault::metrics::Metrics;
+#[cfg(feature = "file")]
+use tokenvault::open::opened::Opened;
+#[cfg(feature = "file")]
+use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 
@@ -46,4 +50,20 @@ pub(crate) async fn stack(
     let audited = Audited::new(Arc::new(coordinated), Arc::new(Recorder::new(sink, keys, RecorderOptions::default())));
     let metrics = Metrics::new(|_| Ok(()), Arc::new(SystemClock));
     Fresh::keeping(Arc::new(Measured::new(Arc::new(audited), Arc::new(metrics))), (folder, keeper))
+}
+
+/// A vault that was opened, with everything that a program puts around it: what `tokenvault` itself works with. `folder` is
+/// free to use, and dropped with the store, as is `keeper`.
+#[cfg(feature = "file")]
+pub(crate) async fn composed(
+    opened: Opened,
+    folder: TempDir,
+    keeper: impl std::any::Any,
+) -> Fresh<Arc<dyn TokenStore>> {
+    let sink = Arc::new(AuditFile::new(folder.path().join("audit.jsonl")));
+    let options = CoordinateOptions { covers_first: false, ..CoordinateOptions::default() };
+    let cx = Context::new();
+    let opened = opened.coordinated("the suite", options).audited(sink, RecorderOptions::default(), &cx).await.unwrap();
+    let opened = opened.measured(Arc::new(Metrics::new(|_| Ok(()), Arc::new(SystemClock))));
+    Fresh::keeping(opened.shared_store(), (folder, keeper))
 }

@@ -155,6 +155,11 @@ impl SecretsManagerBackend {
         Self { prefix, calls, index, tokens, left_overs: LeftOvers::default() }
     }
 
+    /// What the names of its secrets begin with.
+    pub fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
     /// Makes a new vault: an index without entries.
     ///
     /// # Errors
