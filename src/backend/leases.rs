@@ -144,10 +144,9 @@ impl Granter {
     /// As the backend has them; `Unavailable` where [`Context::check_readiness`] fails.
     pub(crate) async fn grant(&self, context: &Context, free: Free, holder: &str) -> Result<Asked> {
         let Free { record, attempt, began } = free;
-        let lease = Lease::grant(attempt, self.clock.now(), holder)?;
         if let Some(shared) = self.shared.as_ref().filter(|_| lives_too_short(&record)) {
             shared.check_room(&record)?;
-            context.check_readiness().await.map_err(not_ready)?;
+            let lease = self.unwritten(context, attempt, holder).await?;
             tracing::warn!(
                 record = %record.name,
                 life_s = record.longest_life.unwrap_or_default().as_secs(),
@@ -155,6 +154,7 @@ impl Granter {
             );
             return Ok(Asked::Granted(record, lease));
         }
+        let lease = Lease::grant(attempt, self.clock.now(), holder)?;
         let (version, expected) = (record.version.next()?, Some(record.version));
         let granted = Arc::new(Record { version, lease: Some(lease.clone()), ..Record::clone(&record) });
         let change = Change { name: record.name, expected, value: Some(Arc::clone(&granted)) };
@@ -166,6 +166,15 @@ impl Granter {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(Asked::Lost),
             Err(error) => Err(error),
         }
+    }
+
+    /// A lease that only this process knows of, as its attempt number `attempt` at a token.
+    ///
+    /// # Errors
+    /// `Unavailable` where [`Context::check_readiness`] fails.
+    pub(crate) async fn unwritten(&self, context: &Context, attempt: u32, holder: &str) -> Result<Lease> {
+        context.check_readiness().await.map_err(not_ready)?;
+        Lease::grant(attempt, self.clock.now(), holder)
     }
 
     /// How long ago the lease was granted; `None` where the record has moved on.
