@@ -116,11 +116,11 @@ impl Opened {
 
     /// The same, whose readers refresh one at a time. `holder` names this process to people.
     #[must_use]
-    pub fn coordinated(mut self, holder: &str, mut options: CoordinateOptions) -> Self {
+    pub fn coordinated(mut self, holder: &str, options: CoordinateOptions) -> Self {
         #[cfg(feature = "aws")]
-        {
-            options.is_alone |= self.away.as_ref().is_some_and(|away| away.is_alone);
-        }
+        let is_alone = options.is_alone || self.away.as_ref().is_some_and(|away| away.is_alone);
+        #[cfg(feature = "aws")]
+        let options = CoordinateOptions { is_alone, ..options };
         let backend = Arc::clone(self.vault.backend());
         #[cfg(feature = "aws")]
         let age = self.aws.clone().map(|aws| aws as Arc<dyn SharedRecords>);

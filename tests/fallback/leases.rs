@@ -13,7 +13,7 @@ use tokenvault::token::OAuthToken;
 
 use crate::going::now;
 use crate::hourglass::Hourglass;
-use crate::journal::machine::Machine;
+use crate::journal::machine::{Machine, Worker};
 use crate::process::{Process, access, alice, refreshed};
 use crate::scene::SECOND;
 use crate::scripted::{Fate, Scripted};
@@ -77,8 +77,8 @@ fn second(token: &OAuthToken) -> OAuthToken {
     refreshed(token, "second", 10).with(Field::RefreshToken, "rotated")
 }
 
-#[test]
-fn what_is_in_the_journal_is_not_overtaken_by_a_lease() {
+/// A machine whose store is away, and a token that a process of it has saved since.
+fn in_the_journal() -> (Machine, Worker, OAuthToken) {
     let machine = Machine::first();
     let worker = machine.process();
     let mut first = alice("first", 5);
@@ -86,6 +86,12 @@ fn what_is_in_the_journal_is_not_overtaken_by_a_lease() {
     worker.list().unwrap();
     machine.is_away();
     let token = worker.journaled(&second(&first));
+    (machine, worker, token)
+}
+
+#[test]
+fn what_is_in_the_journal_is_not_overtaken_by_a_lease() {
+    let (machine, worker, token) = in_the_journal();
     let layer = coordinated(worker.layer, &machine.store, &machine.time);
     assert_nobody_is_sent(&layer, &machine.store, &machine.time, &token);
     // Played back, it is refreshed like any.
@@ -125,13 +131,7 @@ fn a_token_of_the_copy_is_handed_out_for_as_long_as_it_lives() {
 #[test]
 fn who_is_alone_refreshes_while_the_store_is_away() {
     for minutes in [9, 11] {
-        let machine = Machine::first();
-        let worker = machine.process();
-        let mut first = alice("first", 5);
-        worker.save(&mut first).unwrap();
-        worker.list().unwrap();
-        machine.is_away();
-        let token = worker.journaled(&second(&first));
+        let (machine, worker, token) = in_the_journal();
         let layer = coordinated_by(worker.layer, &machine.store, &machine.time, true);
         machine.time.advance(SECOND * 60 * minutes);
         let id = token.id().unwrap();
