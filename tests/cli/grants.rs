@@ -186,3 +186,21 @@ fn what_is_revoked_is_revoked_before_it_is_deleted() {
     assert!(out(&scene.run(&all, b"")).contains("deleted 2 tokens"));
     assert_eq!(provider.asked().len(), 2);
 }
+
+#[test]
+fn where_one_of_all_cannot_be_revoked_nothing_is_deleted_and_the_next_run_goes_on() {
+    let (scene, provider) = (Scene::new(Vault::KeyFile), Provider::start(r#"{"status":"success"}"#));
+    for user in ["ada", "bob", "cyd"] {
+        saved(&scene, user, 3000);
+    }
+    let all = ["delete-all", "--yes", "--revoke", "--provider", &provider.url];
+    provider.answers_first(&[(200, r#"{"status":"success"}"#), (502, "<html>canary</html>")]);
+    let (code, said) = refused(&scene.run(&all, b""));
+    assert!(code == 4 && said.contains("1 of 3 tokens revoked, nothing deleted"), "{said}");
+    assert_eq!(provider.asked().len(), 2);
+    assert_eq!(out(&scene.run(&["list", "--format", "json"], b"")).matches("\"user_name\"").count(), 3);
+    // Of what is revoked already the provider knows nothing.
+    provider.answers_first(&[(200, r#"{"error":"invalid_token"}"#)]);
+    assert!(out(&scene.run(&all, b"")).contains("deleted 3 tokens"));
+    assert_eq!(provider.asked().len(), 3);
+}

@@ -1,6 +1,7 @@
 //! A stand-in for the OAuth provider, and the expiries of its tokens.
 #![allow(clippy::disallowed_methods, reason = "the programs that it is for have the machine's clock")]
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,7 @@ type Reply = (u16, &'static str, &'static str);
 pub(crate) struct Provider {
     pub(crate) url: String,
     answer: Arc<Mutex<Reply>>,
+    first: Arc<Mutex<VecDeque<Reply>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -30,17 +32,25 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (answer, asked) = (Arc::new(Mutex::new((200, "", answer))), Arc::new(Mutex::new(Vec::new())));
-        let shared = (Arc::clone(&answer), Arc::clone(&asked));
+        let provider = Self { url, answer, first: Arc::default(), asked };
+        let (answer, first) = (Arc::clone(&provider.answer), Arc::clone(&provider.first));
+        let asked = Arc::clone(&provider.asked);
         std::thread::spawn(move || {
+            let reply = || first.lock().unwrap().pop_front().unwrap_or(*answer.lock().unwrap());
             for connection in listener.incoming() {
-                serve(wrap(connection.unwrap()), &shared.0, &shared.1);
+                serve(wrap(connection.unwrap()), reply, &asked);
             }
         });
-        Self { url, answer, asked }
+        provider
     }
 
     pub(crate) fn answers(&self, status: u16, body: &'static str) {
         self.answers_with(status, "", body);
+    }
+
+    /// One answer each for the requests that come next, before it goes on as it is told else.
+    pub(crate) fn answers_first(&self, replies: &[(u16, &'static str)]) {
+        self.first.lock().unwrap().extend(replies.iter().map(|(status, body)| (*status, "", *body)));
     }
 
     /// The same with more lines in the head.
@@ -54,7 +64,7 @@ impl Provider {
     }
 }
 
-fn serve(connection: impl Read + Write, answer: &Mutex<Reply>, asked: &Mutex<Vec<String>>) {
+fn serve(connection: impl Read + Write, reply: impl Fn() -> Reply, asked: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(connection);
     let (mut line, mut length) = (String::new(), 0);
     // Whoever does not trust it hangs up.
@@ -75,7 +85,7 @@ fn serve(connection: impl Read + Write, answer: &Mutex<Reply>, asked: &Mutex<Vec
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     asked.lock().unwrap().push(format!("{path} {}", String::from_utf8(body).unwrap()));
-    let (status, more, body) = *answer.lock().unwrap();
+    let (status, more, body) = reply();
     let head = format!("HTTP/1.1 {status} x\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
     // Whoever has had enough hangs up, too.
     let _ = reader.get_mut().write_all(format!("{head}{body}").as_bytes());
