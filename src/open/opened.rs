@@ -26,6 +26,8 @@ use crate::error::{Error, Result};
 use crate::identity::RecordName;
 #[cfg(feature = "audit")]
 use crate::layer::audit::Audited;
+use crate::layer::cache::Cache;
+use crate::layer::cache::options::CacheOptions;
 use crate::layer::coordinate::{CoordinateOptions, Coordinated};
 #[cfg(feature = "aws")]
 use crate::layer::journal::Journaled;
@@ -50,9 +52,11 @@ pub struct Opened {
     store: Arc<dyn TokenStore>,
     /// The same layers but the one that coordinates.
     plain: Arc<dyn TokenStore>,
-    /// What audit and measurement go around, with the layer that coordinates and without.
-    coordinated: Option<Arc<dyn TokenStore>>,
-    inner: Arc<dyn TokenStore>,
+    /// What all other layers go around.
+    base: Arc<dyn TokenStore>,
+    cache: Option<Arc<Cache>>,
+    /// How readers are coordinated, and by what name of this process.
+    coordination: Option<(Arc<str>, CoordinateOptions)>,
     #[cfg(feature = "audit")]
     audit_key: Option<Arc<dyn AuditKeySource>>,
     #[cfg(feature = "audit")]
@@ -80,8 +84,9 @@ impl Opened {
         Self {
             store: Arc::clone(&store),
             plain: Arc::clone(&store),
-            coordinated: None,
-            inner: store,
+            base: store,
+            cache: None,
+            coordination: None,
             vault,
             #[cfg(feature = "audit")]
             audit_key: parts.audit_key,
@@ -114,6 +119,18 @@ impl Opened {
         &*self.plain
     }
 
+    /// The same, whose finds are answered from memory for a while.
+    #[must_use]
+    pub fn cached(mut self, options: CacheOptions) -> Self {
+        self.cache = Some(Arc::new(Cache::new(Arc::clone(&self.base), options)));
+        self.layered()
+    }
+
+    /// The cache, where there is one: for whoever has written past it, and to see what it does.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_deref()
+    }
+
     /// The same, whose readers refresh one at a time. `holder` names this process to people.
     #[must_use]
     pub fn coordinated(mut self, holder: &str, options: CoordinateOptions) -> Self {
@@ -121,22 +138,34 @@ impl Opened {
         let is_alone = options.is_alone || self.away.as_ref().is_some_and(|away| away.is_alone);
         #[cfg(feature = "aws")]
         let options = CoordinateOptions { is_alone, ..options };
-        let backend = Arc::clone(self.vault.backend());
-        #[cfg(feature = "aws")]
-        let age = self.aws.clone().map(|aws| aws as Arc<dyn SharedRecords>);
-        #[cfg(not(feature = "aws"))]
-        let age = None;
-        let granter = Granter::new(backend, age, Arc::clone(&options.clock));
-        let inner = Arc::clone(&self.inner);
-        self.coordinated = Some(Arc::new(Coordinated::new(inner, granter, holder, options)));
+        self.coordination = Some((Arc::from(holder), options));
         self.layered()
     }
 
     /// With all layers in their order, whichever was asked for first.
     fn layered(mut self) -> Self {
-        self.store = self.told(self.coordinated.as_ref().unwrap_or(&self.inner));
-        self.plain = self.told(&self.inner);
+        let inner = self.cache.as_ref().map_or_else(|| Arc::clone(&self.base), |cache| Arc::clone(cache) as _);
+        self.plain = self.told(&inner);
+        self.store = match &self.coordination {
+            Some((holder, options)) => self.told(&self.coordinating(inner, holder, options.clone())),
+            None => Arc::clone(&self.plain),
+        };
         self
+    }
+
+    fn coordinating(
+        &self,
+        inner: Arc<dyn TokenStore>,
+        holder: &str,
+        options: CoordinateOptions,
+    ) -> Arc<dyn TokenStore> {
+        let backend = Arc::clone(self.vault.backend());
+        #[cfg(feature = "aws")]
+        let shared = self.aws.clone().map(|aws| aws as Arc<dyn SharedRecords>);
+        #[cfg(not(feature = "aws"))]
+        let shared = None;
+        let granter = Granter::new(backend, shared, Arc::clone(&options.clock));
+        Arc::new(Coordinated::new(inner, granter, holder, options))
     }
 
     /// With a line for each call, and measured, where that is so.
@@ -276,6 +305,14 @@ impl Opened {
     /// # Errors
     /// As the store has them; never because nothing matches.
     pub async fn delete_record(&self, context: &Context, id: &str) -> Result<Answer<Option<RecordName>>> {
+        let deleted = self.delete_past_cache(context, id).await;
+        if let Some(cache) = &self.cache {
+            cache.clear();
+        }
+        deleted
+    }
+
+    async fn delete_past_cache(&self, context: &Context, id: &str) -> Result<Answer<Option<RecordName>>> {
         #[cfg(feature = "aws")]
         if let Some(away) = &self.away {
             return away.delete_record(context, id).await;
@@ -283,7 +320,8 @@ impl Opened {
         self.vault.delete_record(context, id).await
     }
 
-    /// For what goes past the layers to the vault itself: that waits for what is in the journal.
+    /// For what goes past the layers to the vault itself: that waits for what is in the journal. A [`cache`](Self::cache) does
+    /// not hear of it.
     ///
     /// # Errors
     /// Why not all of that has come to the store.

@@ -225,6 +225,7 @@ async fn what_is_opened_has_its_layers_in_their_order() {
     use tokenvault::open::{StoreLocation, open};
 
     let folder = TempDir::new().unwrap();
+    let cached = |opened: Opened| opened.cached(CacheOptions::default());
     let coordinated = |opened: Opened| opened.coordinated("a test", CoordinateOptions::default());
     let measured = |opened: Opened| opened.measured(Arc::new(Metrics::new(|_| Ok(()), Arc::new(SystemClock))));
     let audited = async |opened: Opened| {
@@ -233,16 +234,36 @@ async fn what_is_opened_has_its_layers_in_their_order() {
     };
     let new = async || open(&StoreLocation::Memory, || Err(Error::invalid("none")), Duration::ZERO).await.unwrap();
     let in_order = [
-        measured(audited(coordinated(new().await)).await),
-        coordinated(measured(audited(new().await).await)),
-        audited(coordinated(measured(new().await))).await,
+        measured(audited(coordinated(cached(new().await))).await),
+        coordinated(measured(cached(audited(new().await).await))),
+        cached(audited(coordinated(measured(new().await))).await),
     ];
     for opened in &in_order {
         let shown = format!("{:?}", opened.shared_store());
-        let places = ["Measured", "Audited", "Coordinated", "Vault"].map(|layer| shown.find(layer).unwrap());
+        let places = ["Measured", "Audited", "Coordinated", "Cache", "Vault"].map(|layer| shown.find(layer).unwrap());
         assert!(places.is_sorted(), "{shown}");
         let plain = format!("{:?}", opened.uncoordinated());
-        let places = ["Measured", "Audited", "Vault"].map(|layer| plain.find(layer).unwrap());
+        let places = ["Measured", "Audited", "Cache", "Vault"].map(|layer| plain.find(layer).unwrap());
         assert!(places.is_sorted() && !plain.contains("Coordinated"), "{plain}");
     }
+}
+
+#[cfg(feature = "file")]
+#[tokio::test]
+async fn what_is_opened_with_a_cache_forgets_what_is_deleted_past_it() {
+    use tokenvault::error::Error;
+    use tokenvault::open::{StoreLocation, open};
+
+    let cx = Context::new();
+    let opened = open(&StoreLocation::Memory, || Err(Error::invalid("none")), Duration::ZERO).await.unwrap();
+    let opened = opened.cached(CacheOptions::default());
+    let mut token = OAuthToken::new().with(Field::UserName, "ada").with(Field::AccessToken, "access");
+    opened.store().save_token(&cx, &mut token).await.unwrap();
+    let id = token.id().unwrap();
+    for _ in 0..2 {
+        assert!(opened.store().find_token_by_id(&cx, id).await.unwrap().value.is_some());
+    }
+    assert!(opened.cache().unwrap().statistics().hits > 0);
+    assert!(opened.delete_record(&cx, id).await.unwrap().value.is_some());
+    assert!(opened.store().find_token_by_id(&cx, id).await.unwrap().value.is_none());
 }

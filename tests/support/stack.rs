@@ -63,7 +63,8 @@ pub(crate) async fn composed(
     let sink = Arc::new(AuditFile::new(folder.path().join("audit.jsonl")));
     let options = CoordinateOptions { covers_first: false, ..CoordinateOptions::default() };
     let cx = Context::new();
-    let opened = opened.coordinated("the suite", options).audited(sink, RecorderOptions::default(), &cx).await.unwrap();
+    let opened = opened.cached(CacheOptions::default()).coordinated("the suite", options);
+    let opened = opened.audited(sink, RecorderOptions::default(), &cx).await.unwrap();
     let opened = opened.measured(Arc::new(Metrics::new(|_| Ok(()), Arc::new(SystemClock))));
     Fresh::keeping(opened.shared_store(), (folder, keeper))
 }

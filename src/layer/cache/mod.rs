@@ -154,7 +154,10 @@ impl fmt::Display for Cache {
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("statistics", &self.statistics()).finish_non_exhaustive()
+        f.debug_struct("Cache")
+            .field("statistics", &self.statistics())
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }
 
