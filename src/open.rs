@@ -134,10 +134,12 @@ pub async fn open(
 }
 
 /// Opens the vault in AWS at `location` as [`open`] does, but through a backend that is there already: one over a client with
-/// credentials, a proxy or time-outs of its own. What the location names beside the vault, a copy and a journal, is opened with it.
+/// credentials, a proxy or time-outs of its own. What the location names beside the vault, a copy and a journal, is opened with it; its endpoint and KMS key are the
+/// backend's.
 ///
 /// # Errors
-/// `InvalidInput` where the backend is under another prefix, or where the location names no Region; else as [`open`].
+/// `InvalidInput` where the backend is under another prefix or in another Region, and where the location names none; else as
+/// [`open`].
 #[cfg(feature = "aws")]
 pub async fn open_through(
     backend: SecretsManagerBackend,

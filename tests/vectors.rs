@@ -7,6 +7,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
@@ -45,7 +46,7 @@ fn private_copy(name: &str, folder: &TempDir) -> PathBuf {
 fn words(record: &Record) -> Value {
     let fields: Map<String, Value> =
         record.fields.present().map(|(field, text)| (field.name().to_owned(), json!(text.expose()))).collect();
-    json!({
+    let mut words = json!({
         "name": record.name.to_string(),
         "version": { "sequence": record.version.sequence, "nonce": HEXLOWER.encode(&record.version.nonce) },
         "lineage": { "counter": record.lineage.counter, "nonce": HEXLOWER.encode(&record.lineage.nonce) },
@@ -55,7 +56,12 @@ fn words(record: &Record) -> Value {
         "ids": record.ids.iter().map(|id| id.to_string()).collect::<Vec<_>>(),
         "fields": fields,
         "first_refresh": record.first_refresh.as_ref().map(SecretText::expose),
-    })
+    });
+    // The first vectors' descriptions do not know it.
+    if let Some(life) = record.longest_life {
+        words.as_object_mut().unwrap().insert("longest_life".to_owned(), json!(life.as_secs()));
+    }
+    words
 }
 
 async fn records(backend: &FileBackend) -> Value {
@@ -172,7 +178,7 @@ fn record_of(fields: &Fields) -> Record {
         ids: Vec::new(),
         adopted: Vec::new(),
         lineage: Lineage::first().unwrap(),
-        longest_life: None,
+        longest_life: Some(Duration::from_secs(3600)),
         first_refresh: None,
         created_at: at,
         saved_at: at,

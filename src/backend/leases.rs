@@ -19,7 +19,7 @@ const LEFT_AT_LEAST: Duration = Duration::from_secs(HELD_FOR.as_secs() / 2);
 
 /// From this life of its access tokens on, less what may lie between the provider's answer and the save, a record that several
 /// machines share has room for a lease and a save at each refresh: a secret of AWS takes 96 versions a day.
-const LONG_ENOUGH: Duration = Duration::from_secs(40 * 60 - 60);
+pub const LONG_ENOUGH: Duration = Duration::from_secs(40 * 60 - 60);
 
 /// What a backend tells of its records that several machines share. What is kept on one machine needs none of it: its
 /// processes share the clock on the wall, and a write costs nothing.
@@ -144,9 +144,10 @@ impl Granter {
     /// As the backend has them; `Unavailable` where [`Context::check_readiness`] fails.
     pub(crate) async fn grant(&self, context: &Context, free: Free, holder: &str) -> Result<Asked> {
         let Free { record, attempt, began } = free;
+        let lease = Lease::grant(attempt, self.clock.now(), holder)?;
         if let Some(shared) = self.shared.as_ref().filter(|_| lives_too_short(&record)) {
             shared.check_room(&record)?;
-            let lease = self.unwritten(context, attempt, holder).await?;
+            context.check_readiness().await.map_err(not_ready)?;
             tracing::warn!(
                 record = %record.name,
                 life_s = record.longest_life.unwrap_or_default().as_secs(),
@@ -154,7 +155,6 @@ impl Granter {
             );
             return Ok(Asked::Granted(record, lease));
         }
-        let lease = Lease::grant(attempt, self.clock.now(), holder)?;
         let (version, expected) = (record.version.next()?, Some(record.version));
         let granted = Arc::new(Record { version, lease: Some(lease.clone()), ..Record::clone(&record) });
         let change = Change { name: record.name, expected, value: Some(Arc::clone(&granted)) };
@@ -166,15 +166,6 @@ impl Granter {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(Asked::Lost),
             Err(error) => Err(error),
         }
-    }
-
-    /// A lease that only this process knows of, as its attempt number `attempt` at a token.
-    ///
-    /// # Errors
-    /// `Unavailable` where [`Context::check_readiness`] fails.
-    pub(crate) async fn unwritten(&self, context: &Context, attempt: u32, holder: &str) -> Result<Lease> {
-        context.check_readiness().await.map_err(not_ready)?;
-        Lease::grant(attempt, self.clock.now(), holder)
     }
 
     /// How long ago the lease was granted; `None` where the record has moved on.

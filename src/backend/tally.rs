@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::fields::Field;
 use crate::lease::HELD_FOR;
 use crate::lookup::{LookupKey, LookupKind};
-use crate::record::{Record, Writer};
+use crate::record::Record;
 
 /// Numbers of a store's records.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +19,7 @@ pub struct Tally {
     pub tokens: usize,
     /// Leases that have not come to their end, the soonest first.
     pub leases: Vec<LeaseSeen>,
-    /// The shortest life of an access token: as its refreshes tell, or else from the last save to its end. An import counts
-    /// for nothing: it may bring a token that is about to end.
+    /// The shortest life of an access token, as the refreshes tell of those that have been refreshed.
     pub shortest_life: Option<Duration>,
     // Hashes: nobody's name is held for being counted.
     users: HashSet<LookupKey>,
@@ -57,11 +56,7 @@ impl Tally {
         let hashed = |kind, field| record.fields.text(field).map(|text| LookupKey::new(kind, text));
         self.users.extend(hashed(LookupKind::User, Field::UserName));
         self.apps.extend(hashed(LookupKind::Id, Field::ClientId));
-        let ends = record.hand_out(None).expires_at().filter(|ends| *ends > record.saved_at);
-        let since_saved = ends.filter(|_| record.writer == Writer::Save).map(|ends| ends.since(record.saved_at));
-        if let Some(life) = record.longest_life.or(since_saved) {
-            self.shortest_life = Some(self.shortest_life.map_or(life, |shortest| shortest.min(life)));
-        }
+        self.shortest_life = [self.shortest_life, record.longest_life].into_iter().flatten().min();
         let until = granted_at.map(|at| at.after(HELD_FOR)).filter(|until| *until > now);
         if let (Some(lease), Some(until)) = (&record.lease, until) {
             let seen =

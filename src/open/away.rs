@@ -19,7 +19,6 @@ use crate::vault::Vault;
 pub(super) struct AwayParts {
     pub(super) fallback: Arc<FallbackBackend>,
     pub(super) journal: Option<(Journal, LockFile)>,
-    pub(super) is_alone: bool,
 }
 
 impl AwayParts {
@@ -31,7 +30,7 @@ impl AwayParts {
     }
 
     pub(super) fn over(self, vault: &Arc<Vault>) -> Away {
-        let Self { fallback, journal, is_alone } = self;
+        let Self { fallback, journal } = self;
         let (vault, under) = (Arc::clone(vault), Arc::clone(&fallback));
         let layer = match journal {
             Some((journal, place)) => {
@@ -39,7 +38,7 @@ impl AwayParts {
             }
             None => Layer::Unsaved(Arc::new(Unsaved::new(vault, under))),
         };
-        Away { fallback, layer, is_alone }
+        Away { fallback, layer }
     }
 }
 
@@ -48,8 +47,6 @@ impl AwayParts {
 pub(super) struct Away {
     fallback: Arc<FallbackBackend>,
     layer: Layer,
-    /// It is declared that one process alone uses the store.
-    pub(super) is_alone: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ const COPY_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
 
 /// A vault in Secrets Manager: `PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL`, the parameters as needed; and, for the
 /// time that AWS is out of reach, a copy of it, and a journal of what is written: `&fallback=file:PATH&fallback_age=SECONDS`,
-/// `&journal=file:PATH`, and `&writers=one` where one process alone uses the vault.
+/// `&journal=file:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     given: String,
@@ -30,7 +30,6 @@ pub struct Location {
     fallback: Option<String>,
     fallback_age: Option<String>,
     journal: Option<String>,
-    writers: Option<String>,
 }
 
 /// What reaches a vault, and the address that no other vault of the account has.
@@ -57,7 +56,6 @@ impl Location {
             fallback: None,
             fallback_age: None,
             journal: None,
-            writers: None,
         };
         let known = [
             ("region", &mut location.region, is_region as fn(&str) -> bool),
@@ -66,7 +64,6 @@ impl Location {
             ("fallback", &mut location.fallback, |text| file_of(text).is_some()),
             ("fallback_age", &mut location.fallback_age, |text| copy_age(text).is_some()),
             ("journal", &mut location.journal, |text| file_of(text).is_some()),
-            ("writers", &mut location.writers, |text| text == "one"),
         ];
         read_parameters(parameters, known, "the store in AWS").map_err(|error| error.with_hint(EXAMPLE))?;
         if location.fallback_age.is_some() && location.fallback.is_none() {
@@ -74,9 +71,6 @@ impl Location {
         }
         if location.journal.is_some() && location.fallback.is_none() {
             return Err(Error::invalid("the store in AWS has a journal, and no fallback").with_hint(EXAMPLE));
-        }
-        if location.writers.is_some() && location.journal.is_none() {
-            return Err(Error::invalid("the store in AWS has writers=one, and no journal").with_hint(EXAMPLE));
         }
         if location.journal() == location.fallback() && location.journal().is_some() {
             return Err(Error::invalid("the copy and the journal are one file").with_hint(EXAMPLE));
@@ -109,11 +103,6 @@ impl Location {
         self.journal.as_deref().and_then(file_of)
     }
 
-    /// Whether one process alone uses the vault, as `writers=one` declares.
-    pub fn has_one_writer(&self) -> bool {
-        self.writers.is_some()
-    }
-
     /// The backend, over a client of the SDK's default chain: credentials, Region and endpoint come from the environment,
     /// the profile, the container or the instance, where the location does not name them.
     ///
@@ -144,10 +133,11 @@ impl Location {
         Ok(Reached { backend: SecretsManagerBackend::new(Client::from_conf(config.build()), options), address })
     }
 
-    /// The same through a backend that is there already.
+    /// The same through a backend that is there already, whose endpoint and KMS key count.
     ///
     /// # Errors
-    /// `InvalidInput` where the backend is under another prefix, or where no Region is named here: the copy is known by it.
+    /// `InvalidInput` where the backend is under another prefix or in another Region, and where no Region is named here: the
+    /// copy is known by it.
     pub(super) fn reached_by(&self, backend: SecretsManagerBackend) -> Result<Reached> {
         if *backend.prefix() != self.prefix {
             return Err(Error::invalid("the backend is under another prefix than the store in AWS"));
@@ -156,6 +146,9 @@ impl Location {
             Error::invalid("the store in AWS names no Region, by which its copy is known")
                 .with_hint("add ?region=REGION, that of the backend")
         })?;
+        if backend.region().is_some_and(|own| own != region) {
+            return Err(Error::invalid("the backend is in another Region than the store in AWS"));
+        }
         Ok(Reached { backend, address: self.address(region) })
     }
 
@@ -183,8 +176,7 @@ impl fmt::Display for Location {
 const EXAMPLE: &str = "write it as in aws:prod/crm-tokens?region=eu-central-1&kms_key_id=alias/crm&endpoint=https://HOST, \
                        with the parameters that are needed; what is fallen back on as in \
                        &fallback=file:/srv/app/copy.tv&fallback_age=3600, with an absolute path and seconds from a minute \
-                       to a day; what is written meanwhile as in &journal=file:/srv/app/journal.tv, another file; and &writers=one \
-                       where one process alone uses the vault";
+                       to a day; what is written meanwhile as in &journal=file:/srv/app/journal.tv, another file";
 
 /// An absolute path: a relative one would make a copy of every folder that somebody works in.
 fn file_of(text: &str) -> Option<&Path> {
@@ -233,8 +225,6 @@ mod tests {
         assert_eq!(parse("a?fallback=file:/c.tv").unwrap().journal(), None);
         let location = parse("a?journal=file:/srv/j%20j.tv&fallback=file:/c.tv").unwrap();
         assert_eq!(location.journal(), Some(Path::new("/srv/j j.tv")));
-        assert!(!location.has_one_writer());
-        assert!(parse("a?journal=file:/j.tv&fallback=file:/c.tv&writers=one").unwrap().has_one_writer());
     }
 
     #[test]
@@ -263,9 +253,6 @@ mod tests {
             "a?fallback=aws:canary",
             "a?fallback=file:/canary.tv&fallback=file:/canary.tv",
             "a?fallback_age=3600",
-            "a?writers=one",
-            "a?fallback=file:/canary.tv&writers=one",
-            "a?fallback=file:/canary.tv&journal=file:/journal.tv&writers=two",
             "a?fallback=file:/canary.tv&fallback_age=59",
             "a?fallback=file:/canary.tv&fallback_age=86401",
             "a?fallback=file:/canary.tv&fallback_age=+60",

@@ -55,8 +55,9 @@ pub struct Opened {
     /// What all other layers go around.
     base: Arc<dyn TokenStore>,
     cache: Option<Arc<Cache>>,
-    /// How readers are coordinated, and by what name of this process.
+    /// How readers are coordinated, by what name of this process, and the layer that does it.
     coordination: Option<(Arc<str>, CoordinateOptions)>,
+    coordinated: Option<Arc<dyn TokenStore>>,
     #[cfg(feature = "audit")]
     audit_key: Option<Arc<dyn AuditKeySource>>,
     #[cfg(feature = "audit")]
@@ -87,6 +88,7 @@ impl Opened {
             base: store,
             cache: None,
             coordination: None,
+            coordinated: None,
             vault,
             #[cfg(feature = "audit")]
             audit_key: parts.audit_key,
@@ -123,6 +125,7 @@ impl Opened {
     #[must_use]
     pub fn cached(mut self, options: CacheOptions) -> Self {
         self.cache = Some(Arc::new(Cache::new(Arc::clone(&self.base), options)));
+        self.coordinated = self.coordinating();
         self.layered()
     }
 
@@ -134,38 +137,31 @@ impl Opened {
     /// The same, whose readers refresh one at a time. `holder` names this process to people.
     #[must_use]
     pub fn coordinated(mut self, holder: &str, options: CoordinateOptions) -> Self {
-        #[cfg(feature = "aws")]
-        let is_alone = options.is_alone || self.away.as_ref().is_some_and(|away| away.is_alone);
-        #[cfg(feature = "aws")]
-        let options = CoordinateOptions { is_alone, ..options };
         self.coordination = Some((Arc::from(holder), options));
+        self.coordinated = self.coordinating();
         self.layered()
     }
 
     /// With all layers in their order, whichever was asked for first.
     fn layered(mut self) -> Self {
-        let inner = self.cache.as_ref().map_or_else(|| Arc::clone(&self.base), |cache| Arc::clone(cache) as _);
-        self.plain = self.told(&inner);
-        self.store = match &self.coordination {
-            Some((holder, options)) => self.told(&self.coordinating(inner, holder, options.clone())),
-            None => Arc::clone(&self.plain),
-        };
+        self.plain = self.told(&self.inner());
+        self.store = self.coordinated.as_ref().map_or_else(|| Arc::clone(&self.plain), |store| self.told(store));
         self
     }
 
-    fn coordinating(
-        &self,
-        inner: Arc<dyn TokenStore>,
-        holder: &str,
-        options: CoordinateOptions,
-    ) -> Arc<dyn TokenStore> {
+    fn inner(&self) -> Arc<dyn TokenStore> {
+        self.cache.as_ref().map_or_else(|| Arc::clone(&self.base), |cache| Arc::clone(cache) as _)
+    }
+
+    fn coordinating(&self) -> Option<Arc<dyn TokenStore>> {
+        let (holder, options) = self.coordination.as_ref()?;
         let backend = Arc::clone(self.vault.backend());
         #[cfg(feature = "aws")]
         let shared = self.aws.clone().map(|aws| aws as Arc<dyn SharedRecords>);
         #[cfg(not(feature = "aws"))]
         let shared = None;
         let granter = Granter::new(backend, shared, Arc::clone(&options.clock));
-        Arc::new(Coordinated::new(inner, granter, holder, options))
+        Some(Arc::new(Coordinated::new(self.inner(), granter, holder, options.clone())))
     }
 
     /// With a line for each call, and measured, where that is so.
@@ -184,7 +180,7 @@ impl Opened {
         store
     }
 
-    /// The same, where every call leaves a line in `sink`.
+    /// The same, where every call leaves a line in `sink`. Asked for twice, the last one counts.
     ///
     /// # Errors
     /// As the backend has them, which keeps the key of the lines; `Unsupported` where it keeps none.
@@ -202,7 +198,8 @@ impl Opened {
         Ok(self.layered())
     }
 
-    /// The same, where every call is counted and timed: the lines of [`audited`](Self::audited) count as a part of it.
+    /// The same, where every call is counted and timed: the lines of [`audited`](Self::audited) count as a part of it. Asked for
+    /// twice, the last one counts.
     #[cfg(feature = "audit")]
     #[must_use]
     pub fn measured(mut self, metrics: Arc<Metrics>) -> Self {

@@ -54,6 +54,7 @@ async fn a_backend_is_opened_as_what_it_is() {
     for (location, said) in [
         ("test/other?region=us-east-1&fallback=file:FOLDER/copy.tv", "another prefix"),
         ("test/vault?fallback=file:FOLDER/copy.tv", "no Region"),
+        ("test/vault?region=eu-west-1&fallback=file:FOLDER/copy.tv", "another Region"),
     ] {
         let refused = opened(&world, &folder, location).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidInput);
@@ -62,7 +63,7 @@ async fn a_backend_is_opened_as_what_it_is() {
     }
     opened(&world, &folder, WITH_JOURNAL).await.unwrap();
     assert!(folder.path().join("copy.tv").exists() && folder.path().join("journal.tv").exists());
-    let elsewhere = WITH_COPY.replace("us-east-1", "eu-west-1");
+    let elsewhere = format!("{WITH_COPY}&endpoint=https://example.com");
     let other = opened(&world, &folder, &elsewhere).await.unwrap();
     assert_eq!(other.away().await.unwrap().unwrap().copy_as_of, None, "it is no copy of that one");
 }

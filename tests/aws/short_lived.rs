@@ -84,6 +84,8 @@ async fn what_lives_for_ten_minutes_runs_out_of_room_before_a_refresh_token_is_s
     let refused = call_for(&scene, &processes, Duration::from_hours(23)).await;
     assert!(!refused.is_empty());
     assert!(refused.iter().all(|called| *called == Called::Refused(ErrorKind::QuotaReached)), "{:?}", kinds(&refused));
+    let refused = processes[0].store.find_token_by_id(&Context::new(), &scene.fleet.id).await.unwrap_err();
+    assert!(refused.hint().is_some_and(|hint| hint.contains("20 minutes at least")), "{refused:?}");
     let refreshed = scene.fleet.refreshed();
     let tokens = scene.world.vault("after").get_tokens(&Context::new()).await.unwrap().value;
     assert_eq!(text(&tokens[0]), format!("access {refreshed}"), "whoever is sent can save");

@@ -1,7 +1,6 @@
 //! Leases are the store's: nobody is sent to refresh what is only in a copy, a journal or this process.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokenvault::backend::leases::Granter;
 use tokenvault::error::ErrorKind;
@@ -13,27 +12,16 @@ use tokenvault::token::OAuthToken;
 
 use crate::going::now;
 use crate::hourglass::Hourglass;
-use crate::journal::machine::{Machine, Worker};
+use crate::journal::machine::Machine;
 use crate::process::{Process, access, alice, refreshed};
 use crate::scene::SECOND;
 use crate::scripted::{Fate, Scripted};
 
 fn coordinated(inner: impl TokenStore + 'static, store: &Arc<Scripted>, time: &Arc<Hourglass>) -> Coordinated {
-    coordinated_by(inner, store, time, false)
-}
-
-fn coordinated_by(
-    inner: impl TokenStore + 'static,
-    store: &Arc<Scripted>,
-    time: &Arc<Hourglass>,
-    is_alone: bool,
-) -> Coordinated {
     let granter = Granter::new(Arc::clone(store) as _, None, Arc::clone(time) as _);
     let options = CoordinateOptions {
         clock: Arc::clone(time) as _,
         pause: Arc::clone(time) as _,
-        is_alone,
-        wait: if is_alone { Duration::ZERO } else { CoordinateOptions::default().wait },
         ..CoordinateOptions::default()
     };
     Coordinated::new(Arc::new(inner), granter, "a test", options)
@@ -77,8 +65,8 @@ fn second(token: &OAuthToken) -> OAuthToken {
     refreshed(token, "second", 10).with(Field::RefreshToken, "rotated")
 }
 
-/// A machine whose store is away, and a token that a process of it has saved since.
-fn in_the_journal() -> (Machine, Worker, OAuthToken) {
+#[test]
+fn what_is_in_the_journal_is_not_overtaken_by_a_lease() {
     let machine = Machine::first();
     let worker = machine.process();
     let mut first = alice("first", 5);
@@ -86,12 +74,6 @@ fn in_the_journal() -> (Machine, Worker, OAuthToken) {
     worker.list().unwrap();
     machine.is_away();
     let token = worker.journaled(&second(&first));
-    (machine, worker, token)
-}
-
-#[test]
-fn what_is_in_the_journal_is_not_overtaken_by_a_lease() {
-    let (machine, worker, token) = in_the_journal();
     let layer = coordinated(worker.layer, &machine.store, &machine.time);
     assert_nobody_is_sent(&layer, &machine.store, &machine.time, &token);
     // Played back, it is refreshed like any.
@@ -125,31 +107,4 @@ fn a_token_of_the_copy_is_handed_out_for_as_long_as_it_lives() {
     let (store, time) = (Arc::clone(&process.scene.store), Arc::clone(&process.scene.time));
     let layer = coordinated(process.layer, &store, &time);
     assert_nobody_is_sent(&layer, &store, &time, &token);
-}
-
-/// What is saved meanwhile is in the journal, and in the store when that is back.
-#[test]
-fn who_is_alone_refreshes_while_the_store_is_away() {
-    for minutes in [9, 11] {
-        let (machine, worker, token) = in_the_journal();
-        let layer = coordinated_by(worker.layer, &machine.store, &machine.time, true);
-        machine.time.advance(SECOND * 60 * minutes);
-        let id = token.id().unwrap();
-        let (leased, source) = read(&layer, id).unwrap();
-        assert!(leased.lease().is_some() && source == Source::Journal, "{minutes}");
-        assert_eq!(leased.get(Field::RefreshToken).unwrap().expose(), "rotated");
-        let other = read(&layer, id);
-        match minutes {
-            9 => assert!(other.unwrap().0.lease().is_none(), "it lives, and one was sent"),
-            _ => assert_eq!(other.unwrap_err(), ErrorKind::Busy, "one was sent"),
-        }
-        let mut third = refreshed(&leased, "third", 60);
-        now(layer.save_token(&Context::new(), &mut third)).unwrap();
-        let (found, source) = read(&layer, id).unwrap();
-        assert_eq!((access(&found).as_str(), source, found.lease()), ("third", Source::Journal, None));
-        assert_no_lease(&machine.store);
-        machine.is_back();
-        let (found, source) = read(&layer, id).unwrap();
-        assert_eq!((access(&found).as_str(), source), ("third", Source::Store), "played back");
-    }
 }

@@ -214,7 +214,13 @@ impl Tokens {
     pub(super) fn check_room(&self, name: RecordName) -> Result<()> {
         let count = self.known.seen(name).map_or(0, |seen| seen.writes.count(self.calls.pace.now()));
         // A lease that is not written takes no room.
-        if count > MAX_WRITES_BEFORE_LEASE { Err(written_too_often(count)) } else { Ok(()) }
+        if count <= MAX_WRITES_BEFORE_LEASE {
+            return Ok(());
+        }
+        Err(written_too_often(count).with_hint(
+            "AWS keeps each version for a day and takes about a hundred: access tokens have to live for 20 minutes at least; keep \
+             those that live shorter in a file",
+        ))
     }
 
     /// Puts a tombstone in the place of the state `held`, and schedules the secret for deletion.

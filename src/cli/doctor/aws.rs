@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backend::leases::LONG_ENOUGH;
 use crate::backend::secrets_manager::SecretsManagerBackend;
 use crate::backend::secrets_manager::look::{Depth, KeySeen, Look, PageSeen, TokensSeen};
 use crate::backend::secrets_manager::survey::Trouble;
@@ -20,11 +21,9 @@ const MAX_NAMED: usize = 5;
 /// Version 4), and a lease is of 90 seconds.
 const CLOCKS_APART: Duration = Duration::from_mins(1);
 
-/// Below this the saves of a token, a minute or two before each end, use up what AWS keeps of its versions.
-const SHORTEST_LIFE: Duration = Duration::from_mins(20);
-
-/// Below this there is no room for a lease beside each save.
-const SHORTEST_SHARED: Duration = Duration::from_mins(40);
+/// Below 20 minutes the saves of a token, a minute or two before each end, use up what AWS keeps of its versions; a minute may
+/// lie between the provider's answer and the save that tells.
+const SHORTEST_LIFE: Duration = Duration::from_mins(19);
 
 pub(super) async fn checks(
     location: &Location,
@@ -143,13 +142,13 @@ fn of_tokens(seen: &TokensSeen) -> Vec<Check> {
     };
     let life = Check::ok("lives of access tokens", "the tokens", "one save at each refresh");
     let life = match seen.tally.shortest_life {
-        None => life.saying("not known: no token tells both when it was saved and when it ends"),
+        None => life.saying("not known: no token has been refreshed yet"),
         Some(shortest) if shortest < SHORTEST_LIFE => life.warning(
             format!("one lives for {} s", shortest.as_secs()),
             "where access tokens live for less than 20 minutes, their saves run out of what AWS keeps of versions in a day; \
              keep such tokens in a file",
         ),
-        Some(shortest) if shortest < SHORTEST_SHARED.saturating_sub(Duration::from_mins(1)) => life.warning(
+        Some(shortest) if shortest < LONG_ENOUGH => life.warning(
             format!("one lives for {} min", shortest.as_secs() / 60),
             "where access tokens live for less than 40 minutes, one refreshes for each process, not for all machines",
         ),

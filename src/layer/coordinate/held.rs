@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
-use crate::lease::{Lease, LeaseId};
+use crate::lease::{LONGEST_DISTANCE, Lease, LeaseId};
 
 /// How often the holder is handed the token again under the same lease.
 const MAX_AGAIN: u8 = 2;
@@ -138,7 +138,9 @@ impl Held {
     fn with<T>(&self, end: End, now: Timestamp, change: impl FnOnce(&mut Known) -> T) -> T {
         let mut all = self.all();
         if all.len() >= MANY && !all.contains_key(&end) {
-            let is_past = |known: &Known| known.next_at.max(known.quiet_until) <= now;
+            // How many attempts there were may be known here only.
+            let kept_for = |known: &Known| if known.own.is_some() { LONGEST_DISTANCE } else { Duration::ZERO };
+            let is_past = |known: &Known| known.next_at.max(known.quiet_until).after(kept_for(known)) <= now;
             all.retain(|_, known| !is_past(known) || Arc::strong_count(&known.changed) > 1);
         }
         change(all.entry(end).or_default())

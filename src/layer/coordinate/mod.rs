@@ -54,9 +54,6 @@ pub struct CoordinateOptions {
     /// Whether it is coordinated as well who fetches the first access token of a refresh token that was brought without one.
     /// Where not, all readers are handed it as it is.
     pub covers_first: bool,
-    /// Whether this process alone reads and writes the store's tokens, and keeps a journal: then it refreshes also while the store
-    /// is out of reach. Two processes that say so refresh twice.
-    pub is_alone: bool,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Waits.
@@ -66,7 +63,7 @@ pub struct CoordinateOptions {
 impl Default for CoordinateOptions {
     fn default() -> Self {
         let (clock, pause) = (Arc::new(SystemClock), Arc::new(SystemPause));
-        Self { wait: Duration::from_secs(10), is_early: true, covers_first: true, is_alone: false, clock, pause }
+        Self { wait: Duration::from_secs(10), is_early: true, covers_first: true, clock, pause }
     }
 }
 
@@ -79,8 +76,8 @@ impl Default for CoordinateOptions {
 ///   more under the same lease. Who has no name is another caller each time.
 /// - Who does not save a new token within [`HELD_FOR`] loses the lease to the next; what it saves later is merged as any
 ///   save is.
-/// - While the store is out of reach nobody is sent, unless this process is the only one ([`CoordinateOptions::is_alone`]): a
-///   token of a copy or a journal is handed out for as long as it lives, and then fails with `Unavailable`.
+/// - While the store is out of reach nobody is sent: a token of a copy or a journal is handed out for as long as it lives, and
+///   then fails with `Unavailable`.
 /// - A token without a refresh token, or whose end is not known, is handed out as it is; so is one that `find_token` is
 ///   asked for with an id, which is how the SDKs revoke.
 /// - Where several machines share the store and access tokens live for less than 40 minutes, which is known after the first
@@ -91,7 +88,6 @@ pub struct Coordinated {
     granter: Granter,
     holder: String,
     wait: Duration,
-    is_alone: bool,
     clock: Arc<dyn Clock>,
     pause: Arc<dyn Pause>,
     due: Due,
@@ -120,9 +116,9 @@ impl Coordinated {
     /// Over `inner`, with leases from `granter`, which is over the same records. `holder` names this process to people who
     /// look for who holds a lease.
     pub fn new(inner: Arc<dyn TokenStore>, granter: Granter, holder: &str, options: CoordinateOptions) -> Self {
-        let CoordinateOptions { wait, is_early, covers_first, is_alone, clock, pause } = options;
+        let CoordinateOptions { wait, is_early, covers_first, clock, pause } = options;
         let (turns, held, due) = (Turns::default(), Held::default(), Due::new(is_early, covers_first));
-        Self { inner, granter, holder: holder.to_owned(), wait, is_alone, clock, pause, due, turns, held }
+        Self { inner, granter, holder: holder.to_owned(), wait, clock, pause, due, turns, held }
     }
 
     async fn ask(&self, context: &Context, asking: Asking<'_>) -> Result<Found> {
@@ -149,7 +145,7 @@ impl Coordinated {
             return Ok(answer.map(|_| Some(token)));
         }
         match need {
-            Need::Early if is_second_hand(&answer) && !self.is_alone => Ok(answer),
+            Need::Early if is_second_hand(&answer) => Ok(answer),
             Need::Early => self.early(context, asking, end_of(name, token), answer).await,
             _ => self.lease_or_wait(context, asking, end_of(name, token)).await,
         }
@@ -163,7 +159,7 @@ impl Coordinated {
         }
         let Some(turn) = self.turns.try_take(end.name) else { return Ok(answer) };
         let until = self.clock.now().after(self.wait);
-        match self.take(context, asking, (end, Need::Early), until, &answer).await {
+        match self.take(context, asking, (end, Need::Early), until).await {
             Ok(Taken::Granted(token)) => return Ok(answer.map(|_| Some(token))),
             Ok(Taken::Overtaken) => return self.ask(&context.clone().past_memory(), asking).await,
             Ok(Taken::Held { .. }) => {}
@@ -205,13 +201,13 @@ impl Coordinated {
             if self.due.need(found, token.fields(), self.clock.now()) != Need::Ended {
                 return Ok(answer);
             }
-            if is_second_hand(&answer) && !self.is_alone {
+            if is_second_hand(&answer) {
                 return Err(out_of_reach());
             }
             let end = end_of(found, token);
             changed = self.held.changed(end, self.clock.now());
             let until = if look == 0 { until.max(self.clock.now().after(LATER_LOOKS)) } else { until };
-            match self.take(context, asking, (end, Need::Ended), until, &answer).await? {
+            match self.take(context, asking, (end, Need::Ended), until).await? {
                 Taken::Granted(token) => return Ok(answer.map(|_| Some(token))),
                 Taken::Held { ends_in, next_in } if ends_in.is_zero() => return Err(nobody_does(next_in)),
                 Taken::Held { .. } | Taken::Overtaken | Taken::Lost => {}
@@ -231,14 +227,10 @@ impl Coordinated {
         asking: Asking<'_>,
         (end, need): (End, Need),
         until: Timestamp,
-        answer: &Found,
     ) -> Result<Taken> {
         let now = self.clock.now();
         if let Some((ends_in, next_in)) = self.held.by_others(end, now) {
             return Ok(Taken::Held { ends_in, next_in });
-        }
-        if let Some((_, token)) = of_record(answer).filter(|_| is_second_hand(answer)) {
-            return self.take_alone(context, end, token).await;
         }
         match self.ask_for_lease(context, (end, need), until).await? {
             Asked::Granted(record, lease) => {
@@ -255,15 +247,6 @@ impl Coordinated {
             Asked::Overtaken => Ok(Taken::Overtaken),
             Asked::Lost => Ok(Taken::Lost),
         }
-    }
-
-    /// While the store is out of reach, of who is alone: there is nobody else to be sent.
-    async fn take_alone(&self, context: &Context, end: End, token: &OAuthToken) -> Result<Taken> {
-        let attempt = self.held.attempts(end).saturating_add(1);
-        let lease = self.granter.unwritten(context, attempt, &self.holder).await?;
-        let times = Times { now: self.clock.now(), ends_in: HELD_FOR, next_in: lease.distance() };
-        self.held.note(end, Some(Own::new(&lease, context.caller())), times);
-        Ok(Taken::Granted(Arc::new(token.to_refresh(lease.id, self.clock.now()))))
     }
 
     /// Looks until `until` at the longest whether there is a lease, and takes it. That is awaited to its end: it may be there
