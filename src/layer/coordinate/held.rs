@@ -146,3 +146,34 @@ impl Held {
         change(all.entry(end).or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn end(number: u16) -> End {
+        let [high, low] = number.to_be_bytes();
+        let mut name = [0; 16];
+        (name[0], name[1]) = (high, low);
+        End { name: RecordName::from_bytes(name), at: Some(NOW) }
+    }
+
+    /// Of a lease that is not written nobody else knows how often it was tried.
+    #[test]
+    fn however_many_tokens_there_are_attempts_are_not_forgotten_when_the_next_is_due() {
+        let held = Held::default();
+        let lease = Lease::grant(3, NOW, "a test").unwrap();
+        let times = Times { now: NOW, ends_in: Duration::from_secs(90), next_in: lease.distance() };
+        held.note(end(0), Some(Own::new(&lease, None)), times);
+        let due = NOW.after(lease.distance());
+        for (now, expected) in [(due, 3), (due.after(LONGEST_DISTANCE), 0)] {
+            for number in 1..=u16::try_from(MANY).unwrap() {
+                held.be_quiet(end(number), now, now);
+            }
+            assert_eq!(held.attempts(end(0)), expected, "what is long past goes");
+            assert!(held.all().len() <= MANY);
+        }
+    }
+}
