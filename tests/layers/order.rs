@@ -267,3 +267,26 @@ async fn what_is_opened_with_a_cache_forgets_what_is_deleted_past_it() {
     assert!(opened.delete_record(&cx, id).await.unwrap().value.is_some());
     assert!(opened.store().find_token_by_id(&cx, id).await.unwrap().value.is_none());
 }
+
+/// Who was handed the store before the last layer was asked for refreshes with the others.
+#[cfg(feature = "file")]
+#[tokio::test]
+async fn what_is_opened_coordinates_as_one_whichever_layers_come_later() {
+    use tokenvault::error::Error;
+    use tokenvault::open::{StoreLocation, open};
+
+    let cx = Context::new().with_caller("one");
+    let opened = open(&StoreLocation::Memory, || Err(Error::invalid("none")), Duration::ZERO).await.unwrap();
+    let opened = opened.coordinated("a test", CoordinateOptions::default());
+    let before = opened.shared_store();
+    let after = opened.measured(Arc::new(Metrics::new(|_| Ok(()), Arc::new(SystemClock)))).shared_store();
+    let token = OAuthToken::new().with(Field::UserName, "ada").with(Field::RefreshToken, "refresh");
+    let mut token = token.with(Field::AccessToken, "access").with(Field::ExpiresIn, "1700000000000");
+    before.save_token(&cx, &mut token).await.unwrap();
+    let mut leases = Vec::new();
+    for store in [before, after] {
+        let found = store.find_token_by_id(&cx, token.id().unwrap()).await.unwrap().value.unwrap();
+        leases.push(found.lease().unwrap());
+    }
+    assert_eq!(leases[0], leases[1], "the holder reads again, and does not wait for itself");
+}

@@ -52,8 +52,8 @@ pub(crate) async fn stack(
     Fresh::keeping(Arc::new(Measured::new(Arc::new(audited), Arc::new(metrics))), (folder, keeper))
 }
 
-/// A vault that was opened, with everything that a program puts around it: what `tokenvault` itself works with. `folder` is
-/// free to use, and dropped with the store, as is `keeper`.
+/// A vault that was opened, with every layer that a program can put around it. `folder` is free to use,
+/// and dropped with the store, as is `keeper`.
 #[cfg(feature = "file")]
 pub(crate) async fn composed(
     opened: Opened,
