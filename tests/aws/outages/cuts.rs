@@ -171,7 +171,11 @@ async fn everywhere(act: Act, layer: Layer) {
 }
 
 macro_rules! cut_off {
-    ($($layer:ident as $module:ident: $($name:ident: $act:ident,)*;)*) => {$(
+    ($($name:ident: $act:ident,)*) => {
+        cut_off!(without_a_journal, Unsaved: $($name: $act,)*);
+        cut_off!(with_a_journal, Journaled: $($name: $act,)*);
+    };
+    ($module:ident, $layer:ident: $($name:ident: $act:ident,)*) => {
         mod $module {
             use super::{Act, Layer, everywhere};
             $(
@@ -181,22 +185,14 @@ macro_rules! cut_off {
                 }
             )*
         }
-    )*};
+    };
 }
 
 cut_off! {
-    Unsaved as without_a_journal:
-        a_sign_up: SignUp,
-        another_sign_in: SignInAgain,
-        a_refresh: Refresh,
-        another_key: BecomeKnown,
-        a_log_out: LogOut,
-        a_delete_of_all: DeleteAll,;
-    Journaled as with_a_journal:
-        a_sign_up: SignUp,
-        another_sign_in: SignInAgain,
-        a_refresh: Refresh,
-        another_key: BecomeKnown,
-        a_log_out: LogOut,
-        a_delete_of_all: DeleteAll,;
+    a_sign_up: SignUp,
+    another_sign_in: SignInAgain,
+    a_refresh: Refresh,
+    another_key: BecomeKnown,
+    a_log_out: LogOut,
+    a_delete_of_all: DeleteAll,
 }
