@@ -77,6 +77,11 @@ impl RecordName {
         Arc::from(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 
+    /// Whether `id` is [`to_id`](Self::to_id) of it.
+    pub(crate) fn is_written(self, id: &str) -> bool {
+        self.digits() == id.as_bytes()
+    }
+
     fn digits(self) -> [u8; 28] {
         let mut text = *b"tv--------------------------";
         BASE32.encode_mut(&self.0, text.split_at_mut(2).1);

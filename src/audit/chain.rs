@@ -11,7 +11,7 @@
 use data_encoding::HEXLOWER;
 
 use crate::audit::keys::{Keys, Mac};
-use crate::audit::line::{Draft, Kind, MAX_REQUESTS, START};
+use crate::audit::line::{Draft, Kind, MAX_REQUESTS, START, key};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::identity::random_bytes;
@@ -38,10 +38,10 @@ impl Mark<'_> {
     fn draft<'o>(&self, kind: Kind, out: &'o mut Vec<u8>) -> Draft<'o> {
         let mut line = Draft::start(out, self.at, kind);
         if let Some(before) = self.before {
-            line.plain("before", &HEXLOWER.encode(before));
+            line.plain(key!("before"), &HEXLOWER.encode(before));
         }
         if self.lost > 0 {
-            line.number("lost", self.lost);
+            line.number(key!("lost"), self.lost);
         }
         line
     }
@@ -51,6 +51,8 @@ impl Mark<'_> {
 #[derive(Debug)]
 pub(crate) struct Chain {
     id: String,
+    /// The members before the line's number, as each line has them.
+    member: String,
     mac: Mac,
     /// The next line's.
     sequence: u64,
@@ -62,7 +64,9 @@ impl Chain {
     /// # Errors
     /// `Unavailable` where the system has no randomness to give.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self { id: HEXLOWER.encode(&random_bytes::<16>()?), mac: NONE_BEFORE, sequence: 0 })
+        let id = HEXLOWER.encode(&random_bytes::<16>()?);
+        let member = format!(",\"chain\":\"{id}\"");
+        Ok(Self { id, member, mac: NONE_BEFORE, sequence: 0 })
     }
 
     /// The number of the next line.
@@ -85,8 +89,8 @@ impl Chain {
         let start = out.len();
         out.extend_from_slice(draft);
         let mut line = Draft(out);
-        line.plain("chain", &self.id);
-        line.number("seq", self.sequence);
+        line.member(&self.member);
+        line.number(key!("seq"), self.sequence);
         self.mac = keys.mac(&self.mac, out.get(start..).unwrap_or_default());
         self.sequence += 1;
         out.extend_from_slice(BEFORE_MAC);
@@ -104,9 +108,9 @@ impl Chain {
         if !named.is_empty() {
             line.requests(named);
         }
-        line.plain("key", &keys.id());
-        line.number("process", u64::from(std::process::id()));
-        line.plain("version", env!("CARGO_PKG_VERSION"));
+        line.plain(key!("key"), &keys.id());
+        line.number(key!("process"), u64::from(std::process::id()));
+        line.plain(key!("version"), env!("CARGO_PKG_VERSION"));
         self.seal(keys, &draft, out);
         for some in more.chunks(MAX_REQUESTS) {
             draft.clear();

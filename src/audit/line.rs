@@ -47,6 +47,18 @@ impl Kind {
     }
 }
 
+/// A member's key as a line has it, with what stands around it: each piece that is added costs some nanoseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Key(pub(crate) &'static str);
+
+/// The [`Key`] of this name.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::audit::line::Key(concat!(",\"", $name, "\":"))
+    };
+}
+pub(crate) use key;
+
 /// A line that is being written: all of it but what the chain adds.
 pub(crate) struct Draft<'a>(pub(crate) &'a mut Vec<u8>);
 
@@ -61,14 +73,17 @@ impl Draft<'_> {
         Draft(out)
     }
 
-    fn key(&mut self, key: &'static str) {
-        self.0.extend_from_slice(b",\"");
-        self.0.extend_from_slice(key.as_bytes());
-        self.0.extend_from_slice(b"\":");
+    fn key(&mut self, key: Key) {
+        self.0.extend_from_slice(key.0.as_bytes());
+    }
+
+    /// A member that is always the same: as it is written, with the comma before it.
+    pub(crate) fn member(&mut self, written: &str) {
+        self.0.extend_from_slice(written.as_bytes());
     }
 
     /// A text that needs no escape.
-    pub(crate) fn plain(&mut self, key: &'static str, text: &str) {
+    pub(crate) fn plain(&mut self, key: Key, text: &str) {
         self.key(key);
         self.0.push(b'"');
         self.0.extend_from_slice(text.as_bytes());
@@ -76,21 +91,21 @@ impl Draft<'_> {
     }
 
     /// A text from outside.
-    pub(crate) fn text(&mut self, key: &'static str, text: &str) {
+    pub(crate) fn text(&mut self, key: Key, text: &str) {
         self.key(key);
         self.0.push(b'"');
         push_escaped(self.0, &bounded(text, MAX_TEXT));
         self.0.push(b'"');
     }
 
-    pub(crate) fn number(&mut self, key: &'static str, number: u64) {
+    pub(crate) fn number(&mut self, key: Key, number: u64) {
         self.key(key);
         push_number(self.0, number);
     }
 
     /// At most [`MAX_REQUESTS`].
     pub(crate) fn requests(&mut self, ids: &[String]) {
-        self.key("requests");
+        self.key(key!("requests"));
         self.0.push(b'[');
         for (place, id) in ids.iter().enumerate() {
             self.0.extend_from_slice(if place == 0 { b"\"" } else { b",\"" });
@@ -268,7 +283,7 @@ pub(crate) const fn error_name(kind: ErrorKind) -> &'static str {
 
 /// The operation that a line is about.
 pub(crate) fn operation(draft: &mut Draft<'_>, operation: Operation) {
-    draft.plain("operation", operation.name());
+    draft.plain(key!("operation"), operation.name());
 }
 
 #[cfg(test)]
@@ -292,7 +307,7 @@ mod tests {
             let text: String = (0..random.usize(..400)).map(|_| pool[random.usize(..pool.len())]).collect();
             let mut out = Vec::new();
             let mut draft = Draft::start(&mut out, Timestamp::default(), Kind::Call);
-            draft.text("principal", &text);
+            draft.text(key!("principal"), &text);
             draft.0.push(b'}');
             assert!(out.len() <= 80 + MAX_TEXT && !out.contains(&b'\n') && !out.contains(&0x1b), "{text:?}");
             let shown = String::from_utf8(out.clone()).unwrap();
@@ -326,7 +341,7 @@ mod tests {
         let mut draft = Draft::start(&mut out, Timestamp::default(), Kind::Call);
         let ids = vec!["\n".repeat(500); MAX_REQUESTS];
         draft.requests(&ids);
-        for key in ["token", "user", "principal", "caller"] {
+        for key in [key!("token"), key!("user"), key!("principal"), key!("caller")] {
             draft.text(key, &"\n".repeat(10_000));
         }
         assert!(out.len() + 300 < MAX_LEN, "{}", out.len());

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
+use crate::audit::fixed::Fixed;
 use crate::audit::queue::Queue;
-use crate::audit::writer::Fixed;
 
 /// Where this process's queue stands, or still its parent's.
 pub(crate) struct OwnQueue(ArcSwap<Queue>);
@@ -15,15 +15,15 @@ impl OwnQueue {
         Self(ArcSwap::from_pointee(Queue::new(fixed)))
     }
 
-    pub(crate) fn get(&self) -> Arc<Queue> {
-        let queue = self.0.load_full();
-        if queue.is_ours() { queue } else { self.instead_of(&queue) }
+    pub(crate) fn get(&self) -> Guard<Arc<Queue>> {
+        let queue = self.0.load();
+        if queue.is_ours() { queue } else { Guard::from_inner(self.instead_of(&queue)) }
     }
 
     /// The queue of this process, which takes the place of its parent's, unless another thread has put one there already.
     fn instead_of(&self, parents: &Arc<Queue>) -> Arc<Queue> {
         let ours = Arc::new(parents.after_fork());
-        let found = arc_swap::Guard::into_inner(self.0.compare_and_swap(parents, Arc::clone(&ours)));
+        let found = Guard::into_inner(self.0.compare_and_swap(parents, Arc::clone(&ours)));
         if !Arc::ptr_eq(&found, parents) {
             return found;
         }

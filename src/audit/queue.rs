@@ -6,10 +6,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as Poll, Waker};
 
+use rustix::process::{Pid, getpid};
 use tokio::runtime::Handle;
 
 use crate::audit::failure::Failure;
-use crate::audit::writer::{Batch, Fixed, Pending, Writer};
+use crate::audit::fixed::Fixed;
+use crate::audit::pending::{Batch, Pending};
+use crate::audit::writer::Writer;
+use crate::clock::Timestamp;
 
 /// How many bytes wait for a service at the most: some 40,000 lines.
 const MAX_WAITING: usize = 8 * 1024 * 1024;
@@ -17,7 +21,7 @@ const MAX_WAITING: usize = 8 * 1024 * 1024;
 /// One process's way to the sink.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    process: u32,
+    process: Pid,
     fixed: Arc<Fixed>,
     pending: Pending,
     writer: tokio::sync::Mutex<Writer>,
@@ -26,12 +30,12 @@ pub(crate) struct Queue {
 impl Queue {
     pub(crate) fn new(fixed: Arc<Fixed>) -> Self {
         let writer = tokio::sync::Mutex::new(Writer::new(Arc::clone(&fixed)));
-        Self { process: std::process::id(), fixed, pending: Pending::default(), writer }
+        Self { process: getpid(), fixed, pending: Pending::default(), writer }
     }
 
     /// Whether this process made it, and not the one it was forked from.
     pub(crate) fn is_ours(&self) -> bool {
-        self.process == std::process::id()
+        self.process == getpid()
     }
 
     /// A queue of this process, in the place of its parent's.
@@ -39,12 +43,21 @@ impl Queue {
         Self::new(Arc::clone(&self.fixed))
     }
 
-    /// Has the lines of `drafts` written. Answers once the sink has taken them.
+    /// Has the lines written that `draft` adds. Answers once the sink has taken them.
     ///
     /// Dropping the future leaves it open whether they are written.
-    pub(crate) async fn write(self: &Arc<Self>, drafts: &[u8]) -> Result<(), Failure> {
-        let batch = self.enter(drafts, true)?;
-        self.taken(batch).await
+    pub(crate) async fn write(
+        self: &Arc<Self>,
+        now: Timestamp,
+        draft: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Failure> {
+        if !self.fixed.sink.is_distant()
+            && let Ok(mut writer) = self.writer.try_lock()
+        {
+            return writer.write_with(&self.pending, now, draft).await;
+        }
+        let batch = self.enter(&drafted(draft), true)?;
+        Box::pin(self.taken(batch)).await
     }
 
     /// As [`write`](Self::write), but that every later write tries again what was not taken.
@@ -88,7 +101,7 @@ impl Queue {
     pub(crate) async fn write_for_nobody(self: &Arc<Self>, drafts: &[u8]) {
         if self.fixed.sink.is_distant() {
             self.leave(drafts);
-        } else if let Err(failure) = self.write(drafts).await {
+        } else if let Err(failure) = self.write(self.fixed.clock.now(), |out| out.extend_from_slice(drafts)).await {
             self.fixed.count_lost(1, &failure);
         }
     }
@@ -143,6 +156,13 @@ impl Queue {
         }
         Ok(())
     }
+}
+
+/// What `draft` adds.
+pub(crate) fn drafted(draft: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut drafts = Vec::with_capacity(512);
+    draft(&mut drafts);
+    drafts
 }
 
 /// The future's answer, if it has one without waiting.

@@ -11,17 +11,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::Guard;
 use async_trait::async_trait;
 
 use crate::audit::facts::{Facts, Subject};
 use crate::audit::failure::Failure;
+use crate::audit::fixed::Fixed;
 use crate::audit::keys::{Hashed, Keys};
-use crate::audit::line::{self, Draft, Ending, Kind, MAX_REQUESTS};
+use crate::audit::line::{self, Draft, Ending, Kind, MAX_REQUESTS, key};
 use crate::audit::own_queue::OwnQueue;
-use crate::audit::queue::Queue;
+use crate::audit::queue::{Queue, drafted};
 use crate::audit::sink::OpenSink;
 use crate::audit::user_hashes::UserHashes;
-use crate::audit::writer::Fixed;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
@@ -115,25 +116,18 @@ impl Recorder {
     /// `Unavailable` where lines are required and the intent to change something was not taken: nothing is done then.
     pub async fn enter<'a>(
         &'a self,
-        context: &Context,
+        context: Context,
         operation: Operation,
         subject: Subject<'a>,
     ) -> Result<Entry<'a>> {
-        let requests = Arc::new(Requests::default());
-        let context = context.clone().with_requests(Arc::clone(&requests));
+        let context = context.with_requests(Arc::new(Requests::default()));
         let started = self.options.clock.now();
         let has_intent = operation.is_change() && self.options.mode == Mode::Required;
         let change = has_intent.then(|| self.number(started));
-        let mut entry =
-            Entry { recorder: self, context, operation, subject, requests, started, change, is_open: false };
+        let mut entry = Entry { recorder: self, context, operation, subject, started, change, is_open: false };
         if has_intent {
-            let mut drafts = Vec::with_capacity(512);
-            entry.draft_intent(&mut drafts);
-            if entry.goes_on() {
-                let _ = self.queue().write_ahead(&drafts).await;
-            } else {
-                self.queue().write(&drafts).await.map_err(|failure| self.error(Moment::Before, operation, failure))?;
-            }
+            // In boxes, here and below: what most calls never do would take room in the future of each.
+            Box::pin(entry.write_intent()).await?;
         }
         entry.is_open = true;
         Ok(entry)
@@ -149,7 +143,7 @@ impl Recorder {
         work: impl AsyncFnOnce(&Context) -> Result<T>,
         facts: impl FnOnce(&Result<T>) -> Facts<'_>,
     ) -> Result<T> {
-        let entry = self.enter(context, operation, subject).await?;
+        let mut entry = self.enter(context.clone(), operation, subject).await?;
         let result = work(&entry.context().clone()).await;
         let facts = facts(&result);
         entry.leave(&facts, result.as_ref().err().map(Error::kind)).await?;
@@ -163,7 +157,7 @@ impl Recorder {
         next(before).unwrap_or_default()
     }
 
-    fn queue(&self) -> Arc<Queue> {
+    fn queue(&self) -> Guard<Arc<Queue>> {
         self.queue.get()
     }
 
@@ -225,7 +219,6 @@ pub struct Entry<'a> {
     context: Context,
     operation: Operation,
     subject: Subject<'a>,
-    requests: Arc<Requests>,
     started: Timestamp,
     /// Of a change with an intent: what its two lines have in common.
     change: Option<u64>,
@@ -244,26 +237,29 @@ impl Entry<'_> {
         &self.context
     }
 
-    /// Ends the call. `error` is what it ended with.
+    /// Ends the call; nothing where it was ended before. `error` is what it ended with.
     ///
     /// # Errors
     /// Where lines are required and this one was not taken: `Io` for a change that took effect, else `Unavailable`. What
     /// the call has answered must not be handed on then.
-    pub async fn leave(mut self, facts: &Facts<'_>, error: Option<ErrorKind>) -> Result<()> {
-        let mut drafts = Vec::with_capacity(512);
-        self.draft_call(&mut drafts, facts);
+    pub async fn leave(&mut self, facts: &Facts<'_>, error: Option<ErrorKind>) -> Result<()> {
+        if !self.is_open {
+            return Ok(());
+        }
+        let now = self.recorder.options.clock.now();
+        let draft = |out: &mut Vec<u8>| self.draft_call(out, now, facts);
         let queue = self.recorder.queue();
         if self.recorder.options.mode == Mode::BestEffort {
-            queue.write_for_nobody(&drafts).await;
+            Box::pin(queue.write_for_nobody(&drafted(draft))).await;
             self.is_open = false;
             return Ok(());
         }
         if self.goes_on() {
-            let _ = queue.write_or_keep(&drafts).await;
+            let _ = Box::pin(queue.write_or_keep(&drafted(draft))).await;
             self.is_open = false;
             return Ok(());
         }
-        let outcome = queue.write(&drafts).await;
+        let outcome = queue.write(now, draft).await;
         self.is_open = false;
         let Err(failure) = outcome else { return Ok(()) };
         let moment = match (error, self.operation.is_change()) {
@@ -279,6 +275,17 @@ impl Entry<'_> {
         self.operation == Operation::SaveToken && self.context.is_under_lease()
     }
 
+    async fn write_intent(&self) -> Result<()> {
+        let draft = |out: &mut Vec<u8>| self.draft_intent(out);
+        let queue = self.recorder.queue();
+        if self.goes_on() {
+            let _ = queue.write_ahead(&drafted(draft)).await;
+            return Ok(());
+        }
+        let refuse = |failure| self.recorder.error(Moment::Before, self.operation, failure);
+        queue.write(self.started, draft).await.map_err(refuse)
+    }
+
     fn draft_intent(&self, out: &mut Vec<u8>) {
         let mut draft = Draft::start(out, self.started, Kind::Intent);
         line::operation(&mut draft, self.operation);
@@ -288,9 +295,8 @@ impl Entry<'_> {
         draft.finish();
     }
 
-    fn draft_call(&self, out: &mut Vec<u8>, facts: &Facts<'_>) {
-        let now = self.recorder.options.clock.now();
-        let ids = self.requests.take();
+    fn draft_call(&self, out: &mut Vec<u8>, now: Timestamp, facts: &Facts<'_>) {
+        let ids = self.context.requests().map(Requests::take).unwrap_or_default();
         let (named, mut more) = ids.split_at(ids.len().min(MAX_REQUESTS));
         while !more.is_empty() {
             let (some, rest) = more.split_at(more.len().min(MAX_REQUESTS));
@@ -303,32 +309,32 @@ impl Entry<'_> {
         let mut draft = Draft::start(out, now, Kind::Call);
         line::operation(&mut draft, self.operation);
         self.draft_number(&mut draft);
-        draft.plain("outcome", facts.ending.name());
+        draft.plain(key!("outcome"), facts.ending.name());
         if let Some(kind) = facts.error {
-            draft.plain("error", line::error_name(kind));
+            draft.plain(key!("error"), line::error_name(kind));
         }
         if let Some(did) = facts.did {
-            draft.plain("did", did);
+            draft.plain(key!("did"), did);
         }
         self.draft_subject(&mut draft, facts);
         if let Some(count) = facts.count {
-            draft.number("count", count as u64);
+            draft.number(key!("count"), count as u64);
         }
         if let Some(source) = facts.source {
-            draft.plain("source", line::source_name(source));
+            draft.plain(key!("source"), line::source_name(source));
         }
         self.draft_who(&mut draft);
         if !named.is_empty() {
             draft.requests(named);
         }
-        draft.number("micros", u64::try_from(now.since(self.started).as_micros()).unwrap_or(u64::MAX));
-        draft.plain("version", env!("CARGO_PKG_VERSION"));
+        draft.number(key!("micros"), u64::try_from(now.since(self.started).as_micros()).unwrap_or(u64::MAX));
+        draft.member(concat!(",\"version\":\"", env!("CARGO_PKG_VERSION"), "\""));
         draft.finish();
     }
 
     fn draft_number(&self, draft: &mut Draft<'_>) {
         if let Some(change) = self.change {
-            draft.number("change", change);
+            draft.number(key!("change"), change);
         }
     }
 
@@ -341,28 +347,30 @@ impl Entry<'_> {
         };
         let keys = &self.recorder.fixed.keys;
         let known = facts.token.or_else(|| asked.filter(|id| facts.is_token || RecordName::parse(id).is_some()));
-        let shown = known.filter(|id| line::fits(id));
+        let is_own = known.zip(facts.record).is_some_and(|(id, name)| name.is_written(id));
+        let shown = known.filter(|id| is_own || line::fits(id));
         match (shown, facts.token.or(asked)) {
-            (Some(id), _) => draft.text("token", id),
-            (None, Some(id)) => draft.plain("token_hash", &keys.hash(Hashed::Token, id)),
+            (Some(id), _) if is_own => draft.plain(key!("token"), id),
+            (Some(id), _) => draft.text(key!("token"), id),
+            (None, Some(id)) => draft.plain(key!("token_hash"), &keys.hash(Hashed::Token, id)),
             (None, None) => {}
         }
-        if let Some(name) = facts.record.map(RecordName::to_id).filter(|name| shown != Some(name)) {
-            draft.plain("record", &name);
+        if let Some(name) = facts.record.filter(|_| !is_own) {
+            draft.plain(key!("record"), &name.to_id());
         }
         match (facts.user.or(asked_user), self.recorder.options.users) {
-            (Some(name), Users::Hashed) => draft.plain("user_hash", &self.recorder.user_hashes.of(keys, name)),
-            (Some(name), Users::Plain) => draft.text("user", name),
+            (Some(name), Users::Hashed) => draft.plain(key!("user_hash"), &self.recorder.user_hashes.of(keys, name)),
+            (Some(name), Users::Plain) => draft.text(key!("user"), name),
             (None, _) => {}
         }
     }
 
     fn draft_who(&self, draft: &mut Draft<'_>) {
         if let Some(principal) = self.context.principal().or(self.recorder.options.principal.as_deref()) {
-            draft.text("principal", principal);
+            draft.text(key!("principal"), principal);
         }
         if let Some(caller) = self.context.caller() {
-            draft.text("caller", caller);
+            draft.text(key!("caller"), caller);
         }
     }
 }
@@ -372,8 +380,8 @@ impl Drop for Entry<'_> {
         if !self.is_open {
             return;
         }
-        let mut drafts = Vec::with_capacity(512);
-        self.draft_call(&mut drafts, &Facts::of(Ending::Unknown));
+        let now = self.recorder.options.clock.now();
+        let drafts = drafted(|out| self.draft_call(out, now, &Facts::of(Ending::Unknown)));
         self.recorder.queue().write_now(&drafts);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::audit::keys::Mac;
+use crate::clock::Timestamp;
 use crate::error::Result;
 
 /// Takes lines.
@@ -20,11 +21,25 @@ use crate::error::Result;
 /// - **Cancellation.** Where a write's future is dropped, its lines count as not taken.
 #[async_trait]
 pub trait Sink: fmt::Debug + Send {
-    /// Takes these lines: one or more, each with its line break.
+    /// Takes these lines: one or more, each with its line break. `now` is by the recorder's clock.
     ///
     /// # Errors
     /// Where they were not all taken.
-    async fn write(&mut self, lines: &[u8]) -> io::Result<()>;
+    async fn write(&mut self, lines: &[u8], now: Timestamp) -> io::Result<()>;
+
+    /// Whether all that was taken is known to be where others find it. Until then the writer remembers it, and writes it again
+    /// where the sink turns out to be gone ([`io::ErrorKind::NotFound`]).
+    fn is_settled(&self) -> bool {
+        true
+    }
+
+    /// Finds out.
+    ///
+    /// # Errors
+    /// `NotFound` where the sink is gone.
+    async fn settle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// What is there already, but for the lines of the chain `except`.
     ///

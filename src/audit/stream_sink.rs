@@ -117,7 +117,7 @@ impl StreamSink {
 
 #[async_trait]
 impl Sink for StreamSink {
-    async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    async fn write(&mut self, lines: &[u8], _: Timestamp) -> io::Result<()> {
         // One wait for all of them: who shares the write waits for each.
         self.write_before(lines, self.clock.now().after(self.wait))
     }
@@ -165,7 +165,7 @@ mod tests {
         while filling.write_line(&LINE).is_ok() {}
         let clock = Arc::new(SlowReader(Mutex::new((reader, 0))));
         let mut sink = StreamSink { out, wait: Duration::from_secs(5), clock: Arc::clone(&clock) as _ };
-        let failure = sink.write(&LINE.repeat(3)).await.unwrap_err();
+        let failure = sink.write(&LINE.repeat(3), Timestamp::default()).await.unwrap_err();
         assert_eq!(failure.kind(), io::ErrorKind::TimedOut);
         assert_eq!(clock.0.lock().unwrap().1, 3, "for the first line there was room, and for the second no time");
     }

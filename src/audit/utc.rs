@@ -14,23 +14,15 @@ pub(crate) fn written(at: Timestamp) -> [u8; 24] {
     let (seconds, millis) = (at.as_millis() / 1000, at.as_millis() % 1000);
     let (year, month, day) = date(seconds / DAY);
     let second = seconds % DAY;
-    let mut out = *b"0000-00-00T00:00:00.000Z";
-    let places = [
-        (0, 4, year),
-        (5, 2, month),
-        (8, 2, day),
-        (11, 2, second / 3600),
-        (14, 2, second / 60 % 60),
-        (17, 2, second % 60),
-        (20, 3, millis),
-    ];
-    for (start, digits, mut number) in places {
-        for place in out.iter_mut().skip(start).take(digits).rev() {
-            *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
-            number /= 10;
-        }
-    }
-    out
+    let ([c, d], [y, z], [m, n], [a, b]) = (two(year / 100), two(year % 100), two(month), two(day));
+    let ([h, i], [j, k], [s, t]) = (two(second / 3600), two(second / 60 % 60), two(second % 60));
+    let ([_, u], [v, w]) = (two(millis / 100), two(millis % 100));
+    [c, d, y, z, b'-', m, n, b'-', a, b, b'T', h, i, b':', j, k, b':', s, t, b'.', u, v, w, b'Z']
+}
+
+/// The last two digits.
+fn two(number: u64) -> [u8; 2] {
+    [number / 10 % 10, number % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or_default())
 }
 
 /// Year, month and day of the day `days` after 1970-01-01.

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use crate::audit::facts::{Facts, Subject};
 use crate::audit::line::Ending;
-use crate::audit::recorder::{Entry, Recorder};
-use crate::error::{Error, Result};
+use crate::audit::recorder::Recorder;
+use crate::error::{Error, ErrorKind, Result};
 use crate::operation::{Answer, Context, Operation};
 use crate::store::{Outcome, Saved, TokenStore};
 use crate::token::OAuthToken;
@@ -56,8 +56,8 @@ fn found(is_found: bool) -> Ending {
     if is_found { Ending::Ok } else { Ending::NotFound }
 }
 
-async fn leave<T>(entry: Entry<'_>, facts: &Facts<'_>, answer: &Result<T>) -> Result<()> {
-    entry.leave(facts, answer.as_ref().err().map(Error::kind)).await
+fn error_of<T>(answer: &Result<T>) -> Option<ErrorKind> {
+    answer.as_ref().err().map(Error::kind)
 }
 
 fn subject(token: &OAuthToken) -> Subject<'_> {
@@ -75,8 +75,8 @@ fn of_token<'t>(token: &'t OAuthToken, facts: Facts<'t>) -> Facts<'t> {
 impl TokenStore for Audited {
     async fn find_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<bool>> {
         let mut own = token.clone();
-        let context = &self.before_leases(context);
-        let entry = self.recorder.enter(context, Operation::FindToken, subject(token)).await?;
+        let context = self.before_leases(context);
+        let mut entry = self.recorder.enter(context, Operation::FindToken, subject(token)).await?;
         let answer = self.inner.find_token(entry.context(), &mut own).await;
         let facts =
             facts(
@@ -85,31 +85,32 @@ impl TokenStore for Audited {
                     if *is_found { of_token(&own, facts) } else { Facts { ending: Ending::NotFound, ..facts } }
                 },
             );
-        leave(entry, &facts, &answer).await?;
+        entry.leave(&facts, error_of(&answer)).await?;
+        drop(entry);
         let answer = answer?;
         *token = own;
         Ok(answer)
     }
 
     async fn find_token_by_id(&self, context: &Context, id: &str) -> Result<Answer<Option<Arc<OAuthToken>>>> {
-        let context = &self.before_leases(context);
-        let entry = self.recorder.enter(context, Operation::FindTokenById, Subject::Id(id)).await?;
+        let context = self.before_leases(context);
+        let mut entry = self.recorder.enter(context, Operation::FindTokenById, Subject::Id(id)).await?;
         let answer = self.inner.find_token_by_id(entry.context(), id).await;
         let facts = facts(&answer, |token, facts| match token {
             Some(token) => of_token(token, facts),
             None => Facts { ending: Ending::NotFound, ..facts },
         });
-        leave(entry, &facts, &answer).await?;
+        entry.leave(&facts, error_of(&answer)).await?;
         answer
     }
 
     async fn save_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<Saved>> {
         let mut own = token.clone();
         let context = match token.lease() {
-            Some(_) => &context.clone().under_lease(),
-            None => context,
+            Some(_) => context.clone().under_lease(),
+            None => context.clone(),
         };
-        let entry = self.recorder.enter(context, Operation::SaveToken, subject(token)).await?;
+        let mut entry = self.recorder.enter(context, Operation::SaveToken, subject(token)).await?;
         let answer = self.inner.save_token(entry.context(), &mut own).await;
         let facts = facts(&answer, |saved, facts| {
             let did = match saved.outcome {
@@ -119,33 +120,34 @@ impl TokenStore for Audited {
             };
             Facts { did: Some(did), ..of_token(&own, facts) }
         });
-        leave(entry, &facts, &answer).await?;
+        entry.leave(&facts, error_of(&answer)).await?;
+        drop(entry);
         let answer = answer?;
         *token = own;
         Ok(answer)
     }
 
     async fn delete_token(&self, context: &Context, id: &str) -> Result<Answer<bool>> {
-        let entry = self.recorder.enter(context, Operation::DeleteToken, Subject::Id(id)).await?;
+        let mut entry = self.recorder.enter(context.clone(), Operation::DeleteToken, Subject::Id(id)).await?;
         let answer = self.inner.delete_token(entry.context(), id).await;
         let facts = facts(&answer, |is_found, facts| Facts { ending: found(*is_found), is_token: *is_found, ..facts });
-        leave(entry, &facts, &answer).await?;
+        entry.leave(&facts, error_of(&answer)).await?;
         answer
     }
 
     async fn get_tokens(&self, context: &Context) -> Result<Answer<Vec<Arc<OAuthToken>>>> {
-        let entry = self.recorder.enter(context, Operation::GetTokens, Subject::All).await?;
+        let mut entry = self.recorder.enter(context.clone(), Operation::GetTokens, Subject::All).await?;
         let answer = self.inner.get_tokens(entry.context()).await;
         let facts = facts(&answer, |tokens, facts| Facts { count: Some(tokens.len()), ..facts });
-        leave(entry, &facts, &answer).await?;
+        entry.leave(&facts, error_of(&answer)).await?;
         answer
     }
 
     async fn delete_tokens(&self, context: &Context) -> Result<Answer<usize>> {
-        let entry = self.recorder.enter(context, Operation::DeleteTokens, Subject::All).await?;
+        let mut entry = self.recorder.enter(context.clone(), Operation::DeleteTokens, Subject::All).await?;
         let answer = self.inner.delete_tokens(entry.context()).await;
         let facts = facts(&answer, |count, facts| Facts { count: Some(*count), ..facts });
-        leave(entry, &facts, &answer).await?;
+        entry.leave(&facts, error_of(&answer)).await?;
         answer
     }
 }

@@ -21,7 +21,7 @@ async fn what_is_more_than_one_request_may_hold_goes_in_several() {
         let logs = service();
         let start = r#"{"v":1,"time":"2026-11-22T17:20:00.000Z","kind":"call","x":""#;
         let line = format!("{start}{}\"}}\n", "x".repeat(length - start.len() - 3));
-        trail(&logs).open().unwrap().write(line.repeat(count).as_bytes()).await.unwrap();
+        trail(&logs).open().unwrap().write(line.repeat(count).as_bytes(), Timestamp::default()).await.unwrap();
         assert_eq!(logs.state().events.len(), count);
         assert!(logs.count("PutLogEvents") > 2);
     }

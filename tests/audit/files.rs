@@ -5,16 +5,22 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokenvault::audit::file_sink::AuditFile;
 use tokenvault::audit::recorder::{Mode, Recorder};
 use tokenvault::audit::verify::{Standing, Trouble};
+use tokenvault::clock::{ManualClock, Timestamp};
 use tokenvault::error::ErrorKind;
 use tokenvault::layer::audit::Audited;
 use tokenvault::store::TokenStore;
 
-use crate::{clock, context, every_call, keys, kinds, lines, options, vault, verified};
+use crate::scripted::{Act, Scripted};
+use crate::{clock, context, every_call, keys, kinds, lines, options, recorder, vault, verified};
+
+/// For so long a file is taken to be there that was seen.
+const SEEN: Duration = Duration::from_millis(1);
 
 fn file() -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
@@ -23,8 +29,12 @@ fn file() -> (TempDir, PathBuf) {
 }
 
 fn audited(path: &Path) -> Audited {
-    let recorder = Recorder::new(Arc::new(AuditFile::new(path)), keys(), options(Mode::Required, clock()));
-    vault(Arc::new(recorder)).1
+    audited_by(path, &clock())
+}
+
+fn audited_by(path: &Path, clock: &Arc<ManualClock>) -> Audited {
+    let options = options(Mode::Required, Arc::clone(clock) as _);
+    vault(Arc::new(Recorder::new(Arc::new(AuditFile::new(path)), keys(), options))).1
 }
 
 fn append(path: &Path, bytes: &[u8]) {
@@ -105,10 +115,12 @@ async fn what_is_torn_is_left_behind_and_told() {
 #[tokio::test]
 async fn a_file_that_was_removed_is_made_anew_and_names_what_was() {
     let (folder, path) = file();
-    let store = audited(&path);
+    let clock = clock();
+    let store = audited_by(&path, &clock);
     store.get_tokens(&context()).await.unwrap();
     let old = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
+    clock.advance(SEEN);
     store.get_tokens(&context()).await.unwrap();
     let new = fs::read(&path).unwrap();
     assert_eq!(kinds(&new), ["begin", "call"]);
@@ -117,7 +129,68 @@ async fn a_file_that_was_removed_is_made_anew_and_names_what_was() {
     // What the removed file took in the meantime counts as lost, so it is not what is named: its last line that counted is.
     assert!(!verified(&[old, new].concat()).is_broken());
     drop(folder);
+    clock.advance(SEEN);
     assert!(store.get_tokens(&context()).await.is_err(), "and where it cannot be made, there is no answer");
+}
+
+/// A file that was seen a moment ago is not looked for; what it takes by then is written again where it was gone.
+#[tokio::test]
+async fn what_a_file_took_after_it_was_removed_is_written_again() {
+    for is_ended in [false, true] {
+        let (_folder, path) = file();
+        let clock = clock();
+        let store = audited_by(&path, &clock);
+        store.get_tokens(&context()).await.unwrap();
+        let old = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        for id in ["one", "two"] {
+            store.delete_token(&context(), id).await.unwrap();
+        }
+        assert!(!path.exists());
+        if !is_ended {
+            clock.advance(SEEN);
+            store.get_tokens(&context()).await.unwrap();
+        }
+        drop(store);
+        let bytes = fs::read(&path).unwrap();
+        let rest: &[&str] = if is_ended { &["end"] } else { &["call", "end"] };
+        let expected = [&["begin", "intent", "call", "intent", "call"], rest].concat();
+        assert_eq!(kinds(&bytes), expected, "each once, and what was there when the file was seen is not made anew");
+        assert_eq!(lines(&bytes)[0].lost.unwrap_or_default(), 0);
+        assert!(!verified(&[old, bytes].concat()).is_broken(), "the new file names the last line that counted");
+    }
+}
+
+/// A clock that is set back does not keep a file from being looked for.
+#[tokio::test]
+async fn a_file_is_looked_for_also_where_the_clock_is_set_back() {
+    let (_folder, path) = file();
+    let clock = clock();
+    let store = audited_by(&path, &clock);
+    store.get_tokens(&context()).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    clock.set(Timestamp::default());
+    store.get_tokens(&context()).await.unwrap();
+    assert_eq!(kinds(&fs::read(&path).unwrap()), ["begin", "call"]);
+}
+
+/// What a sink took that nobody is sure of is written again where it turns out to be gone, and after no other failure.
+#[tokio::test]
+async fn only_what_is_gone_is_written_again() {
+    for (failure, again) in [(Act::Gone, true), (Act::Full, false)] {
+        let sink = Scripted::then(&[Act::Take, Act::Take, failure, Act::Gone, Act::Take]);
+        sink.told.lock().unwrap().is_unsettled = true;
+        let store = vault(recorder(Arc::new(sink.clone()), Mode::Required)).1;
+        for _ in 0..2 {
+            store.get_tokens(&context()).await.unwrap();
+        }
+        // One that is gone twice is not tried a third time: what was in it is kept for the next write.
+        store.get_tokens(&context()).await.unwrap_err();
+        store.get_tokens(&context()).await.unwrap();
+        drop(store);
+        let rest: &[&str] = if again { &["call", "call", "call", "end"] } else { &["call", "end"] };
+        assert_eq!(kinds(&sink.bytes()), [&["begin", "call", "call", "begin"], rest].concat());
+    }
 }
 
 /// As who rotates logs does it: the old file goes on under another name until the process ends.

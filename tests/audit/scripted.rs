@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokenvault::audit::sink::{End, OpenSink, Sink};
+use tokenvault::clock::Timestamp;
 use tokenvault::error::{Error, ErrorKind, Result};
 
 /// What becomes of a write.
@@ -30,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) always: Option<Act>,
     pub(crate) cannot_open: bool,
     pub(crate) is_distant: bool,
+    /// Nobody knows whether what was taken is where it can be found.
+    pub(crate) is_unsettled: bool,
     /// What was taken.
     pub(crate) bytes: Vec<u8>,
     pub(crate) writes: usize,
@@ -101,7 +104,7 @@ impl OpenSink for Scripted {
 
 #[async_trait]
 impl Sink for Scripted {
-    async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    async fn write(&mut self, lines: &[u8], _: Timestamp) -> io::Result<()> {
         let act = {
             let mut told = self.told.lock().unwrap();
             told.writes += 1;
@@ -122,6 +125,10 @@ impl Sink for Scripted {
             }
         }
         Ok(())
+    }
+
+    fn is_settled(&self) -> bool {
+        !self.told.lock().unwrap().is_unsettled
     }
 
     async fn end(&mut self, _: Option<&str>) -> io::Result<End> {

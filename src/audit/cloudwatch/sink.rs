@@ -10,6 +10,7 @@ use crate::audit::cloudwatch::CloudWatchLogs;
 use crate::audit::cloudwatch::batch::batches;
 use crate::audit::cloudwatch::fault::{Fault, FaultKind, ask};
 use crate::audit::sink::{End, OpenSink, Sink};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long a write may take, with all its calls and waits.
@@ -38,7 +39,7 @@ struct StreamOfLogs {
 
 #[async_trait]
 impl Sink for StreamOfLogs {
-    async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    async fn write(&mut self, lines: &[u8], _: Timestamp) -> io::Result<()> {
         let put = async {
             for batch in batches(lines)? {
                 self.put(&batch.events).await.map_err(io::Error::other)?;

@@ -50,7 +50,8 @@ impl Due {
         let Some(expiry) = fields.text(Field::ExpiresIn).and_then(parse_expiry) else { return Need::None };
         match expiry.since(now) {
             left if left <= ENDS_BEFORE => Need::Ended,
-            left if self.is_early && left <= self.early(name, expiry) => Need::Early,
+            // Most are far from it, and the hash costs as much as the rest.
+            left if self.is_early && left <= EARLIEST && left <= self.early(name, expiry) => Need::Early,
             _ => Need::None,
         }
     }

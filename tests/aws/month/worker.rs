@@ -11,7 +11,7 @@ use tokenvault::audit::recorder::{Recorder, RecorderOptions};
 use tokenvault::audit::sink::{End, OpenSink, Sink};
 use tokenvault::backend::audit_key::AuditKey;
 use tokenvault::backend::leases::Granter;
-use tokenvault::clock::Clock;
+use tokenvault::clock::{Clock, Timestamp};
 use tokenvault::error::Result;
 use tokenvault::layer::audit::Audited;
 use tokenvault::layer::cache::Cache;
@@ -44,7 +44,7 @@ impl OpenSink for Lines {
 
 #[async_trait]
 impl Sink for Lines {
-    async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    async fn write(&mut self, lines: &[u8], _: Timestamp) -> io::Result<()> {
         let lines = std::str::from_utf8(lines).unwrap().lines();
         self.0.fetch_add(lines.filter(|line| line.contains(r#""kind":"call""#)).count(), Ordering::SeqCst);
         Ok(())
