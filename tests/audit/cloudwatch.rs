@@ -108,6 +108,23 @@ async fn what_is_missing_is_named() {
     assert_eq!(nowhere.open().unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
+/// Whoever reads the trail is not told that the group is named wrongly.
+#[tokio::test(start_paused = true)]
+async fn what_a_proxy_answers_is_waited_for_and_is_no_refusal() {
+    for status in [302, 403, 404, 407, 429] {
+        let logs = service();
+        let (_, audited) = vault(over(&logs, Mode::Required));
+        logs.state().faults = [Fault::Proxy(status); 5].into();
+        audited.get_tokens(&context()).await.unwrap();
+        logs.state().always = Some(Fault::Proxy(status));
+        let error = trail(&logs).read(None, None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{status}: {error:?}");
+        let told = format!("{error:?}");
+        assert!(told.contains(&format!("HTTP {status}")) && !told.contains("canary"), "{told}");
+        assert_eq!(told.contains("something else"), status != 429, "{told}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_passes_is_waited_for() {
     let logs = service();

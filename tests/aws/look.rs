@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrets_manager_simulator::faults::Fault;
+use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::leases::{Asked, Granter, SharedRecords};
 use tokenvault::backend::secrets_manager::look::{Depth, Look};
 use tokenvault::backend::{Backend, secrets_manager::SecretsManagerBackend};
 use tokenvault::clock::{Clock, Timestamp};
+use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ExpiresIn, RefreshToken, UserName};
 use tokenvault::identity::RecordName;
 use tokenvault::lease::HELD_FOR;
@@ -121,4 +124,44 @@ async fn tokens_that_are_saved_too_often_or_live_too_short_are_seen() {
     assert!(life <= Duration::from_mins(10) && life > Duration::from_mins(8), "{life:?}");
     world.simulator.clock().advance(Duration::from_hours(25));
     assert!(look(&world.backend("looker")).await.tokens.unwrap().busy.is_empty(), "a day later they count no more");
+}
+
+/// At each of the calls of a look the service goes away for good: what was not asked by then is not waited for.
+#[tokio::test]
+async fn where_the_service_goes_out_of_reach_meanwhile_a_look_ends_with_that_call() {
+    // Three batches.
+    const TOKENS: u64 = 45;
+    // A call is made eight times; three reads may be under way when the first of them fails for good.
+    const OF_ONE: u64 = 8;
+    const OF_THREE: u64 = 3 + 3 * OF_ONE;
+    let world = World::new(Settings::new().seed(7)).await;
+    for number in 0..TOKENS {
+        sign_in(&world, &format!("user {number}")).await;
+    }
+    let (mut was_partly, calls) = (0, || world.simulator.counters().total());
+    for answered in 0.. {
+        let time = Time(world.simulator.clone());
+        world.simulator.inject(Fault::new(Failure::ConnectionLost).skip(answered));
+        let (before, began) = (calls(), time.now());
+        let looked = world.backend("looker").look(&Context::new(), Depth::Tokens).await;
+        let (asked, took) = ((calls() - before).saturating_sub(answered), time.now().since(began));
+        world.simulator.clear_faults();
+        // The root twice, and the key.
+        let bound = if answered < 3 { OF_ONE } else { OF_THREE };
+        assert!(asked <= bound, "{answered} answers, then {asked} calls");
+        assert!(took <= Duration::from_secs(45), "{answered} answers, then {took:?}");
+        if asked == 0 {
+            assert!(answered >= 6, "also three batches: {answered}");
+            break;
+        }
+        let Ok(look) = looked else { continue };
+        let look = look.value;
+        let tokens = look.tokens.unwrap();
+        let (unread, error) = tokens.unread.unwrap();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(u64::try_from(unread + tokens.tally.tokens).unwrap(), TOKENS, "{answered}");
+        assert!(look.audit_key.is_ok() || unread == 45, "what comes after the key is not asked");
+        was_partly += u32::from(tokens.tally.tokens > 0);
+    }
+    assert!(was_partly > 0, "some of the tokens were read before");
 }

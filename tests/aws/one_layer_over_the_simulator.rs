@@ -52,9 +52,15 @@ async fn audited() -> Fresh<Arc<dyn TokenStore>> {
     one_layer::audited(Arc::new(world.backend("one")), Mode::Required, world)
 }
 
+async fn measured() -> Fresh<Arc<dyn TokenStore>> {
+    let world = world().await;
+    Fresh::keeping(one_layer::measured(Arc::new(world.backend("one"))), world)
+}
+
 tokenvault::conformance_tests!(caches, cached);
 tokenvault::conformance_tests!(coordination, coordinated);
 tokenvault::backend_conformance_tests!(fallback, with_copy);
 tokenvault::conformance_tests!(what_is_kept, unsaved);
 tokenvault::conformance_tests!(journals, journaled);
 tokenvault::conformance_tests!(audit, audited);
+tokenvault::conformance_tests!(metrics, measured);

@@ -1,6 +1,10 @@
 //! `status` over AWS: what is told, by which rights, and that nothing is changed.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use secrets_manager_simulator::iam::policy::Policy;
 use secrets_manager_simulator::iam::principal::Principal;
@@ -151,6 +155,33 @@ fn what_may_not_be_read_is_named_as_not_known() {
     }
     grant(&scene, &[all, ("Deny", "secretsmanager:GetSecretValue", "*")]);
     status(&scene, &[], &[]).assert_refused(3, &["AWS refused the action", "secretsmanager:GetSecretValue", "index"]);
+}
+
+/// The trail's key is asked for before the vault is looked at.
+#[test]
+fn what_stands_in_the_place_of_aws_is_waited_for_once() {
+    let scene = Scene::new();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(AtomicUsize::default());
+    let count = Arc::clone(&asked);
+    // It ends with the tests.
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut head = [0; 64 * 1024];
+            if connection.read(&mut head).is_ok_and(|read| read > 0) {
+                count.fetch_add(1, Ordering::SeqCst);
+                let answer = "HTTP/1.1 407 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                connection.write_all(answer.as_bytes()).unwrap();
+            }
+        }
+    });
+    let (endpoint, trail) = (format!("http://{address}"), format!("file:{}", scene.path("trail").display()));
+    let run = status(&scene, &[], &[("AWS_ENDPOINT_URL", &endpoint), ("TOKENVAULT_AUDIT", &trail)]);
+    run.assert_refused(4, &["something else than AWS answered"]);
+    let asked = asked.load(Ordering::SeqCst);
+    assert!((1..=4).contains(&asked), "one call, by its attempts: {asked}");
 }
 
 #[test]

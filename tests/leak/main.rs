@@ -7,6 +7,8 @@
 mod canary;
 #[cfg(feature = "import")]
 mod command_line;
+#[cfg(all(feature = "import", target_os = "linux"))]
+mod kept;
 mod layers;
 #[cfg(all(feature = "import", target_os = "linux"))]
 mod memory;

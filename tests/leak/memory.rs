@@ -28,7 +28,7 @@ use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 use zeroize::Zeroizing;
 
-use crate::write;
+use crate::{kept, write};
 
 /// Tells the child where its files are.
 const FOLDER: &str = "TOKENVAULT_TEST_LEAK_FOLDER";
@@ -127,7 +127,8 @@ async fn live(folder: &Path, seed: u64) {
     file.change_key(&cx, key(HANDED_OVER), KdfCost::default()).await.unwrap();
     file.backup(&cx, &folder.join("backup.tv")).await.unwrap();
     assert!(FileBackend::open(options(0)).is_err());
-    let again = Vault::new(Arc::new(FileBackend::open(options(HANDED_OVER)).unwrap()));
+    let reopened = Arc::new(FileBackend::open(options(HANDED_OVER)).unwrap());
+    let again = Vault::new(Arc::clone(&reopened) as _);
     let held = again.get_tokens(&cx).await.unwrap().value;
     // As long as they are held they are found, every piece.
     let found = search(seed);
@@ -137,12 +138,28 @@ async fn live(folder: &Path, seed: u64) {
     }
     drop(held);
     use_all(&again).await;
+    kept::in_a_cache(&reopened, seed).await;
+    kept::unsaved(folder, &reopened, key(0), seed).await;
+    use_all_in_memory(folder).await;
+    assert_eq!(vault.delete_tokens(&cx).await.unwrap().value, 2);
+}
+
+async fn use_all_in_memory(folder: &Path) {
     let memory = Vault::new(Arc::new(MemoryBackend::new()));
     let rows = csv::read(&folder.join("tokens.csv")).unwrap();
-    let summary = import(&memory, &cx, &rows, &ImportOptions::default()).await.unwrap();
+    let summary = import(&memory, &Context::new(), &rows, &ImportOptions::default()).await.unwrap();
     assert_eq!(summary.new.len(), 2);
     use_all(&memory).await;
-    assert_eq!(vault.delete_tokens(&cx).await.unwrap().value, 2);
+}
+
+/// What lies in memory of the secrets of the token with this id.
+pub(crate) fn found_of(seed: u64, id: u64) -> Vec<String> {
+    let first = PASSPHRASES + 4 * (id - 1);
+    let is_its = |found: &String| {
+        let secret = found.split_once('.').and_then(|(secret, _)| secret.parse().ok());
+        secret.is_some_and(|secret| (first..first + 4).contains(&secret))
+    };
+    search(seed).into_iter().filter(is_its).collect()
 }
 
 async fn use_all(vault: &Vault) {

@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     Throttled,
     Unavailable,
     Denied,
+    /// A proxy answers in the service's place, with this status and a page of its own.
+    Proxy(u16),
     /// No answer comes until it is let go; then the call is made.
     Hang,
     /// The call is made, and its answer is lost.
@@ -118,6 +120,7 @@ impl Logs {
             Some(Fault::Throttled) => return refused(400, "ThrottlingException"),
             Some(Fault::Unavailable) => return refused(503, "ServiceUnavailableException"),
             Some(Fault::Denied) => return refused(400, "AccessDeniedException"),
+            Some(Fault::Proxy(status)) => return Some((status, "<html>canary of the proxy</html>".to_owned())),
             Some(Fault::Hang) => self.release.notified().await,
             Some(Fault::AnswerLost) | None => {}
         }

@@ -89,7 +89,6 @@ pub(crate) fn audited(backend: Arc<dyn Backend>, mode: Mode, keeper: impl std::a
 }
 
 #[cfg(feature = "audit")]
-#[allow(dead_code, reason = "once is enough: it asks nothing but the layer under it")]
 pub(crate) fn measured(backend: Arc<dyn Backend>) -> Arc<dyn TokenStore> {
     Arc::new(Measured::new(vault(backend), Arc::new(Metrics::new(|_| Ok(()), Arc::new(SystemClock)))))
 }

@@ -30,7 +30,7 @@ const USAGE: &str = "\
 cargo xtask test [--only PART,..] [--require all|PART,..] [--list]
     every test there is; a part whose needs are missing is named at the end, or fails under --require
 cargo xtask lint [--only PART,..] [--require all|PART,..] [--list]
-    format, clippy, each feature alone, dependencies, docs; warnings are errors
+    format, clippy, each feature alone, locks, dependencies, docs; warnings are errors
 cargo xtask emulators [--check] [localstack] [moto] [ministack]
     keeps them running (LocalStack, where none is named) and prints what to export for tests started by hand;
     --check only installs what they need, and says what is missing

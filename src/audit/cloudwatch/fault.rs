@@ -20,6 +20,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 pub(super) enum FaultKind {
     /// It may be otherwise in a moment: throttled, broken down, out of reach.
     Passing,
+    /// What answered is not the service: a proxy, or the sign-in page of a network.
+    Foreign,
     /// There is no such group or stream.
     Missing,
     /// There is one already.
@@ -41,30 +43,32 @@ pub(super) struct Fault {
 
 impl Fault {
     fn of<E: ProvideErrorMetadata + StdError + 'static>(action: &'static str, error: &SdkError<E>) -> Self {
-        let code = error.code().unwrap_or_default();
+        let code = error.code();
         let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-        let kind = match code {
-            "ResourceNotFoundException" => FaultKind::Missing,
-            "ResourceAlreadyExistsException" => FaultKind::Exists,
-            _ if status >= 500 || status == 429 || code.contains("Throttl") || code.contains("TooManyRequests") => {
-                FaultKind::Passing
-            }
-            "AccessDeniedException" | "UnrecognizedClientException" | "InvalidSignatureException" => FaultKind::Denied,
-            "ExpiredTokenException" | "InvalidClientTokenId" | "IncompleteSignature" => FaultKind::Denied,
-            _ if matches!(error, SdkError::ServiceError(_)) => FaultKind::Invalid,
+        let kind = match error {
+            SdkError::ServiceError(_) => of_answer(status, code),
             // Credentials that cannot be had are no kind of error of their own in the SDK.
             _ if format!("{}", DisplayErrorContext(error)).contains("credentials") => FaultKind::Denied,
-            _ if matches!(error, SdkError::ConstructionFailure(_)) => FaultKind::Invalid,
+            SdkError::ConstructionFailure(_) => FaultKind::Invalid,
             _ => FaultKind::Passing,
         };
         // A refusal of rights names who asked for what; others may repeat what they were sent.
         let message = error.message().filter(|_| kind == FaultKind::Denied);
-        let detail = [Some(code), message].into_iter().flatten().filter(|text| !text.is_empty());
-        Self { kind, action, detail: detail.map(|text| format!(": {text}")).collect() }
+        let detail = [code, message].into_iter().flatten().filter(|text| !text.is_empty());
+        let mut detail: String = detail.map(|text| format!(": {text}")).collect();
+        if code.is_none() && status > 0 {
+            detail = format!(": HTTP {status}");
+        }
+        Self { kind, action, detail }
     }
 
     fn silence(action: &'static str) -> Self {
         Self { kind: FaultKind::Passing, action, detail: ": no answer".to_owned() }
+    }
+
+    /// Whether the same call may be answered in a moment.
+    fn passes(&self) -> bool {
+        matches!(self.kind, FaultKind::Passing | FaultKind::Foreign)
     }
 
     /// The error that a caller sees. `group` is where it was asked.
@@ -74,6 +78,12 @@ impl Fault {
                 ErrorKind::Unavailable,
                 "CloudWatch Logs gave no answer, or throttled the request, again and again".to_owned(),
                 "try again later; if it stays, check the Region, the endpoint and the network".to_owned(),
+            ),
+            FaultKind::Foreign => (
+                ErrorKind::Unavailable,
+                "something else than CloudWatch Logs answered".to_owned(),
+                "see whether a proxy or the sign-in page of a network stands before AWS, check the endpoint, then try again"
+                    .to_owned(),
             ),
             FaultKind::Missing | FaultKind::Exists => (
                 ErrorKind::NotFound,
@@ -95,6 +105,39 @@ impl Fault {
     }
 }
 
+/// The service names a code with each refusal. What has none says nothing of what was asked.
+fn of_answer(status: u16, code: Option<&str>) -> FaultKind {
+    match code {
+        _ if status >= 500 || status == 429 => FaultKind::Passing,
+        Some(code) => of_code(code),
+        None => FaultKind::Foreign,
+    }
+}
+
+/// By the API reference: "Errors" of each call, and "Common Error Types".
+fn of_code(code: &str) -> FaultKind {
+    match code {
+        "ResourceNotFoundException" => FaultKind::Missing,
+        "ResourceAlreadyExistsException" => FaultKind::Exists,
+        "RequestAbortedException" | "RequestLimitExceeded" | "RequestTimeout" | "RequestTimeoutException" => {
+            FaultKind::Passing
+        }
+        _ if code.contains("Throttl") || code.contains("TooManyRequests") => FaultKind::Passing,
+        "AccessDenied" | "AccessDeniedException" | "AuthFailure" | "ExpiredToken" | "ExpiredTokenException" => {
+            FaultKind::Denied
+        }
+        "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException" => FaultKind::Denied,
+        "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "NotAuthorized" | "OptInRequired" => {
+            FaultKind::Denied
+        }
+        "RequestExpired" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => FaultKind::Denied,
+        _ => FaultKind::Invalid,
+    }
+}
+
 /// Makes a call until it is answered, for some seconds.
 pub(super) async fn ask<T, E, F>(action: &'static str, call: impl Fn() -> F) -> Result<T, Fault>
 where
@@ -110,11 +153,55 @@ where
             Err(_) => Fault::silence(action),
         };
         tracing::debug!(action, kind = ?fault.kind, "a call to CloudWatch Logs failed");
-        if fault.kind != FaultKind::Passing || attempt == MAX_ATTEMPTS {
+        if !fault.passes() || attempt == MAX_ATTEMPTS {
             return Err(fault);
         }
         tokio::time::sleep(wait.mul_f64(fastrand::f64())).await;
         wait *= 2;
         attempt += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_answer_means_is_told_by_its_code() {
+        for (status, code, kind) in [
+            (400, "ResourceNotFoundException", FaultKind::Missing),
+            (400, "ResourceAlreadyExistsException", FaultKind::Exists),
+            (400, "ThrottlingException", FaultKind::Passing),
+            (400, "RequestLimitExceeded", FaultKind::Passing),
+            (408, "RequestTimeoutException", FaultKind::Passing),
+            (503, "ServiceUnavailableException", FaultKind::Passing),
+            (500, "AccessDeniedException", FaultKind::Passing),
+            (400, "AccessDeniedException", FaultKind::Denied),
+            (403, "OptInRequired", FaultKind::Denied),
+            (403, "SignatureDoesNotMatch", FaultKind::Denied),
+            (403, "MissingAuthenticationToken", FaultKind::Denied),
+            (400, "RequestExpired", FaultKind::Denied),
+            (401, "NotAuthorized", FaultKind::Denied),
+            (400, "InvalidParameterException", FaultKind::Invalid),
+            (400, "ValidationException", FaultKind::Invalid),
+            (413, "RequestEntityTooLargeException", FaultKind::Invalid),
+        ] {
+            assert_eq!(of_answer(status, Some(code)), kind, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_code_is_not_the_services_and_refuses_nothing() {
+        for status in [302, 400, 401, 403, 404, 407, 413, 451] {
+            assert_eq!(of_answer(status, None), FaultKind::Foreign, "{status}");
+        }
+        for status in [429, 500, 502, 504] {
+            assert_eq!(of_answer(status, None), FaultKind::Passing, "{status}");
+        }
+        for kind in [FaultKind::Foreign, FaultKind::Passing] {
+            let fault = Fault { kind, action: "PutLogEvents", detail: ": HTTP 407".to_owned() };
+            assert!(fault.passes());
+            assert_eq!(fault.explained("group").kind(), ErrorKind::Unavailable);
+        }
     }
 }

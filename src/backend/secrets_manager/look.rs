@@ -2,8 +2,9 @@
 //! finds to be put right.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::age::ServiceTime;
 use crate::backend::secrets_manager::batch::MOST;
@@ -115,9 +116,28 @@ pub enum Depth {
     Tokens,
 }
 
+/// Why the service is not asked any more by this look: it was out of reach, after all attempts of a call.
+#[derive(Default)]
+struct Away(OnceLock<Error>);
+
+impl Away {
+    /// What comes of asking, unless it was out of reach already.
+    async fn unless<T>(&self, asking: impl Future<Output = Result<T>>) -> Result<T> {
+        if let Some(error) = self.0.get() {
+            return Err(error.again());
+        }
+        asking.await.inspect_err(|error| {
+            if error.kind() == ErrorKind::Unavailable {
+                let _ = self.0.set(error.again());
+            }
+        })
+    }
+}
+
 impl SecretsManagerBackend {
     /// Looks at what there is. Changes nothing, and takes no right but GetSecretValue; of the audit trail's key only
-    /// DescribeSecret tells, which may be missing.
+    /// DescribeSecret tells, which may be missing. Where the service goes out of reach meanwhile, what was not asked by then is
+    /// not asked any more, and counts as not read.
     ///
     /// # Errors
     /// `NotFound` where there is no vault; else as a read of the index's root has them.
@@ -130,7 +150,8 @@ impl SecretsManagerBackend {
             let unread = self.index.read_listed(&asked, &PagePlace::root()).await.err().unwrap_or_else(passing);
             return Err(unread.with_store(self));
         };
-        let names: BTreeSet<RecordName> = entries(&tree).iter().map(|entry| entry.name).collect();
+        let (names, away): (BTreeSet<RecordName>, _) =
+            (entries(&tree).iter().map(|entry| entry.name).collect(), Away::default());
         let mut look = Look {
             region: self.region(),
             kms_key_id: root.page.kms_key_id.clone(),
@@ -138,12 +159,12 @@ impl SecretsManagerBackend {
             pages: tree.iter().map(|(place, found)| self.page_seen(place, found)).collect(),
             listed: names.len(),
             tokens: None,
-            audit_key: self.audit_key_seen(&asked).await,
+            audit_key: away.unless(self.audit_key_seen(&asked)).await,
             clock_ahead,
         };
         look.pages.sort_by(|one, other| (one.depth, &one.secret).cmp(&(other.depth, &other.secret)));
         if depth == Depth::Tokens {
-            look.tokens = Some(self.tokens_seen(&asked, names, clock_ahead.unwrap_or_default()).await);
+            look.tokens = Some(self.tokens_seen(&asked, names, (&away, clock_ahead.unwrap_or_default())).await);
         }
         Ok(answer(look, asked))
     }
@@ -166,9 +187,8 @@ impl SecretsManagerBackend {
                 is_set_back.map(|is_set_back| is_set_back.then_some(secret))
             }
         });
-        let found: Vec<Result<Option<String>>> = stream::iter(asks).buffered(PARALLEL).collect().await;
-        let set_back: Vec<String> = found.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
-        Ok(answer(set_back, asked))
+        let found: Vec<Option<String>> = stream::iter(asks).buffered(PARALLEL).try_collect().await?;
+        Ok(answer(found.into_iter().flatten().collect(), asked))
     }
 
     /// The root is asked for, so that where there is no vault the first answer says so.
@@ -179,8 +199,11 @@ impl SecretsManagerBackend {
             call.customize().interceptor(time.clone()).send()
         };
         if let Err(fault) = self.calls.ask(asked, "GetSecretValue", false, call).await {
-            let told = self.index.read_listed(asked, &PagePlace::root()).await.err();
-            return Err(told.unwrap_or_else(|| fault.explained()));
+            let error = fault.explained();
+            if error.kind() == ErrorKind::Unavailable {
+                return Err(error);
+            }
+            return Err(self.index.read_listed(asked, &PagePlace::root()).await.err().unwrap_or(error));
         }
         let own = i64::try_from(self.calls.pace.now().as_millis()).unwrap_or(i64::MAX);
         // Date has whole seconds: on average it is half of one behind.
@@ -226,11 +249,16 @@ impl SecretsManagerBackend {
         Ok(described.map(|told| KeySeen { created: told.created, is_doomed: told.is_doomed }))
     }
 
-    async fn tokens_seen(&self, asked: &Asked<'_>, names: BTreeSet<RecordName>, clock_ahead: i64) -> TokensSeen {
+    async fn tokens_seen(
+        &self,
+        asked: &Asked<'_>,
+        names: BTreeSet<RecordName>,
+        (away, clock_ahead): (&Away, i64),
+    ) -> TokensSeen {
         let names: Vec<RecordName> = names.into_iter().collect();
         let size = if self.calls.are_batches_granted() { MOST } else { 1 };
         let batches: Vec<Vec<RecordName>> = names.chunks(size).map(<[RecordName]>::to_vec).collect();
-        let found = stream::iter(batches).map(|names| self.found(asked, names)).buffered(PARALLEL);
+        let found = stream::iter(batches).map(|names| self.found(asked, names, away)).buffered(PARALLEL);
         let mut found = std::pin::pin!(found);
         let (mut seen, now) = (TokensSeen::default(), self.calls.pace.now());
         while let Some(found) = found.next().await {
@@ -242,11 +270,11 @@ impl SecretsManagerBackend {
     }
 
     /// What is under these names, at most twenty: together where that may be, and what did not come of it one by one.
-    async fn found(&self, asked: &Asked<'_>, names: Vec<RecordName>) -> Vec<(RecordName, Result<Found>)> {
+    async fn found(&self, asked: &Asked<'_>, names: Vec<RecordName>, away: &Away) -> Vec<(RecordName, Result<Found>)> {
         let secrets: Vec<String> = names.iter().map(|name| self.prefix.record(*name)).collect();
         let mut together = match names.len() {
             0 | 1 => None,
-            _ if !self.calls.are_batches_granted() => None,
+            _ if !self.calls.are_batches_granted() || away.0.get().is_some() => None,
             _ => self.calls.get_batch(asked, &secrets).await,
         }
         .unwrap_or_default();
@@ -254,7 +282,7 @@ impl SecretsManagerBackend {
         for (name, secret) in names.into_iter().zip(&secrets) {
             let found = match together.remove(secret) {
                 Some(Ok(found)) => Ok(found),
-                Some(Err(_)) | None => self.calls.get(asked, secret, Which::Current).await,
+                Some(Err(_)) | None => away.unless(self.calls.get(asked, secret, Which::Current)).await,
             };
             all.push((name, found));
         }

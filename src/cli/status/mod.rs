@@ -7,6 +7,8 @@ use crate::cli::session::Session;
 use crate::cli::status::copy::{of_copy, of_journal};
 use crate::cli::status::settings::of_settings;
 use crate::cli::status::sheet::{Figure, Section, Sheet};
+#[cfg(feature = "aws")]
+use crate::error::ErrorKind;
 use crate::error::{Error, Result, Retry};
 use crate::open::StoreLocation;
 use crate::open::look::Looked;
@@ -38,7 +40,7 @@ pub(super) async fn status(session: &mut Session, is_quick: bool) -> Done {
     // Kept beside the call: what was found holds no token, and is to be told also where its line is not taken.
     let mut found = None;
     let look = async |context: &Context| {
-        found = Some(match look(session, &opened, context, is_quick).await {
+        found = Some(match look((session, &opened), context, is_quick, untold.as_ref()).await {
             // Then the copy and the journal are what is asked about.
             Err(error) if has_copy && error.retry() == Retry::Later => out_of_reach(&error),
             found => found?,
@@ -70,10 +72,22 @@ fn out_of_reach(error: &Error) -> Sheet {
     Sheet { sections: vec![Section::new("store").with("in_reach", reach)], ..Sheet::default() }
 }
 
-async fn look(session: &Session, opened: &Opened, context: &Context, is_quick: bool) -> Result<Sheet> {
+/// `untold`: why no line of it can be left.
+async fn look(
+    (session, opened): (&Session, &Opened),
+    context: &Context,
+    is_quick: bool,
+    untold: Option<&Error>,
+) -> Result<Sheet> {
+    #[cfg(not(feature = "aws"))]
+    let _ = untold;
     match &session.settings.store {
         #[cfg(feature = "aws")]
-        StoreLocation::Aws(_) => aws::look(session, opened.aws()?, context, is_quick).await,
+        StoreLocation::Aws(_) => match untold {
+            // It was asked for the trail's key, and is not waited for again.
+            Some(error) if error.kind() == ErrorKind::Unavailable => Err(error.again()),
+            _ => aws::look(session, opened.aws()?, context, is_quick).await,
+        },
         StoreLocation::File(path) => local::of_file(&session.settings.key, path, opened, context, is_quick).await,
         StoreLocation::Memory => local::of_memory(opened, context).await,
     }

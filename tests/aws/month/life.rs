@@ -54,9 +54,9 @@ impl Month {
             // Some workers die at this; but not the next one, too, which has to make up for it.
             if self.is_fatal() {
                 let delay = Duration::from_millis(self.draw(|random| random.u64(..1500)));
-                self.kill_after(number, delay);
+                self.kill_after(number, delay).await;
             }
-            self.refresh(&*worker.store, &context, user, token).await;
+            self.refresh((number, &worker), &context, user, token).await;
         }
     }
 
@@ -89,7 +89,7 @@ impl Month {
         Ok(OAuthToken::clone(&found?.expect("the user is signed in")))
     }
 
-    async fn refresh(&self, store: &dyn TokenStore, context: &Context, user: usize, token: OAuthToken) {
+    async fn refresh(&self, at: (usize, &Arc<Worker>), context: &Context, user: usize, token: OAuthToken) {
         sleep(Duration::from_millis(self.draw(|random| random.u64(100..800)))).await;
         let spent = token.get(RefreshToken).unwrap().expose().to_owned();
         let given = {
@@ -103,8 +103,9 @@ impl Month {
         };
         let given = given.unwrap_or_else(|| panic!("a dead grant was used: {user}, {spent}"));
         let unsaved = Unsaved(self);
+        self.note_refresh(at.0, at.1);
         let mut new = with(token, &given);
-        match self.save(store, context, &mut new).await {
+        match self.save(&*at.1.store, context, &mut new).await {
             Ok(_) => {
                 std::mem::forget(unsaved);
                 self.acknowledge(user, &given);
@@ -112,7 +113,7 @@ impl Month {
             }
             Err(kind) => {
                 self.note(|| format!("user {user}, save: {kind:?}"));
-                self.refuse_save(kind);
+                self.refuse_save(kind, (user, given), at);
             }
         }
     }
@@ -140,7 +141,7 @@ impl Month {
             let callers = self.draw(|random| if random.usize(..20) == 0 { random.usize(2..=3) } else { 1 });
             let mut called = Vec::new();
             for caller in 0..callers {
-                let (month, at) = (Arc::clone(self), self.worker());
+                let (month, at) = (Arc::clone(self), self.worker_of(user));
                 let by = self.draw(fastrand::Rng::bool).then(|| id.clone());
                 let worker = Arc::clone(&at.1);
                 called.push(worker.run(async move { month.call(at, format!("task {caller}"), user, by).await }));
@@ -165,7 +166,9 @@ impl Month {
         let given = self.provider.lock().unwrap().sign_in(user, self.time.now());
         let token = OAuthToken::new().with(UserName, &format!("user {user}")).with(ClientId, "app");
         let mut token = with(token, &given);
-        while let Err(kind) = self.save(&*self.worker().1.store, &Context::new(), &mut token).await {
+        // In the process that has it.
+        let store = Arc::clone(&self.any_worker().1.store);
+        while let Err(kind) = self.save(&*store, &Context::new(), &mut token).await {
             self.refuse(kind);
             sleep(MINUTE).await;
         }
@@ -176,13 +179,14 @@ impl Month {
     async fn log_out(&self, user: usize, id: &str) {
         loop {
             self.count(|counts| counts.operations += 1);
-            let store = Arc::clone(&self.worker().1.store);
+            let store = Arc::clone(&self.any_worker().1.store);
             match store.delete_token(&Context::new(), id).await {
                 Ok(_) => break,
                 Err(error) => self.refuse(error.kind()),
             }
             sleep(MINUTE).await;
         }
+        self.kept.lock().unwrap().remove(&user);
         self.ledger.lock().unwrap().remove(&user);
         self.provider.lock().unwrap().revoke(user);
     }

@@ -1,5 +1,6 @@
-//! A month of a fleet in virtual time: workers without shared memory, hourly expiry, sign-ups and log-outs, outages of AWS,
-//! a KMS rotation, workers that are killed, a provider that gives some of them a new refresh token each time.
+//! A month of a fleet in virtual time: workers without shared memory, some of which keep what they could not save, hourly expiry,
+//! sign-ups and log-outs, outages of AWS, a KMS rotation, workers that are killed, a provider that gives some users a new refresh
+//! token each time.
 //!
 //! Shortened, since a month is millions of calls; docs/testing.md says how to run it at its full length.
 
@@ -10,7 +11,7 @@ mod way;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, RefreshToken, UserName};
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
-use tokio::time::sleep;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::ledger::{Account, DAY, assert_within_quotas, is_full, strict, told};
 use crate::month::provider::{Given, Provider};
@@ -56,7 +58,18 @@ struct Counts {
     in_outage: usize,
     /// Saves of refreshed tokens among them.
     saves_in_outage: usize,
+    /// Those whose worker keeps the token, and saves it later.
+    kept: usize,
+    /// What was kept by a worker that was killed.
+    lost: usize,
     kinds_in_outage: BTreeSet<String>,
+}
+
+/// A refreshed token that a worker keeps, whom its user goes on with.
+struct Kept {
+    number: usize,
+    worker: Arc<Worker>,
+    given: Given,
 }
 
 struct Month {
@@ -73,6 +86,11 @@ struct Month {
     ledger: Mutex<BTreeMap<usize, Given>>,
     /// Until when an outage is felt: what was under way tries on for a while, and memories are old.
     felt_until: Mutex<Timestamp>,
+    /// What of each user's is refreshed and not saved.
+    kept: Mutex<BTreeMap<usize, Kept>>,
+    /// An outage is to begin between a refresh and its save.
+    is_outage_due: AtomicBool,
+    outage_began: Notify,
 }
 
 impl Month {
@@ -84,9 +102,27 @@ impl Month {
         count(&mut self.counts.lock().unwrap());
     }
 
-    fn worker(&self) -> (usize, Arc<Worker>) {
+    fn any_worker(&self) -> (usize, Arc<Worker>) {
         let number = self.draw(|random| random.usize(..WORKERS));
         (number, Arc::clone(&self.workers.lock().unwrap()[number]))
+    }
+
+    /// Any, but for who has a token there that is not saved yet: an application goes on in the process that has it.
+    fn worker_of(&self, user: usize) -> (usize, Arc<Worker>) {
+        let kept = self.kept.lock().unwrap().remove(&user);
+        if let Some(kept) = kept.filter(|kept| self.is_alive(kept.number, &kept.worker)) {
+            let at = (kept.number, Arc::clone(&kept.worker));
+            if at.1.unsaved() > 0 {
+                self.kept.lock().unwrap().insert(user, kept);
+                return at;
+            }
+            self.acknowledge(user, &kept.given);
+        }
+        self.any_worker()
+    }
+
+    fn is_alive(&self, number: usize, worker: &Arc<Worker>) -> bool {
+        Arc::ptr_eq(&self.workers.lock().unwrap()[number], worker)
     }
 
     /// Says what happened, so that a failure can be understood.
@@ -119,18 +155,24 @@ impl Month {
         });
     }
 
-    fn refuse_save(&self, kind: ErrorKind) {
+    fn refuse_save(&self, kind: ErrorKind, (user, given): (usize, Given), (number, worker): (usize, &Arc<Worker>)) {
         let is_calm = self.is_calm();
-        self.count(|counts| counts.saves_in_outage += usize::from(!is_calm));
+        let is_kept = worker.keeps() && self.is_alive(number, worker);
+        self.count(|counts| {
+            counts.saves_in_outage += usize::from(!is_calm);
+            counts.kept += usize::from(is_kept);
+        });
+        if is_kept {
+            self.kept.lock().unwrap().insert(user, Kept { number, worker: Arc::clone(worker), given });
+        }
         self.refuse(kind);
     }
 
-    fn kill_after(&self, number: usize, delay: Duration) {
+    async fn kill_after(&self, number: usize, delay: Duration) {
         self.note(|| format!("worker {number} is killed"));
-        let worker = Arc::clone(&self.workers.lock().unwrap()[number]);
-        let fresh = Worker::start(&self.way, &self.time, number, &self.lines);
-        self.workers.lock().unwrap()[number] = fresh;
-        self.count(|counts| counts.kills += 1);
+        let fresh = Worker::start(&self.way, &self.time, number, &self.lines).await;
+        let worker = std::mem::replace(&mut self.workers.lock().unwrap()[number], fresh);
+        self.count(|counts| (counts.kills, counts.lost) = (counts.kills + 1, counts.lost + worker.unsaved()));
         tokio::spawn(async move {
             sleep(delay).await;
             worker.kill();
@@ -139,12 +181,21 @@ impl Month {
 }
 
 impl Month {
-    /// Breaks every connection for ten minutes.
+    /// Breaks every connection for ten minutes, from a refresh on.
     async fn outage(&self) {
-        *self.felt_until.lock().unwrap() = self.time.now().after(OUTAGE + FELT);
-        self.world.simulator.inject(Fault::new(Failure::ConnectionLost));
+        self.is_outage_due.store(true, Ordering::SeqCst);
+        self.outage_began.notified().await;
         sleep(OUTAGE).await;
         self.world.simulator.clear_faults();
+    }
+
+    /// A token was refreshed by this worker, and is not saved yet.
+    fn note_refresh(&self, number: usize, worker: &Arc<Worker>) {
+        if worker.keeps() && self.is_alive(number, worker) && self.is_outage_due.swap(false, Ordering::SeqCst) {
+            *self.felt_until.lock().unwrap() = self.time.now().after(OUTAGE + FELT);
+            self.world.simulator.inject(Fault::new(Failure::ConnectionLost));
+            self.outage_began.notify_one();
+        }
     }
 
     async fn rotate(&self) {
@@ -159,7 +210,10 @@ impl Month {
         world.simulator.clock().advance(MINUTE);
         let (time, lines) = (Arc::new(Together::new(world.simulator.clone())), Lines::default());
         let way = way(&world);
-        let workers = (0..WORKERS).map(|number| Worker::start(&way, &time, number, &lines)).collect();
+        let mut workers = Vec::new();
+        for number in 0..WORKERS {
+            workers.push(Worker::start(&way, &time, number, &lines).await);
+        }
         Arc::new(Self {
             world,
             way,
@@ -172,6 +226,9 @@ impl Month {
             samples: Samples::default(),
             ledger: Mutex::default(),
             felt_until: Mutex::default(),
+            kept: Mutex::default(),
+            is_outage_due: AtomicBool::default(),
+            outage_began: Notify::new(),
         })
     }
 
@@ -183,8 +240,9 @@ impl Month {
             lives.spawn(async move { month.life(user, users, length).await });
         }
         let events = async {
+            let began = Instant::now();
             for event in 0..4 {
-                sleep(length / 5).await;
+                sleep_until(began + length / 5 * (event + 1)).await;
                 match event {
                     1 => self.rotate().await,
                     _ => self.outage().await,
@@ -202,6 +260,10 @@ impl Month {
 
     /// Reads everything back by another process: each user's newest token, and nothing beside them.
     async fn assert_nothing_is_lost_or_doubled(&self) {
+        let still_kept: usize = self.workers.lock().unwrap().iter().map(|worker| worker.unsaved()).sum();
+        assert_eq!(still_kept, 0, "what was kept is saved");
+        let users: Vec<usize> = self.kept.lock().unwrap().keys().copied().collect();
+        users.into_iter().for_each(|user| drop(self.worker_of(user)));
         sleep(MINUTE).await;
         self.time.now();
         let reader = self.world.vault("reader");
@@ -249,7 +311,11 @@ async fn month(users: usize, length: Duration, way: fn(&World) -> Way) {
         busy * 1000 < counts.reads + 2000 * counts.unsaved,
         "who waits for a worker that was killed is told so: {busy}"
     );
-    assert!(provider.needless <= counts.unsaved, "one refresh per expiry, and one more where a save was cut off");
+    assert!(
+        provider.needless + counts.kept <= counts.unsaved + counts.lost,
+        "one refresh per expiry, and one more where a save was cut off and nobody kept the token"
+    );
+    assert!(counts.kept >= 3, "each outage begins at a save whose token is kept");
     assert!(counts.unsaved <= counts.kills + counts.saves_in_outage, "a save is cut off by a kill or an outage");
     let passing = ["Busy", "Unavailable"].map(str::to_owned).into();
     assert!(counts.kinds_in_outage.is_subset(&passing), "{:?}", counts.kinds_in_outage);

@@ -3,4 +3,5 @@
 pub(crate) mod bench;
 mod fallback;
 mod findings;
+mod lives;
 mod rights;
