@@ -104,7 +104,12 @@ async fn cached(service: &Service, ours: &Ours, report: &mut Report) -> Outcome<
     report.row("a cached read, one refresh per expiry", &nanos(coordinated), "has none");
     report.row("a cached read with a line in an audit file", &nanos(audited), "has none");
     report.row("write(2) of 400 bytes to a file beside it", &nanos(write), "");
-    report.bar("cached read, times the peer's", "at most 0.5", format!("{:.2}", ours / peer), ours / peer <= 0.5);
+    report.bar(
+        "cached read (the cache alone), times the peer's",
+        "at most 0.5",
+        format!("{:.2}", ours / peer),
+        ours / peer <= 0.5,
+    );
     let over = (audited - write) / 1000.0;
     report.bar(
         "cached read with its audit line, beyond a bare write",
@@ -183,7 +188,12 @@ async fn outage(service: &Service, ours: &Ours, (name, failure): (&str, Failure)
     let first = of_ours.times.first().copied().unwrap_or_default();
     let is_met = of_ours.failed == 0 && first <= Duration::from_millis(1100);
     let shown = format!("{:.2} s", first.as_secs_f64());
-    report.bar(&format!("the service {name}: the first is answered with the old value"), "within 1 s", shown, is_met);
+    report.bar(
+        &format!("the service {name}: the first is answered with the old value"),
+        "within 1.1 s: 1 s and its timer",
+        shown,
+        is_met,
+    );
     let slowest = of_ours.times.iter().skip(1).max().copied().unwrap_or_default();
     let is_met = of_ours.failed == 0 && slowest < Duration::from_millis(1);
     let shown = format!("{:.3} ms at most", slowest.as_secs_f64() * 1000.0);
