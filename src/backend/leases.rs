@@ -11,8 +11,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
 use crate::lease::{HELD_FOR, Lease};
-use crate::operation::{Context, NotReady};
+use crate::operation::{Answer, Context, NotReady, Source};
 use crate::record::Record;
+use crate::token::OAuthToken;
 
 /// What is left of a lease at the least when it is granted: whoever wrote it slower than that is not sent any more.
 const LEFT_AT_LEAST: Duration = Duration::from_secs(HELD_FOR.as_secs() / 2);
@@ -36,6 +37,24 @@ pub trait SharedRecords: fmt::Debug + Send + Sync {
     /// # Errors
     /// `QuotaReached` where there is none.
     fn check_room(&self, record: &Record) -> Result<()>;
+}
+
+/// What knows the records while the store is out of reach, and keeps what is written meanwhile: where one process alone uses the
+/// store, a lease need not be where others see it.
+#[async_trait]
+pub trait StandIn: fmt::Debug + Send + Sync {
+    /// Whether the store has all that is known here of the token's record: else its leases are of an older state.
+    ///
+    /// # Errors
+    /// Its own.
+    async fn is_settled(&self, token: &OAuthToken) -> Result<bool>;
+
+    /// The record as it stands after it has shown that what comes of a refresh would be kept: as of the store where that
+    /// answers after all, `None` where it is gone.
+    ///
+    /// # Errors
+    /// Why that would not be kept, or what is not known of the record.
+    async fn ready(&self, context: &Context, name: RecordName) -> Result<Answer<Option<Arc<Record>>>>;
 }
 
 /// What came of asking for a lease.
@@ -83,13 +102,37 @@ pub(crate) enum Looked {
 pub struct Granter {
     backend: Arc<dyn Backend>,
     shared: Option<Arc<dyn SharedRecords>>,
+    stand_in: Option<Arc<dyn StandIn>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Granter {
     /// Over `backend`, whose records several machines share as `shared` tells, or else the processes of one.
     pub fn new(backend: Arc<dyn Backend>, shared: Option<Arc<dyn SharedRecords>>, clock: Arc<dyn Clock>) -> Self {
-        Self { backend, shared, clock }
+        Self { backend, shared, stand_in: None, clock }
+    }
+
+    /// The same for the only process that uses the store: while that is out of reach, it grants itself leases on what `stand_in`
+    /// has. Two processes that do so refresh twice. [`ask`](Self::ask) asks the store alone.
+    #[must_use]
+    pub fn with_stand_in(self, stand_in: Arc<dyn StandIn>) -> Self {
+        Self { stand_in: Some(stand_in), ..self }
+    }
+
+    /// Whether leases are granted also while the store is out of reach.
+    pub(crate) fn has_stand_in(&self) -> bool {
+        self.stand_in.is_some()
+    }
+
+    /// Whether the store is to be asked for a lease on this token: to be looked at before it is.
+    ///
+    /// # Errors
+    /// Those of the stand-in.
+    pub(crate) async fn is_settled(&self, token: &OAuthToken) -> Result<bool> {
+        match &self.stand_in {
+            Some(stand_in) => stand_in.is_settled(token).await,
+            None => Ok(true),
+        }
     }
 
     /// Asks once for the lease on a record, where `is_due` says that its token is to be refreshed. Whoever gets it has
@@ -168,6 +211,43 @@ impl Granter {
         }
     }
 
+    /// Grants a lease that only this process knows of, where `is_due` says that the token is to be refreshed, after so many
+    /// attempts that a caller of this process made.
+    ///
+    /// # Errors
+    /// `Unavailable` where the stand-in is not ready or there is none, and where [`Context::check_readiness`] fails.
+    pub(crate) async fn grant_alone(
+        &self,
+        context: &Context,
+        name: RecordName,
+        (holder, attempts): (&str, u32),
+        is_due: impl Fn(&Record) -> bool + Send + Sync,
+    ) -> Result<Answer<Asked>> {
+        let stand_in = self.stand_in.as_ref().ok_or_else(|| nobody_is_sent("others may refresh it as well"))?;
+        let began = self.clock.now();
+        context.check_readiness().await.map_err(not_ready)?;
+        // Last, and nothing is waited for after it: what was written meanwhile is in it.
+        let answer = stand_in.ready(context, name).await.map_err(|error| nobody_is_sent(&error).with_source(error))?;
+        let Answer { value, source, request_ids } = answer;
+        let asked = match value.filter(|record| is_due(record)) {
+            None => Asked::Overtaken,
+            // Its leases count again.
+            Some(_) if source == Source::Store => Asked::Lost,
+            Some(record) => {
+                let before = record.lease.as_ref().map_or(0, |lease| lease.attempt);
+                if before > 0 && attempts == 0 {
+                    return Err(nobody_is_sent(
+                        "another was, before this process knew, and only the store has what came of it",
+                    ));
+                }
+                let lease = Lease::grant(before.max(attempts).saturating_add(1), self.clock.now(), holder)?;
+                let is_late = self.clock.now().since(began) > HELD_FOR.saturating_sub(LEFT_AT_LEAST);
+                if is_late { Asked::Lost } else { Asked::Granted(record, lease) }
+            }
+        };
+        Ok(Answer { value: asked, source, request_ids })
+    }
+
     /// How long ago the lease was granted; `None` where the record has moved on.
     async fn age(&self, context: &Context, record: &Record, lease: &Lease) -> Result<Option<Duration>> {
         let now = self.clock.now();
@@ -182,6 +262,11 @@ impl Granter {
 
 fn lives_too_short(record: &Record) -> bool {
     record.longest_life.is_some_and(|life| life < LONG_ENOUGH)
+}
+
+fn nobody_is_sent(why: &(impl fmt::Display + ?Sized)) -> Error {
+    let what = format!("the store is out of reach, and nobody is sent to refresh the token: {why}");
+    Error::new(ErrorKind::Unavailable, what).with_hint("try again when the store is in reach, or see to that")
 }
 
 fn not_ready(cause: NotReady) -> Error {

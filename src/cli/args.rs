@@ -39,7 +39,7 @@ pub(super) struct Arguments {
 /// What every command takes.
 #[derive(Args, Default)]
 pub(super) struct GlobalArgs {
-    /// The vault: file:PATH, aws:PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL&fallback=file:PATH&fallback_age=SECONDS&journal=file:PATH (parameters as needed), or memory:
+    /// The vault: file:PATH, aws:PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL&fallback=file:PATH&fallback_age=SECONDS&journal=file:PATH&writers=one (parameters as needed), or memory:
     /// [TOKENVAULT_STORE; default: vault.tv in the user's data directory]
     #[arg(long, global = true, value_name = "STORE")]
     pub(super) store: Option<OsString>,

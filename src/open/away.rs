@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::backend::fallback::FallbackBackend;
 use crate::backend::fallback::journal::lock_file::LockFile;
 use crate::backend::fallback::journal::{Journal, JournalStatus};
+use crate::backend::leases::StandIn;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::identity::RecordName;
@@ -19,6 +20,7 @@ use crate::vault::Vault;
 pub(super) struct AwayParts {
     pub(super) fallback: Arc<FallbackBackend>,
     pub(super) journal: Option<(Journal, LockFile)>,
+    pub(super) is_alone: bool,
 }
 
 impl AwayParts {
@@ -30,7 +32,7 @@ impl AwayParts {
     }
 
     pub(super) fn over(self, vault: &Arc<Vault>) -> Away {
-        let Self { fallback, journal } = self;
+        let Self { fallback, journal, is_alone } = self;
         let (vault, under) = (Arc::clone(vault), Arc::clone(&fallback));
         let layer = match journal {
             Some((journal, place)) => {
@@ -38,7 +40,7 @@ impl AwayParts {
             }
             None => Layer::Unsaved(Arc::new(Unsaved::new(vault, under))),
         };
-        Away { fallback, layer }
+        Away { fallback, layer, is_alone }
     }
 }
 
@@ -47,6 +49,8 @@ impl AwayParts {
 pub(super) struct Away {
     fallback: Arc<FallbackBackend>,
     layer: Layer,
+    /// It is declared that one process alone uses the store.
+    is_alone: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +78,14 @@ impl Away {
         match &self.layer {
             Layer::Unsaved(layer) => Arc::clone(layer) as _,
             Layer::Journaled(layer) => Arc::clone(layer) as _,
+        }
+    }
+
+    /// What leases are granted on while the store is out of reach.
+    pub(super) fn stand_in(&self) -> Option<Arc<dyn StandIn>> {
+        match &self.layer {
+            Layer::Journaled(layer) if self.is_alone => Some(Arc::clone(layer) as _),
+            _ => None,
         }
     }
 

@@ -17,9 +17,14 @@ use crate::operation::Context;
 /// How old a copy may be made to be, in seconds: a minute to a day.
 const COPY_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
 
+/// How old a copy must be let become where one process alone uses the vault: an access token lives for an hour, the copy may be
+/// 15 minutes old when it begins, and where the provider does not answer there are attempts for as long again. With less the
+/// copy, or what the journal has of the token, would be too old just when the token is to be refreshed.
+const AGE_WHERE_ALONE: Duration = Duration::from_mins(90);
+
 /// A vault in Secrets Manager: `PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL`, the parameters as needed; and, for the
 /// time that AWS is out of reach, a copy of it, and a journal of what is written: `&fallback=file:PATH&fallback_age=SECONDS`,
-/// `&journal=file:PATH`.
+/// `&journal=file:PATH`, and `&writers=one` where one process alone uses the vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     given: String,
@@ -30,6 +35,7 @@ pub struct Location {
     fallback: Option<String>,
     fallback_age: Option<String>,
     journal: Option<String>,
+    writers: Option<String>,
 }
 
 /// What reaches a vault, and the address that no other vault of the account has.
@@ -56,6 +62,7 @@ impl Location {
             fallback: None,
             fallback_age: None,
             journal: None,
+            writers: None,
         };
         let known = [
             ("region", &mut location.region, is_region as fn(&str) -> bool),
@@ -64,18 +71,33 @@ impl Location {
             ("fallback", &mut location.fallback, |text| file_of(text).is_some()),
             ("fallback_age", &mut location.fallback_age, |text| copy_age(text).is_some()),
             ("journal", &mut location.journal, |text| file_of(text).is_some()),
+            ("writers", &mut location.writers, |text| text == "one"),
         ];
         read_parameters(parameters, known, "the store in AWS").map_err(|error| error.with_hint(EXAMPLE))?;
-        if location.fallback_age.is_some() && location.fallback.is_none() {
+        location.check()?;
+        Ok(location)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.fallback_age.is_some() && self.fallback.is_none() {
             return Err(Error::invalid("the store in AWS has a fallback_age, and no fallback").with_hint(EXAMPLE));
         }
-        if location.journal.is_some() && location.fallback.is_none() {
+        if self.journal.is_some() && self.fallback.is_none() {
             return Err(Error::invalid("the store in AWS has a journal, and no fallback").with_hint(EXAMPLE));
         }
-        if location.journal() == location.fallback() && location.journal().is_some() {
+        if self.journal() == self.fallback() && self.journal().is_some() {
             return Err(Error::invalid("the copy and the journal are one file").with_hint(EXAMPLE));
         }
-        Ok(location)
+        if self.has_one_writer() && self.journal.is_none() {
+            return Err(Error::invalid("the store in AWS has writers=one, and no journal").with_hint(EXAMPLE));
+        }
+        if self.has_one_writer() && self.fallback_age().is_none_or(|age| age < AGE_WHERE_ALONE) {
+            let least = AGE_WHERE_ALONE.as_secs();
+            let what = format!("the store in AWS has writers=one, and no fallback_age of {least} s at the least");
+            return Err(Error::invalid(what)
+                .with_hint("write &fallback_age=5400 or more: half an hour more than its access tokens live"));
+        }
+        Ok(())
     }
 
     /// What the names of the vault's secrets begin with.
@@ -101,6 +123,11 @@ impl Location {
     /// The file with the journal, which outlives the machine's processes: that it is named here declares that.
     pub fn journal(&self) -> Option<&Path> {
         self.journal.as_deref().and_then(file_of)
+    }
+
+    /// Whether one process alone uses the vault, as `writers=one` declares.
+    pub fn has_one_writer(&self) -> bool {
+        self.writers.is_some()
     }
 
     /// The backend, over a client of the SDK's default chain: credentials, Region and endpoint come from the environment,
@@ -176,7 +203,8 @@ impl fmt::Display for Location {
 const EXAMPLE: &str = "write it as in aws:prod/crm-tokens?region=eu-central-1&kms_key_id=alias/crm&endpoint=https://HOST, \
                        with the parameters that are needed; what is fallen back on as in \
                        &fallback=file:/srv/app/copy.tv&fallback_age=3600, with an absolute path and seconds from a minute \
-                       to a day; what is written meanwhile as in &journal=file:/srv/app/journal.tv, another file";
+                       to a day; what is written meanwhile as in &journal=file:/srv/app/journal.tv, another file; and &writers=one \
+                       where one process alone uses the vault";
 
 /// An absolute path: a relative one would make a copy of every folder that somebody works in.
 fn file_of(text: &str) -> Option<&Path> {
@@ -225,6 +253,19 @@ mod tests {
         assert_eq!(parse("a?fallback=file:/c.tv").unwrap().journal(), None);
         let location = parse("a?journal=file:/srv/j%20j.tv&fallback=file:/c.tv").unwrap();
         assert_eq!(location.journal(), Some(Path::new("/srv/j j.tv")));
+        assert!(!location.has_one_writer());
+    }
+
+    #[test]
+    fn whoever_is_alone_has_a_journal_and_a_copy_that_outlasts_a_token() {
+        let with = |rest: &str| parse(&format!("a?journal=file:/j.tv&fallback=file:/c.tv&writers=one{rest}"));
+        assert!(with("&fallback_age=5400").unwrap().has_one_writer());
+        for rest in ["", "&fallback_age=5399", "&fallback_age=3600"] {
+            assert!(with(rest).unwrap_err().message().contains("5400 s"), "{rest}");
+        }
+        for text in ["a?writers=one", "a?fallback=file:/c.tv&fallback_age=5400&writers=one"] {
+            assert!(parse(text).unwrap_err().message().contains("no journal"), "{text}");
+        }
     }
 
     #[test]
@@ -253,6 +294,7 @@ mod tests {
             "a?fallback=aws:canary",
             "a?fallback=file:/canary.tv&fallback=file:/canary.tv",
             "a?fallback_age=3600",
+            "a?fallback=file:/canary.tv&fallback_age=5400&journal=file:/journal.tv&writers=two",
             "a?fallback=file:/canary.tv&fallback_age=59",
             "a?fallback=file:/canary.tv&fallback_age=86401",
             "a?fallback=file:/canary.tv&fallback_age=+60",

@@ -41,7 +41,7 @@ pub(super) async fn in_aws(
     };
     let copy = CopyFile { path, longest_age: location.fallback_age(), key, lock_wait };
     let fallback = with_copy(Arc::clone(&parts.backend), &reached.address, copy).await?;
-    Ok(parts.with_away(AwayParts { fallback, journal }))
+    Ok(parts.with_away(AwayParts { fallback, journal, is_alone: location.has_one_writer() }))
 }
 
 /// The journal of the store that has this address, and the lock of who plays it back. Its file is made where there is none.

@@ -161,6 +161,11 @@ impl Opened {
         #[cfg(not(feature = "aws"))]
         let shared = None;
         let granter = Granter::new(backend, shared, Arc::clone(&options.clock));
+        #[cfg(feature = "aws")]
+        let granter = match self.away.as_ref().and_then(Away::stand_in) {
+            Some(stand_in) => granter.with_stand_in(stand_in),
+            None => granter,
+        };
         Some(Arc::new(Coordinated::new(self.inner(), granter, holder, options.clone())))
     }
 

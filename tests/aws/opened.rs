@@ -44,8 +44,11 @@ async fn composed(location: &str) -> Fresh<Arc<dyn TokenStore>> {
 const WITH_COPY: &str = "test/vault?region=us-east-1&fallback=file:FOLDER/copy.tv";
 const WITH_JOURNAL: &str = "test/vault?region=us-east-1&fallback=file:FOLDER/copy.tv&journal=file:FOLDER/journal.tv";
 
+const ALONE: &str = "test/vault?region=us-east-1&fallback=file:FOLDER/copy.tv&fallback_age=5400&journal=file:FOLDER/journal.tv&writers=one";
+
 tokenvault::conformance_tests!(with_a_copy, || composed(WITH_COPY));
 tokenvault::conformance_tests!(with_a_journal, || composed(WITH_JOURNAL));
+tokenvault::conformance_tests!(by_who_is_alone, || composed(ALONE));
 
 /// A copy is known by prefix, Region and endpoint: it must not be taken for that of what another backend reaches.
 #[tokio::test]

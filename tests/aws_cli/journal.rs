@@ -221,3 +221,29 @@ fn what_there_is_to_say_of_copy_and_journal_takes_no_call() {
         assert!(refused.message().contains("the journal is of another store"), "{refused}");
     });
 }
+
+#[test]
+fn who_is_alone_refreshes_a_token_while_aws_is_away() {
+    let (scene, provider) = (with_key(), Provider::start(r#"{"access_token": "canary-new", "expires_in": 3600}"#));
+    let ended = alice("canary-1", 1_700_000_000_000).replace('}', r#", "client_secret": "canary-secret"}"#);
+    let (id, _) = done(&scene, &["save"], &ended, false);
+    done(&scene, &["list"], "", false);
+    let token = ["token", "--user", "alice", "--provider", &provider.url];
+    run(&scene, &token, "", true).assert_refused(4, &["the store is out of reach"]);
+    assert_eq!(provider.asked().len(), 0);
+    let alone = |rest: &str| {
+        let mut command = command(&scene, &token, true);
+        let store = command.get_envs().find(|(name, _)| *name == "TOKENVAULT_STORE").and_then(|(_, store)| store);
+        let store = format!("{}&writers=one{rest}", store.unwrap().to_str().unwrap());
+        command.env("TOKENVAULT_STORE", store);
+        feed(command, "")
+    };
+    alone("").assert_refused(2, &["writers=one", "fallback_age of 5400 s"]);
+    for asked in [1, 0] {
+        let run = alone("&fallback_age=5400");
+        assert_eq!((run.exit, run.stdout.trim()), (Some(0), "canary-new"), "{}", run.stderr);
+        assert_eq!(provider.asked().len(), asked, "the second finds it in the journal");
+    }
+    done(&scene, &["list"], "", false);
+    assert!(scene.done(&["get", &id, "--field", "access_token"], "").contains("canary-new"), "played back");
+}

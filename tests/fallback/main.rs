@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has to stop")]
 
 mod age;
+mod alone;
 mod audit_key;
 mod cuts;
 #[path = "../layers/going.rs"]

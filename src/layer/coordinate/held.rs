@@ -43,11 +43,18 @@ pub(super) struct Own {
     attempt: u32,
     caller: Option<Arc<str>>,
     again: u8,
+    /// The store does not know of it.
+    is_alone: bool,
 }
 
 impl Own {
     pub(super) fn new(lease: &Lease, caller: Option<&str>) -> Self {
-        Self { id: lease.id, attempt: lease.attempt, caller: caller.map(Arc::from), again: 0 }
+        Self { id: lease.id, attempt: lease.attempt, caller: caller.map(Arc::from), again: 0, is_alone: false }
+    }
+
+    /// The same, where the store does not know of it.
+    pub(super) fn alone(self, is_alone: bool) -> Self {
+        Self { is_alone, ..self }
     }
 }
 
@@ -88,8 +95,13 @@ impl Held {
     /// How much longer somebody holds the lease, and how long it is of no use to ask for the next; `None` where it is.
     pub(super) fn by_others(&self, end: End, now: Timestamp) -> Option<(Duration, Duration)> {
         let all = self.all();
-        let known = all.get(&end).filter(|known| now < known.next_at)?;
-        Some((known.ends_at.since(now), known.next_at.since(now)))
+        if let Some(known) = all.get(&end).filter(|known| now < known.next_at) {
+            return Some((known.ends_at.since(now), known.next_at.since(now)));
+        }
+        // The store may tell of another end by now, and would grant a lease on that.
+        let is_alone = |known: &Known| known.own.as_ref().is_some_and(|own| own.is_alone) && now < known.ends_at;
+        let (_, known) = all.iter().find(|(other, known)| other.name == end.name && is_alone(known))?;
+        Some((known.ends_at.since(now), known.ends_at.since(now)))
     }
 
     /// Which attempt the last lease was that a caller of this process had; 0 where none had one.

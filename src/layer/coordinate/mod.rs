@@ -13,31 +13,30 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::backend::leases::{Asked, Granter, Looked};
-use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::backend::leases::Granter;
+use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
-use crate::fields::Field;
 use crate::identity::RecordName;
+use crate::layer::coordinate::asking::{Asking, Found, Taken, Wanted, is_second_hand, of_record};
 use crate::layer::coordinate::due::{Due, Need};
-use crate::layer::coordinate::held::{End, Held, Own, Times};
-use crate::layer::coordinate::refusals::{kept_changing, nobody_does, not_yet, out_of_reach, untold};
-use crate::lease::{HELD_FOR, LeaseId};
-use crate::operation::{Answer, Context, Source};
+use crate::layer::coordinate::held::{End, Held};
+use crate::layer::coordinate::refusals::{nobody_does, not_yet, out_of_reach, untold};
+#[cfg(doc)]
+use crate::lease::HELD_FOR;
+use crate::operation::{Answer, Context};
 use crate::pause::{Pause, SystemPause, within};
-use crate::record::Record;
 use crate::store::{Saved, TokenStore};
-use crate::token::{OAuthToken, parse_expiry};
+use crate::token::OAuthToken;
 use crate::turns::Turns;
 
+mod asking;
 mod due;
 mod held;
 mod refusals;
+mod taking;
 
 /// How long an early attempt that failed is left alone, while the token still lives.
 const LEFT_ALONE: Duration = Duration::from_secs(15);
-
-/// How often a lease is asked for anew where others keep changing the record.
-const MAX_ROUNDS: usize = 16;
 
 /// How often a waiter looks, to begin with and at the most.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
@@ -77,7 +76,8 @@ impl Default for CoordinateOptions {
 /// - Who does not save a new token within [`HELD_FOR`] loses the lease to the next; what it saves later is merged as any
 ///   save is.
 /// - While the store is out of reach nobody is sent: a token of a copy or a journal is handed out for as long as it lives, and
-///   then fails with `Unavailable`.
+///   then fails with `Unavailable`. Only where this process is said to use the store alone ([`Granter::with_stand_in`]) one
+///   caller of it is sent, if what it brings would be kept.
 /// - A token without a refresh token, or whose end is not known, is handed out as it is; so is one that `find_token` is
 ///   asked for with an id, which is how the SDKs revoke.
 /// - Where several machines share the store and access tokens live for less than 40 minutes, which is known after the first
@@ -94,23 +94,6 @@ pub struct Coordinated {
     turns: Turns<RecordName>,
     held: Held,
 }
-
-/// How a token was asked for.
-#[derive(Clone, Copy)]
-enum Asking<'a> {
-    ById(&'a str),
-    Matching(&'a OAuthToken),
-}
-
-/// What came of asking for a lease.
-enum Taken {
-    Granted(Arc<OAuthToken>),
-    Held { ends_in: Duration, next_in: Duration },
-    Overtaken,
-    Lost,
-}
-
-type Found = Answer<Option<Arc<OAuthToken>>>;
 
 impl Coordinated {
     /// Over `inner`, with leases from `granter`, which is over the same records. `holder` names this process to people who
@@ -145,7 +128,7 @@ impl Coordinated {
             return Ok(answer.map(|_| Some(token)));
         }
         match need {
-            Need::Early if is_second_hand(&answer) => Ok(answer),
+            Need::Early if self.is_of_nobody(&answer) => Ok(answer),
             // In boxes: their room would be in the future of every read.
             Need::Early => {
                 let end = end_of(name, token);
@@ -163,8 +146,8 @@ impl Coordinated {
         }
         let Some(turn) = self.turns.try_take(end.name) else { return Ok(answer) };
         let until = self.clock.now().after(self.wait);
-        match self.take(context, asking, (end, Need::Early), until).await {
-            Ok(Taken::Granted(token)) => return Ok(answer.map(|_| Some(token))),
+        match self.take(context, asking, &Wanted { end, need: Need::Early, answer: &answer }, until).await {
+            Ok(Taken::Granted(found)) => return Ok(found),
             Ok(Taken::Overtaken) => return self.ask(&context.clone().past_memory(), asking).await,
             Ok(Taken::Held { .. }) => {}
             Ok(Taken::Lost) => self.leave_alone(end),
@@ -177,6 +160,11 @@ impl Coordinated {
         let has_ended = of_record(&answer)
             .is_some_and(|(name, token)| self.due.need(name, token.fields(), self.clock.now()) == Need::Ended);
         if has_ended { self.lease_or_wait(context, asking, end).await } else { Ok(answer) }
+    }
+
+    /// Whether nobody is sent who gets this answer.
+    fn is_of_nobody(&self, answer: &Found) -> bool {
+        is_second_hand(answer) && !self.granter.has_stand_in()
     }
 
     fn leave_alone(&self, end: End) {
@@ -205,14 +193,14 @@ impl Coordinated {
             if self.due.need(found, token.fields(), self.clock.now()) != Need::Ended {
                 return Ok(answer);
             }
-            if is_second_hand(&answer) {
+            if self.is_of_nobody(&answer) {
                 return Err(out_of_reach());
             }
             let end = end_of(found, token);
             changed = self.held.changed(end, self.clock.now());
             let until = if look == 0 { until.max(self.clock.now().after(LATER_LOOKS)) } else { until };
-            match self.take(context, asking, (end, Need::Ended), until).await? {
-                Taken::Granted(token) => return Ok(answer.map(|_| Some(token))),
+            match self.take(context, asking, &Wanted { end, need: Need::Ended, answer: &answer }, until).await? {
+                Taken::Granted(found) => return Ok(found),
                 Taken::Held { ends_in, next_in } if ends_in.is_zero() => return Err(nobody_does(next_in)),
                 Taken::Held { .. } | Taken::Overtaken | Taken::Lost => {}
             }
@@ -224,85 +212,6 @@ impl Coordinated {
         }
         Err(not_yet())
     }
-
-    async fn take(
-        &self,
-        context: &Context,
-        asking: Asking<'_>,
-        (end, need): (End, Need),
-        until: Timestamp,
-    ) -> Result<Taken> {
-        let now = self.clock.now();
-        if let Some((ends_in, next_in)) = self.held.by_others(end, now) {
-            return Ok(Taken::Held { ends_in, next_in });
-        }
-        match self.ask_for_lease(context, (end, need), until).await? {
-            Asked::Granted(record, lease) => {
-                let times = Times { now, ends_in: HELD_FOR, next_in: lease.distance() };
-                // It may have been written since it was read.
-                let end = End { at: record.fields.text(Field::ExpiresIn).and_then(parse_expiry), ..end };
-                self.held.note(end, Some(Own::new(&lease, context.caller())), times);
-                Ok(Taken::Granted(Arc::new(handed_out(&record, asking, lease.id, self.clock.now()))))
-            }
-            Asked::Held { ends_in, next_in } => {
-                self.held.note(end, None, Times { now: self.clock.now(), ends_in, next_in });
-                Ok(Taken::Held { ends_in, next_in })
-            }
-            Asked::Overtaken => Ok(Taken::Overtaken),
-            Asked::Lost => Ok(Taken::Lost),
-        }
-    }
-
-    /// Looks until `until` at the longest whether there is a lease, and takes it. That is awaited to its end: it may be there
-    /// before the store's answer is.
-    async fn ask_for_lease(&self, context: &Context, (end, need): (End, Need), until: Timestamp) -> Result<Asked> {
-        let is_due = |record: &Record| self.due.need(end.name, &record.fields, self.clock.now()) >= need;
-        let holder = match context.caller() {
-            Some(caller) => Cow::Owned(format!("{}, {caller}", self.holder)),
-            None => Cow::Borrowed(self.holder.as_str()),
-        };
-        for _ in 0..MAX_ROUNDS {
-            let looking = self.granter.look(context, end.name, is_due);
-            let looked = within(&*self.pause, until.since(self.clock.now()), looking).await;
-            let asked = match looked.unwrap_or_else(|| Err(untold()))? {
-                Looked::Free(free) => {
-                    let free = free.after(self.held.attempts(end));
-                    self.granter.grant(context, free, &holder).await?
-                }
-                Looked::Settled(asked) => asked,
-            };
-            // Who does not need it does not wait to see what another has written.
-            if need != Need::Ended || !matches!(asked, Asked::Lost) {
-                return Ok(asked);
-            }
-        }
-        Err(kept_changing())
-    }
-}
-
-/// The token of a record as it is handed out to whoever is to refresh it.
-fn handed_out(record: &Record, asking: Asking<'_>, lease: LeaseId, ended: Timestamp) -> OAuthToken {
-    let token = match asking {
-        Asking::ById(id) => record.hand_out(Some(id)),
-        Asking::Matching(given) => {
-            let mut token = given.clone();
-            token.fill_in_place(&record.id(), &record.fields, record.name, record.lineage, record.rotated_from());
-            token
-        }
-    };
-    token.to_refresh(lease, ended)
-}
-
-/// The token that was found, and its record.
-fn of_record(answer: &Found) -> Option<(RecordName, &Arc<OAuthToken>)> {
-    let token = answer.value.as_ref()?;
-    Some((token.base()?.record, token))
-}
-
-/// Whether it is not the store that tells of the token: a lease is the store's, whose token may be older, and its refresh
-/// token spent.
-fn is_second_hand(answer: &Found) -> bool {
-    matches!(answer.source, Source::Fallback | Source::Journal)
 }
 
 fn end_of(name: RecordName, token: &OAuthToken) -> End {

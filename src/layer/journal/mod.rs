@@ -27,6 +27,7 @@ use crate::token::OAuthToken;
 use crate::vault::Vault;
 use crate::vault::begun::Begun;
 
+mod alone;
 mod playing;
 mod standing;
 mod strays;
@@ -232,7 +233,8 @@ impl Journaled {
         Ok(self.journal.state(base.record).await?.is_some())
     }
 
-    /// For a read, once the journal was played back as far as it goes.
+    /// For a read, once the journal was played back as far as it goes; `None` where there is nothing in it. An answer of the copy
+    /// is then to be looked for again beside the journal: a write may have gone there since.
     async fn reader(&self, context: &Context) -> Result<Option<(Arc<Overlay>, Vault)>> {
         if matches!(self.begin(context, Some(self.options().first_wait)).await?, Standing::Empty) {
             return Ok(None);
@@ -274,10 +276,19 @@ impl fmt::Debug for Journaled {
 impl TokenStore for Journaled {
     async fn find_token(&self, context: &Context, token: &mut OAuthToken) -> Result<Answer<bool>> {
         let reading = context.clone().accepting_copy();
-        let Some((overlay, vault)) = self.reader(context).await? else {
-            return self.inner.find_token(&reading, token).await;
-        };
         let mut own = token.clone();
+        let (overlay, vault) = match self.reader(context).await? {
+            Some(reader) => reader,
+            None => {
+                let answer = self.inner.find_token(&reading, &mut own).await?;
+                if answer.source != Source::Fallback {
+                    *token = own;
+                    return Ok(answer);
+                }
+                own = token.clone();
+                self.read_over()
+            }
+        };
         let answer = vault.find_token(&reading, &mut own).await?;
         if !answer.value {
             return self.missing(&overlay).map(|()| answer);
@@ -289,8 +300,15 @@ impl TokenStore for Journaled {
 
     async fn find_token_by_id(&self, context: &Context, id: &str) -> Result<Answer<Option<Arc<OAuthToken>>>> {
         let reading = context.clone().accepting_copy();
-        let Some((overlay, vault)) = self.reader(context).await? else {
-            return self.inner.find_token_by_id(&reading, id).await;
+        let (overlay, vault) = match self.reader(context).await? {
+            Some(reader) => reader,
+            None => {
+                let answer = self.inner.find_token_by_id(&reading, id).await?;
+                if answer.source != Source::Fallback {
+                    return Ok(answer);
+                }
+                self.read_over()
+            }
         };
         let Answer { value, source, request_ids } = vault.find_token_by_id(&reading, id).await?;
         let Some(token) = value else {

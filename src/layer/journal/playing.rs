@@ -53,12 +53,33 @@ impl Journaled {
     }
 
     async fn play_until(&self, context: &Context, until: Option<Timestamp>) -> Result<Standing> {
-        let (mut number, mut stuck, mut blocked) = (0, HashSet::new(), None);
+        let mut blocked = None;
+        let waiting = self.play_entries(context, until, &mut blocked).await?;
+        // Of what was not come to nothing is known. But what is held up is, also once the store is out of reach.
+        let is_known = waiting.is_none() || blocked.is_some();
+        if is_known && let Err(error) = self.journal.block(blocked.as_ref().map(Error::to_string).as_deref()).await {
+            tracing::warn!(%error, "why entries stay could not be noted in the journal");
+        }
+        Ok(match (waiting, blocked) {
+            (Some(error), _) => Standing::Waiting(error),
+            (None, Some(error)) => Standing::Blocked(behind(&error)),
+            (None, None) => Standing::Empty,
+        })
+    }
+
+    /// Answers why it did not come to the last entry, where it did not. `blocked`: why those stay that stay until somebody acts.
+    async fn play_entries(
+        &self,
+        context: &Context,
+        until: Option<Timestamp>,
+        blocked: &mut Option<Error>,
+    ) -> Result<Option<Error>> {
+        let (mut number, mut stuck) = (0, HashSet::new());
         loop {
             let mark = self.journal.mark().await?;
-            let Some(entry) = self.journal.entry_from(&mark, number).await? else { break };
+            let Some(entry) = self.journal.entry_from(&mark, number).await? else { return Ok(None) };
             if until.is_some_and(|until| self.options().clock.now() >= until) {
-                return Ok(Standing::Waiting(being_played()));
+                return Ok(Some(being_played()));
             }
             number = entry.number + 1;
             let name = name_of(&entry);
@@ -70,25 +91,21 @@ impl Journaled {
                 Ok(lost) => {
                     lost.iter().for_each(tell);
                     if let Err(error) = self.journal.finish(entry.number, lost.as_ref()).await {
-                        return Ok(Standing::Waiting(self.unwritable(error)));
+                        return Ok(Some(self.unwritable(error)));
                     }
                 }
-                Err(error) if error.retry() == Retry::Later => return Ok(Standing::Waiting(error)),
+                Err(error) if error.retry() == Retry::Later => return Ok(Some(error)),
                 Err(error) => {
                     tracing::warn!(%error, "an entry of the journal cannot be played back");
                     let is_of_all = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::WrongKey);
                     stuck.extend(name);
-                    blocked = Some(error);
+                    *blocked = Some(error);
                     if is_of_all || name.is_none() {
-                        break;
+                        return Ok(None);
                     }
                 }
             }
         }
-        if let Err(error) = self.journal.block(blocked.as_ref().map(Error::to_string).as_deref()).await {
-            tracing::warn!(%error, "why entries stay could not be noted in the journal");
-        }
-        Ok(blocked.map_or(Standing::Empty, |error| Standing::Blocked(behind(&error))))
     }
 
     /// Makes one write. Answers what did not stand.

@@ -17,6 +17,7 @@ use tokenvault::backend::fallback::journal::Journal;
 use tokenvault::backend::fallback::journal::lock_file::LockFile;
 use tokenvault::backend::fallback::options::FallbackOptions;
 use tokenvault::backend::file::{FileBackend, FileOptions, KeySource};
+use tokenvault::backend::leases::Granter;
 use tokenvault::crypto::kdf::KdfCost;
 use tokenvault::error::Result;
 use tokenvault::layer::journal::Journaled;
@@ -108,21 +109,29 @@ pub(super) struct Machine<'a> {
 
 impl Machine<'_> {
     pub(super) async fn process(&self) -> Worker {
+        self.process_over().await.1
+    }
+
+    /// The same, and what leases are granted on.
+    pub(super) async fn process_over(&self) -> (Granter, Worker) {
         let (world, address) = (&self.scene.world, "the simulated vault");
         let mut options = FallbackOptions::default();
         options.clock = Arc::new(Time(world.simulator.clone()));
         options.pause = Arc::new(Patience(world.simulator.clone()));
-        let aws: Arc<dyn Backend> = Arc::new(world.backend(self.access_key));
-        let fallback = Arc::new(FallbackBackend::new(aws, self.file("copy.tv"), address, options).await.unwrap());
+        let (aws, clock) = (Arc::new(world.backend(self.access_key)), Arc::clone(&options.clock));
+        let fallback = FallbackBackend::new(Arc::clone(&aws) as _, self.file("copy.tv"), address, options).await;
+        let fallback = Arc::new(fallback.unwrap());
+        let granter = Granter::new(Arc::clone(&fallback) as _, Some(aws), clock);
         let vault = Arc::new(world.vault_over(Arc::clone(&fallback) as _));
-        match self.scene.layer {
+        let worker = match self.scene.layer {
             Layer::Unsaved => Worker::Unsaved(Unsaved::new(vault, fallback)),
             Layer::Journaled => {
                 let journal = Arc::new(Journal::open(self.file("journal.tv"), address).await.unwrap());
                 let place = LockFile::new(self.folder.path().join("journal.tv.player"));
                 Worker::Journaled(Journaled::new(vault, fallback, journal, place))
             }
-        }
+        };
+        (granter, worker)
     }
 
     /// A process that has read everything.

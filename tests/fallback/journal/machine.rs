@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokenvault::backend::Backend;
+use tokenvault::backend::fallback::FallbackBackend;
 use tokenvault::backend::fallback::journal::Journal;
 use tokenvault::backend::fallback::journal::lost::Lost;
 use tokenvault::backend::fallback::journal::player::OneProcess;
@@ -56,11 +57,16 @@ impl Machine {
 
     /// A process of this machine.
     pub(crate) fn process(&self) -> Worker {
+        self.process_over().1
+    }
+
+    /// The same, and what leases are granted on.
+    pub(crate) fn process_over(&self) -> (Arc<FallbackBackend>, Worker) {
         let fallback = opened(&self.time, &self.store, &self.copy, "the store").unwrap();
         let journal = Arc::new(now(Journal::open(Arc::clone(&self.kept) as _, "the store")).unwrap());
         let vault = Arc::new(Vault::with_clock(Arc::clone(&fallback) as _, Arc::clone(&self.time) as _));
-        let layer = Journaled::new(vault, fallback, Arc::clone(&journal), self.place.clone());
-        Worker { layer, journal }
+        let layer = Journaled::new(vault, Arc::clone(&fallback), Arc::clone(&journal), self.place.clone());
+        (fallback, Worker { layer, journal })
     }
 
     pub(crate) fn is_away(&self) {

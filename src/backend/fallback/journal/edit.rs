@@ -12,11 +12,15 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::RecordName;
 
+/// More than the save of a token writes, unless its texts are far longer than those of today's providers.
+const ROOM: usize = 16 * 1024;
+
 enum Edit<'a> {
     Aim { number: u64, aim: &'a Aim, lost: Option<&'a Lost> },
     Finish { number: u64, lost: Option<&'a Lost> },
     Block(Option<&'a str>),
     Forget { until: Timestamp },
+    Prove,
 }
 
 impl Journal {
@@ -43,6 +47,14 @@ impl Journal {
     /// As the journal's backend has them.
     pub(crate) async fn block(&self, why: Option<&str>) -> Result<()> {
         self.settle(&Edit::Block(why)).await.map(drop)
+    }
+
+    /// Writes as much as the save of a token would: that it is there afterwards shows that the journal takes one.
+    ///
+    /// # Errors
+    /// `Unavailable` where entries stay until somebody acts, and where it holds as many as it takes; else as its backend has them.
+    pub(crate) async fn prove(&self) -> Result<()> {
+        self.settle(&Edit::Prove).await.map(drop)
     }
 
     /// Forgets the values that did not stand at `until` or before. Answers how many.
@@ -79,6 +91,15 @@ impl Journal {
                     is_new.then(Vec::new)
                 }
                 Edit::Forget { until } => self.forgotten(&mut mark, until).await?,
+                Edit::Prove => {
+                    self.check_room(&mark)?;
+                    if let Some(why) = &mark.blocked {
+                        let what = format!("entries of the journal are held up: {why}");
+                        return Err(Error::new(ErrorKind::Unavailable, what).with_store(self));
+                    }
+                    mark.room = ROOM;
+                    Some(Vec::new())
+                }
             };
             let Some(changes) = planned else { return Ok(0) };
             let count = changes.len();

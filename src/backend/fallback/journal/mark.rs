@@ -28,13 +28,15 @@ pub(crate) struct Mark {
     pub(super) blocked: Option<Arc<str>>,
     /// When the oldest of the values that did not stand was put there.
     pub(super) lost_since: Option<Timestamp>,
+    /// So many bytes are written with it that say nothing. Not read back: the next change drops them.
+    pub(super) room: usize,
 }
 
 impl Mark {
     /// Of an empty journal.
     pub(super) fn first(of: &Arc<str>) -> Self {
         let (version, of, blocked, lost_since) = (None, Arc::clone(of), None, None);
-        Self { version, of, count: 0, first: 1, next: 1, clears: Vec::new(), blocked, lost_since }
+        Self { version, of, count: 0, first: 1, next: 1, clears: Vec::new(), blocked, lost_since, room: 0 }
     }
 
     pub(super) fn read(record: &Record) -> Option<Self> {
@@ -48,6 +50,7 @@ impl Mark {
             clears: part::texts(record, "clear").filter_map(|text| text.parse().ok()).collect(),
             blocked: part::text(record, "blocked").map(Arc::from),
             lost_since: number("lost").map(Timestamp::from_micros),
+            room: 0,
         })
     }
 
@@ -70,6 +73,7 @@ impl Mark {
         let texts = texts.with("first", Some(self.first)).with("next", Some(self.next));
         let texts = texts.with("blocked", self.blocked.as_ref());
         let texts = texts.with("lost", self.lost_since.map(Timestamp::as_micros));
+        let texts = texts.with("room", (self.room > 0).then(|| " ".repeat(self.room)));
         let texts = self.clears.iter().fold(texts, |texts, number| texts.with("clear", Some(number)));
         let mut record = part::record(Part::Mark, 0, &Arc::new(Fields::new()), texts, Timestamp::default())?;
         if let Some(version) = self.version {

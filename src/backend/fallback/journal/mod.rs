@@ -205,11 +205,7 @@ impl Journal {
     /// # Errors
     /// `Conflict` where it is not; `Unavailable` where it holds as many entries as it takes; else as its backend has them.
     pub(super) async fn append(&self, mark: &Mark, entry: &Entry, states: Vec<Change>) -> Result<()> {
-        if mark.count >= MAX_ENTRIES {
-            return Err(Error::new(ErrorKind::Unavailable, "the journal holds as many writes as it takes")
-                .with_hint("try again when the store is in reach")
-                .with_store(self));
-        }
+        self.check_room(mark)?;
         let mut mark = mark.clone();
         (mark.next, mark.count) = (mark.next + 1, mark.count + 1);
         if matches!(entry.deed, Deed::Clear(_)) {
@@ -219,6 +215,15 @@ impl Journal {
         let mut changes: Vec<Change> = entry.records()?.into_iter().map(put).collect();
         changes.extend(states);
         self.change(changes, &mark).await
+    }
+
+    fn check_room(&self, mark: &Mark) -> Result<()> {
+        if mark.count < MAX_ENTRIES {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unavailable, "the journal holds as many writes as it takes")
+            .with_hint("try again when the store is in reach")
+            .with_store(self))
     }
 
     async fn change(&self, mut changes: Vec<Change>, mark: &Mark) -> Result<()> {
