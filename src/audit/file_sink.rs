@@ -28,8 +28,8 @@ const SEEN: Duration = Duration::from_millis(1);
 
 /// A file that lines are added to. Made with mode 0600 where it is not there.
 ///
-/// Where somebody removes it, another is made within a millisecond of writing, and what the removed one took since it was last
-/// seen is written again.
+/// Where somebody removes it, another is made by the next line a millisecond later, or at the end, and what the removed one took
+/// since it was last seen is written again. A change, and a lease, wait until the file was seen.
 #[derive(Clone, Debug)]
 pub struct AuditFile(PathBuf);
 

@@ -27,6 +27,13 @@ impl Batch {
     }
 }
 
+/// What adds the lines of one call.
+pub(crate) struct Drafting<D> {
+    pub(crate) draft: D,
+    /// See [`Load::wants_proof`].
+    pub(crate) wants_proof: bool,
+}
+
 /// What waits to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Pending(Mutex<Waiting>);
@@ -40,6 +47,8 @@ pub(crate) struct Load {
     pub(crate) drafts: Vec<u8>,
     /// A checkpoint is wanted, whether it is due or not.
     pub(crate) wants_checkpoint: bool,
+    /// The answer is not to be had before it is known that the lines are where others find them.
+    pub(crate) wants_proof: bool,
 }
 
 impl Load {
@@ -63,6 +72,7 @@ impl Load {
         self.drafts.clear();
         std::mem::swap(&mut self.drafts, &mut waiting.drafts);
         self.wants_checkpoint = std::mem::take(&mut waiting.wants_checkpoint);
+        self.wants_proof = std::mem::take(&mut waiting.wants_proof) || !self.kept.is_empty() || self.wants_checkpoint;
     }
 
     /// Keeps `earlier`, before all else.
@@ -80,7 +90,7 @@ impl Load {
     }
 }
 
-fn count_lines(drafts: &[u8]) -> u64 {
+pub(crate) fn count_lines(drafts: &[u8]) -> u64 {
     memchr_iter(b'\n', drafts).count() as u64
 }
 
@@ -114,7 +124,7 @@ impl Pending {
     pub(crate) fn take<'f>(
         &'f self,
         load: &mut Load,
-        draft: impl FnOnce(&mut Vec<u8>),
+        drafting: Drafting<impl FnOnce(&mut Vec<u8>)>,
         fixed: &'f Fixed,
     ) -> Answering<'f> {
         let mut waiting = self.lock();
@@ -123,7 +133,8 @@ impl Pending {
         load.take(&mut waiting.load);
         let mut answering = self.answering(&mut waiting, batch, 0, fixed);
         drop(waiting);
-        draft(&mut load.drafts);
+        (drafting.draft)(&mut load.drafts);
+        load.wants_proof |= drafting.wants_proof;
         answering.lines = count_lines(&load.drafts);
         answering
     }
@@ -150,7 +161,7 @@ impl Pending {
         let mut waiting = self.lock();
         let given_up = waiting.load.bound();
         let lines = count_lines(&std::mem::take(&mut waiting.load.drafts)) + given_up;
-        waiting.load.wants_checkpoint = false;
+        (waiting.load.wants_checkpoint, waiting.load.wants_proof) = (false, false);
         let batch = std::mem::take(&mut waiting.batch);
         let answering = self.answering(&mut waiting, Some(batch), lines, fixed);
         drop(waiting);

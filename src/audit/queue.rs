@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::audit::failure::Failure;
 use crate::audit::fixed::Fixed;
-use crate::audit::pending::{Batch, Pending};
+use crate::audit::pending::{Batch, Drafting, Pending};
 use crate::audit::writer::Writer;
 use crate::clock::Timestamp;
 
@@ -49,14 +49,14 @@ impl Queue {
     pub(crate) async fn write(
         self: &Arc<Self>,
         now: Timestamp,
-        draft: impl FnOnce(&mut Vec<u8>),
+        drafting: Drafting<impl FnOnce(&mut Vec<u8>)>,
     ) -> Result<(), Failure> {
         if !self.fixed.sink.is_distant()
             && let Ok(mut writer) = self.writer.try_lock()
         {
-            return writer.write_with(&self.pending, now, draft).await;
+            return writer.write_with(&self.pending, now, drafting).await;
         }
-        let batch = self.enter(&drafted(draft), true)?;
+        let batch = self.enter(&drafted(drafting.draft), true, drafting.wants_proof)?;
         Box::pin(self.taken(batch)).await
     }
 
@@ -101,7 +101,13 @@ impl Queue {
     pub(crate) async fn write_for_nobody(self: &Arc<Self>, drafts: &[u8]) {
         if self.fixed.sink.is_distant() {
             self.leave(drafts);
-        } else if let Err(failure) = self.write(self.fixed.clock.now(), |out| out.extend_from_slice(drafts)).await {
+        } else if let Err(failure) = self
+            .write(
+                self.fixed.clock.now(),
+                Drafting { draft: |out: &mut Vec<u8>| out.extend_from_slice(drafts), wants_proof: false },
+            )
+            .await
+        {
             self.fixed.count_lost(1, &failure);
         }
     }
@@ -112,7 +118,7 @@ impl Queue {
             return self.leave(drafts);
         }
         // The bound is for what a service holds up.
-        let _ = self.enter(drafts, false);
+        let _ = self.enter(drafts, false, false);
         if let Ok(mut writer) = self.writer.try_lock() {
             let _ = now(writer.write(&self.pending));
         }
@@ -124,20 +130,21 @@ impl Queue {
     }
 
     fn leave(self: &Arc<Self>, drafts: &[u8]) {
-        match self.enter(drafts, false) {
+        match self.enter(drafts, false, false) {
             // Without a runtime they are left to who comes next.
             Ok(_) => drop(self.keep_writing()),
             Err(failure) => self.fixed.count_lost(1, &failure),
         }
     }
 
-    fn enter(&self, drafts: &[u8], is_heard: bool) -> Result<Arc<Batch>, Failure> {
+    fn enter(&self, drafts: &[u8], is_heard: bool, wants_proof: bool) -> Result<Arc<Batch>, Failure> {
         let mut waiting = self.pending.lock();
         if self.fixed.sink.is_distant() && waiting.load.drafts.len() + drafts.len() > MAX_WAITING {
             waiting.turn_away(drafts);
             return Err(Failure::new("too many lines wait to be taken already"));
         }
         waiting.load.drafts.extend_from_slice(drafts);
+        waiting.load.wants_proof |= wants_proof;
         waiting.unheard += u64::from(!is_heard);
         Ok(Arc::clone(&waiting.batch))
     }

@@ -20,6 +20,7 @@ use crate::audit::fixed::Fixed;
 use crate::audit::keys::{Hashed, Keys};
 use crate::audit::line::{self, Draft, Ending, Kind, MAX_REQUESTS, key};
 use crate::audit::own_queue::OwnQueue;
+use crate::audit::pending::Drafting;
 use crate::audit::queue::{Queue, drafted};
 use crate::audit::sink::OpenSink;
 use crate::audit::user_hashes::UserHashes;
@@ -124,7 +125,8 @@ impl Recorder {
         let started = self.options.clock.now();
         let has_intent = operation.is_change() && self.options.mode == Mode::Required;
         let change = has_intent.then(|| self.number(started));
-        let mut entry = Entry { recorder: self, context, operation, subject, started, change, is_open: false };
+        let mut entry =
+            Entry { recorder: self, context, operation, subject, started, change, is_open: false, is_refused: false };
         if has_intent {
             // In boxes, here and below: what most calls never do would take room in the future of each.
             Box::pin(entry.write_intent()).await?;
@@ -223,6 +225,8 @@ pub struct Entry<'a> {
     /// Of a change with an intent: what its two lines have in common.
     change: Option<u64>,
     is_open: bool,
+    /// It was left, and its line was not taken.
+    is_refused: bool,
 }
 
 impl fmt::Debug for Entry<'_> {
@@ -237,14 +241,20 @@ impl Entry<'_> {
         &self.context
     }
 
-    /// Ends the call; nothing where it was ended before. `error` is what it ended with.
+    /// Ends the call, once: later it does nothing, and answers alike. `error` is what the call ended with.
     ///
     /// # Errors
     /// Where lines are required and this one was not taken: `Io` for a change that took effect, else `Unavailable`. What
     /// the call has answered must not be handed on then.
     pub async fn leave(&mut self, facts: &Facts<'_>, error: Option<ErrorKind>) -> Result<()> {
+        let moment = match (error, self.operation.is_change()) {
+            (Some(_), _) => Moment::Failed,
+            (None, true) => Moment::Changed,
+            (None, false) => Moment::Read,
+        };
         if !self.is_open {
-            return Ok(());
+            let again = || self.recorder.error(moment, self.operation, Failure::new("it was not taken before"));
+            return if self.is_refused { Err(again()) } else { Ok(()) };
         }
         let now = self.recorder.options.clock.now();
         let draft = |out: &mut Vec<u8>| self.draft_call(out, now, facts);
@@ -259,15 +269,10 @@ impl Entry<'_> {
             self.is_open = false;
             return Ok(());
         }
-        let outcome = queue.write(now, draft).await;
+        let outcome = queue.write(now, Drafting { draft, wants_proof: self.operation.is_change() }).await;
         self.is_open = false;
-        let Err(failure) = outcome else { return Ok(()) };
-        let moment = match (error, self.operation.is_change()) {
-            (Some(_), _) => Moment::Failed,
-            (None, true) => Moment::Changed,
-            (None, false) => Moment::Read,
-        };
-        Err(self.recorder.error(moment, self.operation, failure))
+        self.is_refused = outcome.is_err();
+        outcome.map_err(|failure| self.recorder.error(moment, self.operation, failure))
     }
 
     /// A refreshed token is being saved, whose predecessor may be spent already: it is not refused for want of a line.
@@ -283,7 +288,7 @@ impl Entry<'_> {
             return Ok(());
         }
         let refuse = |failure| self.recorder.error(Moment::Before, self.operation, failure);
-        queue.write(self.started, draft).await.map_err(refuse)
+        queue.write(self.started, Drafting { draft, wants_proof: true }).await.map_err(refuse)
     }
 
     fn draft_intent(&self, out: &mut Vec<u8>) {

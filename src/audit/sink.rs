@@ -15,7 +15,7 @@ use crate::error::Result;
 /// # Contract
 /// - **Accepted or not.** `Ok` says that all of it was taken, by who keeps it: the kernel for a file or a pipe, a service
 ///   for its log. Anything else says that some or all of it may be missing. Then this sink is given up and another one is
-///   opened; what was refused is not sent again.
+///   opened. What was refused is sent again where the sink is gone ([`io::ErrorKind::NotFound`]), or where a call went on without it.
 /// - **Whole lines.** A line of at most 4,096 bytes is never mixed with one of another writer.
 /// - **In time.** A sink bounds how long it waits for its service: nobody else does.
 /// - **Cancellation.** Where a write's future is dropped, its lines count as not taken.

@@ -9,7 +9,7 @@ use crate::audit::failure::Failure;
 use crate::audit::fixed::Fixed;
 use crate::audit::keys::Mac;
 use crate::audit::line::Kind;
-use crate::audit::pending::{Load, Pending};
+use crate::audit::pending::{Drafting, Load, Pending, count_lines};
 use crate::audit::sink::{End, Sink};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -53,7 +53,7 @@ impl Writer {
     /// Writes all that waits.
     pub(crate) async fn write(&mut self, pending: &Pending) -> Result<(), Failure> {
         let now = self.fixed.clock.now();
-        self.write_with(pending, now, |_| ()).await
+        self.write_with(pending, now, Drafting { draft: |_: &mut Vec<u8>| (), wants_proof: false }).await
     }
 
     /// Writes all that waits, and what `draft` adds behind it.
@@ -61,10 +61,10 @@ impl Writer {
         &mut self,
         pending: &Pending,
         now: Timestamp,
-        draft: impl FnOnce(&mut Vec<u8>),
+        drafting: Drafting<impl FnOnce(&mut Vec<u8>)>,
     ) -> Result<(), Failure> {
         let fixed = Arc::clone(&self.fixed);
-        let answering = pending.take(&mut self.load, draft, &fixed);
+        let answering = pending.take(&mut self.load, drafting, &fixed);
         if self.load.is_empty() {
             // Whoever had the sink before has written it all, and may have ended the chain: another would have no end.
             return answering.with(Ok(()));
@@ -106,7 +106,11 @@ impl Writer {
         let mut chain = self.chain.take();
         let mut sink = match sink {
             Some(sink) => sink,
-            None => self.fixed.sink.open().map_err(Refused::Unopened)?,
+            None => {
+                // Nobody can ask the sink before it any more.
+                self.unsettled.clear();
+                self.fixed.sink.open().map_err(Refused::Unopened)?
+            }
         };
         self.lines.clear();
         let mut told = 0;
@@ -124,13 +128,21 @@ impl Writer {
         }
         let is_long = chain.sequence() / CHECKPOINT_LINES > before / CHECKPOINT_LINES;
         if is_long || self.load.wants_checkpoint || now.since(self.checked_at) >= CHECKPOINT_TIME {
-            let End { mac, .. } = sink.end(Some(chain.id())).await?;
+            let End { mac, .. } = match sink.end(Some(chain.id())).await {
+                Ok(end) => end,
+                Err(error) => return Err(Box::pin(refused(&mut *sink, error)).await),
+            };
             self.checked_at = now;
             let mark = Mark { at: self.checked_at, before: mac.as_ref(), lost: untold - told };
             chain.mark(keys, Kind::Checkpoint, mark, &mut self.lines);
             told = untold;
         }
-        sink.write(&self.lines, now).await?;
+        if let Err(error) = sink.write(&self.lines, now).await {
+            return Err(Box::pin(refused(&mut *sink, error)).await);
+        }
+        if self.load.wants_proof {
+            sink.settle().await?;
+        }
         (self.sink, self.chain) = (Some(sink), Some(chain));
         pending.tell(told);
         Ok(())
@@ -150,22 +162,39 @@ impl Writer {
         Ok(chain)
     }
 
-    /// Has what a sink that is gone took last written again, by the next write.
+    /// Finds out whether a sink that took lines was gone. If so, the next write writes them again.
     async fn settle(&mut self) {
-        if let Some(sink) = &mut self.sink
-            && !self.unsettled.is_empty()
-            && let Err(Refused::Gone(_)) = sink.settle().await.map_err(Refused::from)
-        {
-            (self.sink, self.chain) = (None, None);
-            self.load.put_first(&mut self.unsettled);
+        let Some(sink) = &mut self.sink else { return };
+        if self.unsettled.is_empty() {
+            return;
         }
+        match sink.settle().await.map_err(Refused::from) {
+            Ok(()) => self.remember_unsettled(),
+            Err(Refused::Gone(_)) => {
+                (self.sink, self.chain) = (None, None);
+                self.load.put_first(&mut self.unsettled);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Writes what waits; whether nothing does any more.
+    async fn is_written(&mut self, pending: &Pending) -> bool {
+        let is_waiting = !pending.lock().load.is_empty() || !self.load.kept.is_empty();
+        !is_waiting || self.write(pending).await.is_ok()
     }
 
     /// Writes what nobody waited for, and the chain's last line.
     pub(crate) async fn end(&mut self, pending: &Pending) {
-        self.settle().await;
-        let is_waiting = !pending.lock().load.is_empty() || !self.load.kept.is_empty();
-        if is_waiting && self.write(pending).await.is_err() {
+        let mut is_written = self.is_written(pending).await;
+        if is_written {
+            self.settle().await;
+            is_written = self.is_written(pending).await;
+        }
+        if !is_written {
+            // Nobody comes who would write them.
+            let lines = count_lines(&std::mem::take(&mut self.load.kept));
+            tracing::error!(sink = %self.fixed.sink, lines, "the audit trail could not be ended, and lines of calls that were answered are missing");
             return;
         }
         let (Some(mut sink), Some(mut chain)) = (self.sink.take(), self.chain.take()) else { return };
@@ -178,6 +207,14 @@ impl Writer {
             Ok(()) => pending.tell(lost),
             Err(error) => tracing::error!(%error, "the audit trail could not be ended"),
         }
+    }
+}
+
+/// Why a sink takes no lines. Where it is gone, that tells what becomes of those that it took.
+async fn refused(sink: &mut dyn Sink, error: io::Error) -> Refused {
+    match sink.settle().await.map_err(Refused::from) {
+        Err(gone @ Refused::Gone(_)) => gone,
+        _ => Refused::from(error),
     }
 }
 

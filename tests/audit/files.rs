@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokenvault::audit::facts::{Facts, Subject};
 use tokenvault::audit::file_sink::AuditFile;
+use tokenvault::audit::line::Ending;
 use tokenvault::audit::recorder::{Mode, Recorder};
 use tokenvault::audit::verify::{Standing, Trouble};
 use tokenvault::clock::{ManualClock, Timestamp};
 use tokenvault::error::ErrorKind;
 use tokenvault::layer::audit::Audited;
+use tokenvault::operation::{Operation, Readiness};
 use tokenvault::store::TokenStore;
 
 use crate::scripted::{Act, Scripted};
@@ -144,7 +147,7 @@ async fn what_a_file_took_after_it_was_removed_is_written_again() {
         let old = fs::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
         for id in ["one", "two"] {
-            store.delete_token(&context(), id).await.unwrap();
+            store.find_token_by_id(&context(), id).await.unwrap();
         }
         assert!(!path.exists());
         if !is_ended {
@@ -154,11 +157,34 @@ async fn what_a_file_took_after_it_was_removed_is_written_again() {
         drop(store);
         let bytes = fs::read(&path).unwrap();
         let rest: &[&str] = if is_ended { &["end"] } else { &["call", "end"] };
-        let expected = [&["begin", "intent", "call", "intent", "call"], rest].concat();
+        let expected = [&["begin", "call", "call"], rest].concat();
         assert_eq!(kinds(&bytes), expected, "each once, and what was there when the file was seen is not made anew");
         assert_eq!(lines(&bytes)[0].lost.unwrap_or_default(), 0);
         assert!(!verified(&[old, bytes].concat()).is_broken(), "the new file names the last line that counted");
     }
+}
+
+/// Nothing is answered of a change, and nobody is sent to refresh, before the file is known to be there.
+#[tokio::test]
+async fn a_change_and_a_lease_wait_until_the_file_was_seen() {
+    let (folder, path) = file();
+    let clock = clock();
+    let recorder = Arc::new(Recorder::new(
+        Arc::new(AuditFile::new(&path)),
+        keys(),
+        options(Mode::Required, Arc::clone(&clock) as _),
+    ));
+    let store = vault(Arc::clone(&recorder)).1;
+    store.get_tokens(&context()).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    store.delete_token(&context(), "one").await.unwrap();
+    assert_eq!(kinds(&fs::read(&path).unwrap()), ["begin", "intent", "call"]);
+    fs::remove_file(&path).unwrap();
+    recorder.check().await.unwrap();
+    assert_eq!(kinds(&fs::read(&path).unwrap()), ["begin", "checkpoint"]);
+    drop(folder);
+    assert!(recorder.check().await.is_err());
+    assert!(store.delete_token(&context(), "one").await.is_err());
 }
 
 /// A clock that is set back does not keep a file from being looked for.
@@ -172,6 +198,35 @@ async fn a_file_is_looked_for_also_where_the_clock_is_set_back() {
     clock.set(Timestamp::default());
     store.get_tokens(&context()).await.unwrap();
     assert_eq!(kinds(&fs::read(&path).unwrap()), ["begin", "call"]);
+}
+
+/// Whatever a sink fails with: where it turns out to be gone by then, what it took is written again.
+#[tokio::test]
+async fn what_a_sink_took_that_is_gone_is_written_again_whatever_it_fails_with() {
+    let sink = Scripted::then(&[Act::Take, Act::Take, Act::Full]);
+    sink.told.lock().unwrap().is_unsettled = true;
+    let store = vault(recorder(Arc::new(sink.clone()), Mode::Required)).1;
+    for _ in 0..2 {
+        store.get_tokens(&context()).await.unwrap();
+    }
+    sink.told.lock().unwrap().is_gone = true;
+    store.get_tokens(&context()).await.unwrap();
+    assert_eq!(kinds(&sink.bytes()), ["begin", "call", "call", "begin", "call", "call", "call"]);
+}
+
+/// A call is left once: whoever asks again hears the same.
+#[tokio::test]
+async fn a_line_that_was_refused_stays_refused() {
+    for (act, is_taken) in [(Act::Full, false), (Act::Take, true)] {
+        let sink = Scripted::then(&[act]);
+        let recorder = recorder(Arc::new(sink.clone()), Mode::Required);
+        let mut entry = recorder.enter(context(), Operation::GetTokens, Subject::All).await.unwrap();
+        for _ in 0..2 {
+            let left = entry.leave(&Facts::of(Ending::Ok), None).await;
+            assert_eq!(left.map_err(|error| error.kind()), if is_taken { Ok(()) } else { Err(ErrorKind::Unavailable) });
+        }
+        assert_eq!(sink.told.lock().unwrap().writes, 1);
+    }
 }
 
 /// What a sink took that nobody is sure of is written again where it turns out to be gone, and after no other failure.

@@ -33,6 +33,8 @@ pub(crate) struct Told {
     pub(crate) is_distant: bool,
     /// Nobody knows whether what was taken is where it can be found.
     pub(crate) is_unsettled: bool,
+    /// Whoever asks for what was taken finds nothing.
+    pub(crate) is_gone: bool,
     /// What was taken.
     pub(crate) bytes: Vec<u8>,
     pub(crate) writes: usize,
@@ -129,6 +131,14 @@ impl Sink for Scripted {
 
     fn is_settled(&self) -> bool {
         !self.told.lock().unwrap().is_unsettled
+    }
+
+    async fn settle(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.told.lock().unwrap().is_gone) {
+            Err(io::ErrorKind::NotFound.into())
+        } else {
+            Ok(())
+        }
     }
 
     async fn end(&mut self, _: Option<&str>) -> io::Result<End> {
