@@ -84,6 +84,11 @@ pub(crate) struct Free {
 }
 
 impl Free {
+    /// The record as the store has it.
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
     /// So many attempts were made already, of which the record does not tell.
     pub(crate) fn after(self, attempts: u32) -> Self {
         Self { attempt: self.attempt.max(attempts.saturating_add(1)), ..self }
@@ -212,7 +217,7 @@ impl Granter {
     }
 
     /// Grants a lease that only this process knows of, where `is_due` says that the token is to be refreshed, after so many
-    /// attempts that a caller of this process made.
+    /// attempts that a caller of this process made; `None` where it knows nothing of who had a lease that the record shows.
     ///
     /// # Errors
     /// `Unavailable` where the stand-in is not ready or there is none, and where [`Context::check_readiness`] fails.
@@ -220,7 +225,7 @@ impl Granter {
         &self,
         context: &Context,
         name: RecordName,
-        (holder, attempts): (&str, u32),
+        (holder, attempts): (&str, Option<u32>),
         is_due: impl Fn(&Record) -> bool + Send + Sync,
     ) -> Result<Answer<Asked>> {
         let stand_in = self.stand_in.as_ref().ok_or_else(|| nobody_is_sent("others may refresh it as well"))?;
@@ -235,11 +240,12 @@ impl Granter {
             Some(_) if source == Source::Store => Asked::Lost,
             Some(record) => {
                 let before = record.lease.as_ref().map_or(0, |lease| lease.attempt);
-                if before > 0 && attempts == 0 {
+                if before > 0 && attempts.is_none() {
                     return Err(nobody_is_sent(
                         "another was, before this process knew, and only the store has what came of it",
                     ));
                 }
+                let attempts = attempts.unwrap_or_default();
                 let lease = Lease::grant(before.max(attempts).saturating_add(1), self.clock.now(), holder)?;
                 let is_late = self.clock.now().since(began) > HELD_FOR.saturating_sub(LEFT_AT_LEAST);
                 if is_late { Asked::Lost } else { Asked::Granted(record, lease) }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::fallback::pending::came_from;
 use crate::clock::Timestamp;
-use crate::error::{Result, Retry};
-use crate::fields::Field;
-use crate::identity::RecordName;
+use crate::error::{Error, Result, Retry};
+use crate::fields::{Field, Fields};
+use crate::identity::{Lineage, RecordName};
 use crate::lookup::{LookupKey, LookupKind};
 use crate::matching;
 use crate::operation::Context;
+use crate::record::Record;
 use crate::store::{Outcome, Saved};
 use crate::token::OAuthToken;
 use crate::vault::Vault;
@@ -30,12 +31,27 @@ pub(super) struct Kept {
     record: Option<RecordName>,
     is_decided: bool,
     number: u64,
+    /// Why it was refused when it was last tried.
+    refusal: Option<Error>,
 }
 
 #[derive(Default)]
 pub(super) struct Queue {
     kept: VecDeque<Kept>,
     numbered: u64,
+    /// Saves under way: what they bring is not here yet, nor in the store.
+    running: Vec<(u64, OAuthToken)>,
+    /// How many were begun, and how many have ended.
+    begun: u64,
+    ended: u64,
+}
+
+/// What waits, or is on its way, that may be newer than a token.
+pub(super) enum Ahead {
+    Nothing,
+    Something,
+    /// It is tried, and refused.
+    Refused(Error),
 }
 
 impl Queue {
@@ -56,7 +72,8 @@ impl Queue {
             return false;
         }
         self.numbered += 1;
-        self.kept.push_back(Kept { token, begun, record: None, is_decided: false, number: self.numbered });
+        let (number, refusal) = (self.numbered, None);
+        self.kept.push_back(Kept { token, begun, record: None, is_decided: false, number, refusal });
         true
     }
 
@@ -85,6 +102,39 @@ impl Queue {
 
     pub(super) fn settle(&mut self, number: u64) {
         self.kept.retain(|kept| kept.number != number);
+    }
+
+    pub(super) fn refuse(&mut self, number: u64, cause: Error) {
+        if let Some(kept) = self.kept.iter_mut().find(|kept| kept.number == number) {
+            kept.refusal = Some(cause);
+        }
+    }
+
+    /// How many saves were begun, and how many have ended: as long as it is the same, the same are under way.
+    pub(super) fn turnover(&self) -> (u64, u64) {
+        (self.begun, self.ended)
+    }
+
+    /// Whether a save under way may be of this record.
+    pub(super) fn is_saving(&self, record: &Record) -> bool {
+        self.running.iter().any(|(_, token)| may_mean(token, record.name, (record.lineage, &record.fields)))
+    }
+
+    /// What of `token` may be newer than what the store has.
+    pub(super) fn ahead_of(&self, token: &OAuthToken) -> Ahead {
+        let Some(base) = token.base() else { return Ahead::Nothing };
+        let is_of = |own: &OAuthToken| may_mean(own, base.record, (base.lineage, token.fields()));
+        let waiting = self.kept.iter().filter(|kept| is_of(&kept.token) || kept.record == Some(base.record));
+        let mut ahead = Ahead::Nothing;
+        for kept in waiting {
+            match &kept.refusal {
+                Some(cause) => return Ahead::Refused(cause.again()),
+                None => ahead = Ahead::Something,
+            }
+        }
+        // Who was sent may be late, and be all the same the one who has the new refresh token.
+        let is_late = |(_, own): &(u64, OAuthToken)| own.lease().is_some() && is_of(own);
+        if self.running.iter().any(is_late) { Ahead::Something } else { ahead }
     }
 
     /// After `begun` was saved, `given` as it was kept, as `token`: what waits for the same record is beside that sign-in now,
@@ -138,6 +188,18 @@ impl Queue {
     }
 }
 
+/// Whether `token` may become part of this record, which has this sign-in and these fields.
+fn may_mean(token: &OAuthToken, record: RecordName, (lineage, fields): (Lineage, &Fields)) -> bool {
+    if let Some(base) = token.base() {
+        return base.record == record || base.lineage.is_same(lineage);
+    }
+    // Which record it means is decided when it is saved.
+    let own = matching::keys(token.fields());
+    token.id().and_then(RecordName::parse) == Some(record)
+        || matching::keys(fields).iter().any(|key| own.contains(key))
+        || own.is_empty()
+}
+
 fn is_same(one: &OAuthToken, other: &OAuthToken) -> bool {
     let of = |token: &OAuthToken| token.base().map(|base| (base.record, base.lineage));
     one.id() == other.id() && of(one) == of(other) && one.fields() == other.fields()
@@ -156,33 +218,49 @@ pub(super) struct Attempt<'a> {
     begun: Begun,
     at: Timestamp,
     beside: Option<Beside>,
+    number: u64,
 }
 
 impl<'a> Attempt<'a> {
     pub(super) fn begin(queue: &'a Mutex<Queue>, token: &OAuthToken, at: Timestamp) -> Self {
-        Self { queue, token: Some(token.clone()), begun: Begun::draw(), at, beside: None }
+        let number = {
+            let mut queue = locked(queue);
+            queue.begun += 1;
+            let number = queue.begun;
+            queue.running.push((number, token.clone()));
+            number
+        };
+        Self { queue, token: Some(token.clone()), begun: Begun::draw(), at, beside: None, number }
     }
 
     pub(super) const fn begun(&self) -> Begun {
         self.begun
     }
 
-    /// Passes on what came of it. A token whose save may succeed later is kept, and the error says so by `hint`. What one without a
-    /// base would become part of is asked of `offline`, which knows what the store had.
+    /// Passes on what came of it. A token whose save may succeed later is kept, and the error says so by `hint`; so is one that was
+    /// refreshed under a lease, as long as the rules take it: the refresh token before it is spent, and a right can be given again. What
+    /// one without a base would become part of is asked of `offline`, which knows what the store had.
     pub(super) async fn end<T>(
         mut self,
         outcome: Result<T>,
         offline: impl FnOnce() -> Vault + Send,
         hint: &str,
     ) -> Result<T> {
-        let is_kept = outcome.as_ref().is_err_and(|error| error.retry() == Retry::Later);
+        let is_leased = self.token.as_ref().is_some_and(|token| token.lease().is_some());
+        let may_stand = |error: &Error| error.retry() == Retry::Later || (is_leased && !error.is_final());
+        let is_kept = outcome.as_ref().is_err_and(may_stand);
         if let Some(token) = self.token.as_ref().filter(|token| is_kept && token.base().is_none()) {
             self.beside = offline().beside(&Context::new(), token).await;
         }
         match outcome {
-            Err(error) if error.retry() == Retry::Later => {
+            Err(error) if is_kept => {
                 let full = "too many tokens are kept in this process already; try again later";
-                Err(error.with_hint(if self.keep() { hint } else { full }))
+                let kept = if self.keep() { hint } else { full };
+                let hint = match error.hint() {
+                    Some(own) if error.retry() != Retry::Later => format!("{own}; {kept}"),
+                    _ => kept.to_owned(),
+                };
+                Err(error.with_hint(hint))
             }
             outcome => {
                 self.token = None;
@@ -199,5 +277,9 @@ impl<'a> Attempt<'a> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         self.keep();
+        // Last: at no moment is it in neither of the two.
+        let mut queue = locked(self.queue);
+        queue.running.retain(|(number, _)| *number != self.number);
+        queue.ended += 1;
     }
 }

@@ -18,8 +18,8 @@ use crate::operation::Context;
 const COPY_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
 
 /// How old a copy must be let become where one process alone uses the vault: an access token lives for an hour, the copy may be
-/// 15 minutes old when it begins, and where the provider does not answer there are attempts for as long again. With less the
-/// copy, or what the journal has of the token, would be too old just when the token is to be refreshed.
+/// 15 minutes old when it begins (where it is read that often, with the right to list), and where the provider does not answer
+/// there are attempts for as long again. With less the copy, or what the journal has of the token, would be too old just when the token is to be refreshed.
 const AGE_WHERE_ALONE: Duration = Duration::from_mins(90);
 
 /// A vault in Secrets Manager: `PREFIX?region=REGION&kms_key_id=KEY&endpoint=URL`, the parameters as needed; and, for the

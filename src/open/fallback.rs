@@ -51,9 +51,9 @@ pub(super) async fn in_aws(
 async fn journal_in(path: &Path, address: &str, key: KeySource, lock_wait: Duration) -> Result<(Journal, LockFile)> {
     let of_journal = |error: Error| error.with_store(&format_args!("file:{}", path.display()));
     let options = FileOptions { lock_wait, ..FileOptions::new(path, key) };
-    let file = opened(options).map_err(of_journal)?;
-    let journal = Journal::open(Arc::new(file), address).await.map_err(of_journal)?;
-    Ok((journal, AwayParts::lock_of(path)))
+    let file = Arc::new(opened(options).map_err(of_journal)?);
+    let journal = Journal::open(Arc::clone(&file) as _, address).await.map_err(of_journal)?;
+    Ok((journal.with_room(move |bytes| file.check_room(bytes)), AwayParts::lock_of(path)))
 }
 
 /// The copy, and how old it may be.

@@ -3,8 +3,8 @@
 //! Whatever goes into the copy was true after the moment of its mark. What is put in late must not undo what was taken out
 //! meanwhile, by this process or another that has the same copy: hence the mark's version, and what it names as gone.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
@@ -33,6 +33,8 @@ pub(super) struct KeptCopy {
     backend: Arc<dyn Backend>,
     /// The store's name, as its address has it.
     of: Arc<str>,
+    /// What this process saw go, the last of it: the mark forgets it at the next completion, when somebody may still have a token of it.
+    gone: Mutex<VecDeque<RecordName>>,
 }
 
 /// What was seen in the store.
@@ -63,7 +65,30 @@ impl KeptCopy {
 
     /// Whatever `backend` is: it is not made a copy.
     pub(super) fn as_it_is(backend: Arc<dyn Backend>, of: Arc<str>) -> Self {
-        Self { backend, of }
+        Self { backend, of, gone: Mutex::default() }
+    }
+
+    /// Whether a record of this name was seen to be deleted, however old the copy is.
+    pub(super) async fn is_gone(&self, name: RecordName) -> Result<bool> {
+        Ok(self.gone().contains(&name) || self.own_mark().await?.is_some_and(|mark| mark.gone.contains(&name)))
+    }
+
+    fn gone(&self) -> MutexGuard<'_, VecDeque<RecordName>> {
+        // Nothing panics while it is held.
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was taken out is gone; what was put in is not, or no longer.
+    fn remember(&self, changes: &[Change]) {
+        let mut gone = self.gone();
+        for Change { name, value, .. } in changes {
+            gone.retain(|other| other != name);
+            if value.is_none() {
+                gone.push_back(*name);
+            }
+        }
+        let over = gone.len().saturating_sub(MAX_GONE);
+        gone.drain(..over);
     }
 
     /// The mark; `None` where the copy was emptied.
@@ -103,6 +128,7 @@ impl KeptCopy {
 
     /// Takes over what was written to the store, by a commit that began when the mark was `before`.
     pub(super) async fn write(&self, changes: &[Change], before: Option<&Mark>) -> Result<()> {
+        self.remember(changes);
         for _ in 0..MAX_ROUNDS {
             // Without a mark there is nothing in the copy that could be an older state.
             let Some(mut mark) = self.own_mark().await? else { return Ok(()) };
@@ -134,6 +160,8 @@ impl KeptCopy {
     /// Takes over what a read of the store showed that began when the mark was `before`. A record that the copy has not
     /// may have been deleted since, so it is taken over only where nothing else was.
     pub(super) async fn note(&self, seen: &Seen, before: &Mark) -> Result<()> {
+        // It may have been brought back by somebody else.
+        self.gone().retain(|name| !seen.records.iter().any(|record| record.name == *name));
         for _ in 0..MAX_ROUNDS {
             let Some(mut mark) = self.own_mark().await? else { return Ok(()) };
             let may_insert = mark.version == before.version;
@@ -228,9 +256,13 @@ impl KeptCopy {
 
     /// Makes these changes, if the mark is still what `mark` came from. Answers whether it was.
     async fn change(&self, mut changes: Vec<Change>, mark: &Mark) -> Result<bool> {
+        let made = changes.clone();
         changes.push(mark.replacing(Some(mark.version))?);
         match self.backend.commit(&Context::new(), Commit { changes, claims: Vec::new() }).await {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.remember(&made);
+                Ok(true)
+            }
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
             Err(error) => Err(error),
         }

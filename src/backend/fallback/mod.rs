@@ -235,6 +235,14 @@ impl FallbackBackend {
         self.state().is_refused
     }
 
+    /// Whether a record was seen to be deleted in the store. Not where the copy tells nothing.
+    pub(crate) async fn is_gone(&self, name: RecordName) -> bool {
+        self.copy.is_gone(name).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the copy cannot be read");
+            false
+        })
+    }
+
     /// As of when the copy is, where it may answer.
     pub(crate) async fn usable_as_of(&self) -> Option<Timestamp> {
         let mark = self.copy.mark().await.ok().flatten().filter(|mark| self.is_usable(Some(mark)));

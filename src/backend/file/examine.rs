@@ -12,8 +12,8 @@ use crate::backend::file::disk::{Disk, LockKind};
 use crate::backend::file::opening::{self, io_error};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What is written to see whether the disk takes it.
-const SAMPLE: [u8; 4096] = [0; 4096];
+/// As much is written to see whether the disk takes it.
+const SAMPLE: usize = 4096;
 
 /// What came of trying.
 #[derive(Debug)]
@@ -59,21 +59,25 @@ fn lock(core: &Core) -> Result<()> {
 }
 
 fn folder(core: &Core) -> Result<()> {
-    takes_a_file(&*core.disk, &core.options.path)
+    room(core, SAMPLE)
+}
+
+pub(super) fn room(core: &Core, bytes: usize) -> Result<()> {
+    takes_a_file(&*core.disk, &core.options.path, bytes)
 }
 
 /// Whether a vault can be made under `path`, where there is none.
 pub(super) fn place(disk: &dyn Disk, path: &Path) -> Result<()> {
     create::check_folder(disk, path)?;
-    takes_a_file(disk, path)
+    takes_a_file(disk, path, SAMPLE)
 }
 
 /// A file of the name that whoever makes or copies the vault clears away where it is left over.
-fn takes_a_file(disk: &dyn Disk, path: &Path) -> Result<()> {
+fn takes_a_file(disk: &dyn Disk, path: &Path, bytes: usize) -> Result<()> {
     create::remove_left_over(disk, path);
     let sample = opening::beside(path, create::TEMPORARY)?;
     let written = create::create_locked(disk, &sample).and_then(|file| {
-        file.write_at(&SAMPLE, 0)?;
+        file.write_at(&vec![0; bytes], 0)?;
         file.sync()
     });
     let removed = disk.remove(&sample);

@@ -162,6 +162,14 @@ impl FileBackend {
         Ok(examine::examine(self.handle()?.core()))
     }
 
+    /// Tries whether the disk takes so many bytes: in a file beside, which is removed.
+    ///
+    /// # Errors
+    /// `StorageFull` where it does not; else as a write has them.
+    pub(crate) fn check_room(&self, bytes: usize) -> Result<()> {
+        examine::room(self.handle()?.core(), bytes)
+    }
+
     /// Tries what making a vault under `path` takes, where there is none, and leaves everything as it was.
     ///
     /// # Errors

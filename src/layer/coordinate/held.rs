@@ -8,8 +8,10 @@ use tokio::sync::Notify;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::RecordName;
+use crate::fields::{Field, Fields};
+use crate::identity::{Lineage, RecordName};
 use crate::lease::{LONGEST_DISTANCE, Lease, LeaseId};
+use crate::lookup::{LookupKey, LookupKind};
 
 /// How often the holder is handed the token again under the same lease.
 const MAX_AGAIN: u8 = 2;
@@ -24,9 +26,29 @@ pub(super) struct End {
     pub(super) at: Option<Timestamp>,
 }
 
+/// What a refresh spends. A token keeps it where its record becomes part of another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grant {
+    lineage: Lineage,
+    refresh: Option<LookupKey>,
+}
+
+impl Grant {
+    pub(super) fn new(lineage: Lineage, fields: &Fields) -> Self {
+        let refresh = fields.text(Field::RefreshToken).map(|text| LookupKey::new(LookupKind::RefreshToken, text));
+        Self { lineage, refresh }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.lineage.is_same(other.lineage) || (self.refresh.is_some() && self.refresh == other.refresh)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Known {
     own: Option<Own>,
+    /// The store was asked to write a lease, under which nobody was sent before its answer.
+    is_sought: bool,
     /// Until when somebody may refresh, and from when on it is of use to ask the store for the next lease.
     ends_at: Timestamp,
     next_at: Timestamp,
@@ -36,6 +58,13 @@ struct Known {
     changed: Arc<Notify>,
 }
 
+impl Known {
+    /// Whether somebody is sent of whom the store does not know.
+    fn is_alone(&self, now: Timestamp) -> bool {
+        now < self.ends_at && self.own.as_ref().is_some_and(|own| own.alone.is_some())
+    }
+}
+
 /// A lease that a caller of this process has.
 #[derive(Debug)]
 pub(super) struct Own {
@@ -43,18 +72,18 @@ pub(super) struct Own {
     attempt: u32,
     caller: Option<Arc<str>>,
     again: u8,
-    /// The store does not know of it.
-    is_alone: bool,
+    /// What was handed out, where the store does not know of it.
+    alone: Option<Grant>,
 }
 
 impl Own {
     pub(super) fn new(lease: &Lease, caller: Option<&str>) -> Self {
-        Self { id: lease.id, attempt: lease.attempt, caller: caller.map(Arc::from), again: 0, is_alone: false }
+        Self { id: lease.id, attempt: lease.attempt, caller: caller.map(Arc::from), again: 0, alone: None }
     }
 
-    /// The same, where the store does not know of it.
-    pub(super) fn alone(self, is_alone: bool) -> Self {
-        Self { is_alone, ..self }
+    /// The same, where the store does not know that this was handed out.
+    pub(super) fn alone(self, grant: Grant) -> Self {
+        Self { alone: Some(grant), ..self }
     }
 }
 
@@ -66,11 +95,13 @@ pub(super) struct Times {
     pub(super) next_in: Duration,
 }
 
+type All = HashMap<End, Known>;
+
 #[derive(Debug, Default)]
-pub(super) struct Held(Mutex<HashMap<End, Known>>);
+pub(super) struct Held(Mutex<All>);
 
 impl Held {
-    fn all(&self) -> MutexGuard<'_, HashMap<End, Known>> {
+    fn all(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -93,15 +124,8 @@ impl Held {
     }
 
     /// How much longer somebody holds the lease, and how long it is of no use to ask for the next; `None` where it is.
-    pub(super) fn by_others(&self, end: End, now: Timestamp) -> Option<(Duration, Duration)> {
-        let all = self.all();
-        if let Some(known) = all.get(&end).filter(|known| now < known.next_at) {
-            return Some((known.ends_at.since(now), known.next_at.since(now)));
-        }
-        // The store may tell of another end by now, and would grant a lease on that.
-        let is_alone = |known: &Known| known.own.as_ref().is_some_and(|own| own.is_alone) && now < known.ends_at;
-        let (_, known) = all.iter().find(|(other, known)| other.name == end.name && is_alone(known))?;
-        Some((known.ends_at.since(now), known.ends_at.since(now)))
+    pub(super) fn by_others(&self, end: End, grant: Option<&Grant>, now: Timestamp) -> Option<(Duration, Duration)> {
+        by_others(&self.all(), end, grant, now)
     }
 
     /// Which attempt the last lease was that a caller of this process had; 0 where none had one.
@@ -114,12 +138,42 @@ impl Held {
         self.all().get(&end).is_some_and(|known| now < known.quiet_until)
     }
 
-    /// Notes a lease: a caller's of this process, or somebody else's.
-    pub(super) fn note(&self, end: End, own: Option<Own>, times: Times) {
+    /// Notes a lease that the store tells of: somebody else's, or one that was sought here and of which nobody heard.
+    pub(super) fn note(&self, end: End, times: Times) {
         let Times { now, ends_in, next_in } = times;
         self.with(end, now, |known| {
-            (known.own, known.ends_at, known.next_at) = (own, now.after(ends_in), now.after(next_in));
+            if !known.is_alone(now) {
+                (known.own, known.ends_at, known.next_at) = (None, now.after(ends_in), now.after(next_in));
+            }
         });
+    }
+
+    /// Notes a lease of a caller of this process on what was found free, unless another has what it spends: records become part of each
+    /// other, and who asked under another name was asked for at another turn. Answers how much longer that one has it.
+    pub(super) fn note_own(&self, end: End, own: Own, grant: &Grant, times: Times) -> Option<(Duration, Duration)> {
+        let Times { now, ends_in, next_in } = times;
+        let mut all = self.all();
+        let others = match &own.alone {
+            Some(_) => by_others(&all, end, Some(grant), now),
+            // The store knows of all others.
+            None => alone_by_others(&all, end, Some(grant), now),
+        };
+        if others.is_none() {
+            let known = entry(&mut all, end, now);
+            (known.own, known.ends_at, known.next_at) = (Some(own), now.after(ends_in), now.after(next_in));
+        }
+        others
+    }
+
+    /// Notes that the store is asked for a lease which it has said to be free. Whoever lets go of that leaves one behind under which nobody
+    /// is sent.
+    pub(super) fn seek(&self, end: End, now: Timestamp) {
+        self.with(end, now, |known| (known.is_sought, known.next_at) = (true, known.next_at.max(now)));
+    }
+
+    /// Whether a lease of this token is known to be one of a caller of this process, or of nobody.
+    pub(super) fn has_sought(&self, end: End) -> bool {
+        self.all().get(&end).is_some_and(|known| known.is_sought || known.own.is_some())
     }
 
     /// Notes that it is of no use to ask for an early lease before `until`.
@@ -132,13 +186,14 @@ impl Held {
         self.with(end, now, |known| Arc::clone(&known.changed))
     }
 
-    /// There is a new token.
-    pub(super) fn settle(&self, name: RecordName) {
+    /// There is a new token of this record, that came of this lease.
+    pub(super) fn settle(&self, name: RecordName, lease: Option<LeaseId>) {
         self.all().retain(|end, known| {
-            if end.name == name {
+            let is_its_lease = lease.is_some() && known.own.as_ref().map(|own| own.id) == lease;
+            if end.name == name || is_its_lease {
                 known.changed.notify_waiters();
             }
-            end.name != name
+            end.name != name && !is_its_lease
         });
     }
 
@@ -148,15 +203,38 @@ impl Held {
     }
 
     fn with<T>(&self, end: End, now: Timestamp, change: impl FnOnce(&mut Known) -> T) -> T {
-        let mut all = self.all();
-        if all.len() >= MANY && !all.contains_key(&end) {
-            // How many attempts there were may be known here only.
-            let kept_for = |known: &Known| if known.own.is_some() { LONGEST_DISTANCE } else { Duration::ZERO };
-            let is_past = |known: &Known| known.next_at.max(known.quiet_until).after(kept_for(known)) <= now;
-            all.retain(|_, known| !is_past(known) || Arc::strong_count(&known.changed) > 1);
-        }
-        change(all.entry(end).or_default())
+        change(entry(&mut self.all(), end, now))
     }
+}
+
+fn entry(all: &mut All, end: End, now: Timestamp) -> &mut Known {
+    if all.len() >= MANY && !all.contains_key(&end) {
+        // How many attempts there were, and whose a lease is, may be known here only.
+        let is_told_here = |known: &Known| known.own.is_some() || known.is_sought;
+        let kept_for = |known: &Known| if is_told_here(known) { LONGEST_DISTANCE } else { Duration::ZERO };
+        let is_past = |known: &Known| known.next_at.max(known.quiet_until).after(kept_for(known)) <= now;
+        all.retain(|_, known| !is_past(known) || Arc::strong_count(&known.changed) > 1);
+    }
+    all.entry(end).or_default()
+}
+
+fn by_others(all: &All, end: End, grant: Option<&Grant>, now: Timestamp) -> Option<(Duration, Duration)> {
+    if let Some(known) = all.get(&end).filter(|known| now < known.next_at) {
+        return Some((known.ends_at.since(now), known.next_at.since(now)));
+    }
+    alone_by_others(all, end, grant, now)
+}
+
+/// Of leases that the store does not know of. It may tell of another end by now, or of the token as part of another record, and would
+/// grant a lease on that.
+fn alone_by_others(all: &All, end: End, grant: Option<&Grant>, now: Timestamp) -> Option<(Duration, Duration)> {
+    let is_out = |(other, known): &(&End, &Known)| {
+        let alone = known.own.as_ref().and_then(|own| own.alone.as_ref());
+        let is_same = || grant.zip(alone).is_some_and(|(grant, alone)| grant.is_same(alone));
+        known.is_alone(now) && (other.name == end.name || is_same())
+    };
+    let (_, known) = all.iter().find(is_out)?;
+    Some((known.ends_at.since(now), known.ends_at.since(now)))
 }
 
 #[cfg(test)]
@@ -178,7 +256,8 @@ mod tests {
         let held = Held::default();
         let lease = Lease::grant(3, NOW, "a test").unwrap();
         let times = Times { now: NOW, ends_in: Duration::from_secs(90), next_in: lease.distance() };
-        held.note(end(0), Some(Own::new(&lease, None)), times);
+        let grant = Grant::new(Lineage::first().unwrap(), &Fields::new());
+        assert_eq!(held.note_own(end(0), Own::new(&lease, None), &grant, times), None);
         let due = NOW.after(lease.distance());
         for (now, expected) in [(due, 3), (due.after(LONGEST_DISTANCE), 0)] {
             for number in 1..=u16::try_from(MANY).unwrap() {

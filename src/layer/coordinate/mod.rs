@@ -242,10 +242,11 @@ impl TokenStore for Coordinated {
             Some(_) => Cow::Owned(context.clone().under_lease()),
             None => Cow::Borrowed(context),
         };
+        let lease = token.lease();
         let saved = self.inner.save_token(&context, token).await?;
         let need = |name| self.due.need(name, token.fields(), self.clock.now());
         if let Some(name) = token.base().map(|base| base.record).filter(|name| need(*name) == Need::None) {
-            self.held.settle(name);
+            self.held.settle(name, lease);
         }
         Ok(saved)
     }

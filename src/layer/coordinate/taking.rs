@@ -10,7 +10,7 @@ use crate::fields::Field;
 use crate::layer::coordinate::Coordinated;
 use crate::layer::coordinate::asking::{Asking, Taken, Wanted, is_second_hand, of_record};
 use crate::layer::coordinate::due::Need;
-use crate::layer::coordinate::held::{End, Own, Times};
+use crate::layer::coordinate::held::{End, Grant, Own, Times};
 use crate::layer::coordinate::refusals::{kept_changing, out_of_reach, untold};
 use crate::lease::{HELD_FOR, LeaseId};
 use crate::operation::{Answer, Context};
@@ -31,7 +31,8 @@ impl Coordinated {
         until: Timestamp,
     ) -> Result<Taken> {
         let (mut now, &Wanted { end, answer, .. }) = (self.clock.now(), wanted);
-        if let Some((ends_in, next_in)) = self.held.by_others(end, now) {
+        let grant = of_record(answer).filter(|_| self.granter.has_stand_in()).and_then(|(_, token)| grant_of(token));
+        if let Some((ends_in, next_in)) = self.held.by_others(end, grant.as_ref(), now) {
             return Ok(Taken::Held { ends_in, next_in });
         }
         let (asked, source) = match self.ask_for_lease(context, wanted, until).await {
@@ -47,14 +48,17 @@ impl Coordinated {
                 let times = Times { now, ends_in: HELD_FOR, next_in: lease.distance() };
                 // It may have been written since it was read.
                 let end = End { at: end_of(&record), ..end };
-                let own = Own::new(&lease, context.caller()).alone(source.is_some());
-                self.held.note(end, Some(own), times);
+                let (own, grant) = (Own::new(&lease, context.caller()), Grant::new(record.lineage, &record.fields));
+                let own = if source.is_some() { own.alone(grant) } else { own };
+                if let Some((ends_in, next_in)) = self.held.note_own(end, own, &grant, times) {
+                    return Ok(Taken::Held { ends_in, next_in });
+                }
                 let token = Arc::new(handed_out(&record, asking, lease.id, self.clock.now()));
                 let (source, request_ids) = (source.unwrap_or(answer.source), answer.request_ids.clone());
                 Ok(Taken::Granted(Answer { value: Some(token), source, request_ids }))
             }
             Asked::Held { ends_in, next_in } => {
-                self.held.note(end, None, Times { now: self.clock.now(), ends_in, next_in });
+                self.held.note(end, Times { now: self.clock.now(), ends_in, next_in });
                 Ok(Taken::Held { ends_in, next_in })
             }
             Asked::Overtaken => Ok(Taken::Overtaken),
@@ -82,6 +86,9 @@ impl Coordinated {
             let looked = within(&*self.pause, until.since(self.clock.now()), looking).await;
             let asked = match looked.unwrap_or_else(|| Err(untold()))? {
                 Looked::Free(free) => {
+                    if self.granter.has_stand_in() {
+                        self.held.seek(End { at: end_of(free.record()), ..end }, self.clock.now());
+                    }
                     let free = free.after(self.held.attempts(end));
                     self.granter.grant(context, free, &holder).await?
                 }
@@ -103,7 +110,8 @@ impl Coordinated {
             self.due.need(end.name, &record.fields, self.clock.now()) >= need && end_of(record) == end.at
         };
         let (holder, attempts) = (self.holder_of(context), self.held.attempts(end));
-        let asked = self.granter.grant_alone(context, end.name, (&holder, attempts), is_due);
+        let before = self.held.has_sought(end).then_some(attempts);
+        let asked = self.granter.grant_alone(context, end.name, (&holder, before), is_due);
         let in_time = within(&*self.pause, until.since(self.clock.now()), asked).await;
         in_time.unwrap_or_else(|| Err(untold()))
     }
@@ -118,6 +126,10 @@ impl Coordinated {
 
 fn end_of(record: &Record) -> Option<Timestamp> {
     record.fields.text(Field::ExpiresIn).and_then(parse_expiry)
+}
+
+fn grant_of(token: &OAuthToken) -> Option<Grant> {
+    token.base().map(|base| Grant::new(base.lineage, token.fields()))
 }
 
 /// The token of a record as it is handed out to whoever is to refresh it.

@@ -201,13 +201,14 @@ impl Journaled {
         if cause.retry() == Retry::Later || cause.is_final() { cause } else { self.unwritable(cause) }
     }
 
-    /// Whether the journal itself says that a token is deleted: by itself, or among all that were seen then.
+    /// Whether the journal says that a token is deleted, by itself or among all that were seen then; or the copy, that it was.
     async fn is_known_gone(&self, names: impl IntoIterator<Item = RecordName> + Send) -> Result<bool> {
         let cleared = self.journal.clearings(&self.journal.mark().await?).await?;
         let names: Vec<RecordName> = names.into_iter().collect();
         for name in names {
             let is_cleared = cleared.iter().any(|(_, clearing)| clearing.seen.contains_key(&name));
-            if is_cleared || matches!(self.journal.state(name).await?, Some(State::Deleted { .. })) {
+            let is_gone = is_cleared || self.fallback.is_gone(name).await;
+            if is_gone || matches!(self.journal.state(name).await?, Some(State::Deleted { .. })) {
                 return Ok(true);
             }
         }

@@ -61,7 +61,10 @@ impl Journaled {
                     tracing::warn!(%error, "a token that was kept cannot be saved, and is given up");
                     locked(&self.strays).settle(number);
                 }
-                Err(error) => tracing::warn!(%error, "a token that was kept cannot be saved yet"),
+                Err(error) => {
+                    tracing::warn!(%error, "a token that was kept cannot be saved yet");
+                    locked(&self.strays).refuse(number, error);
+                }
             }
         }
     }

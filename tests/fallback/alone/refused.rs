@@ -74,6 +74,33 @@ fn what_is_held_up_is_known_also_where_the_play_back_was_broken_off_behind_it() 
     nobody_was_sent(&scene);
 }
 
+/// Whoever plays it back may be gone before it has noted that nothing is held up any more.
+#[test]
+fn nothing_is_held_up_where_nothing_waits_wherever_the_play_back_is_broken_off() {
+    for at in 0..200 {
+        let scene = Alone::new();
+        scene.machine.is_away();
+        let token = now(scene.ask("a reader")).unwrap().unwrap().0;
+        scene.saved(&token.with(Field::ApiDomain, "elsewhere"));
+        scene.machine.is_back();
+        scene.machine.store.commits(Some(REFUSED));
+        now(scene.layer.get_tokens(&Context::new())).unwrap();
+        scene.machine.store.commits(None);
+        scene.machine.kept.next(std::iter::repeat_n(Fate::Done, at).chain([Fate::Never]));
+        let context = Context::new();
+        let mut reading = Going::unsure(scene.layer.get_tokens(&context));
+        if reading.step().is_some() {
+            assert!(at > 10, "{at}");
+            return;
+        }
+        drop(reading);
+        scene.machine.kept.next([]);
+        let status = now(scene.layer.journal().status()).unwrap();
+        assert_eq!(status.blocked.is_some(), status.entries > 0, "{at}");
+    }
+    panic!("it never ends");
+}
+
 #[test]
 fn nobody_is_sent_while_a_token_waits_in_the_process_to_be_saved() {
     let scene = Alone::ended_while_away(true);
@@ -105,6 +132,16 @@ fn nobody_is_sent_whose_token_the_journal_does_not_take() {
         scene.sent("a reader");
         assert!(scene.machine.kept.calls().contains(&"commit"), "it has shown that it takes one");
     }
+}
+
+/// What it has shown that it takes stays in the file.
+#[test]
+fn nobody_is_sent_where_there_is_room_for_what_is_shown_and_no_more() {
+    let scene = Alone::ended_while_away(true);
+    scene.machine.has_room.store(false, Ordering::Relaxed);
+    nobody_was_sent(&scene);
+    scene.machine.has_room.store(true, Ordering::Relaxed);
+    scene.sent("a reader");
 }
 
 /// Changes what the journal says of itself as another process would.

@@ -1,6 +1,7 @@
 //! Machines with a copy and a journal each, before one store: each is cut off by itself, and its processes are killed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokenvault::backend::Backend;
 use tokenvault::backend::fallback::FallbackBackend;
@@ -8,7 +9,7 @@ use tokenvault::backend::fallback::journal::Journal;
 use tokenvault::backend::fallback::journal::lost::Lost;
 use tokenvault::backend::fallback::journal::player::OneProcess;
 use tokenvault::backend::memory::MemoryBackend;
-use tokenvault::error::Result;
+use tokenvault::error::{Error, ErrorKind, Result};
 use tokenvault::fields::Field;
 use tokenvault::layer::journal::Journaled;
 use tokenvault::operation::{Context, Source};
@@ -33,6 +34,8 @@ pub(crate) struct Machine {
     pub(crate) copy: Arc<Scripted>,
     pub(crate) kept: Arc<Scripted>,
     pub(crate) place: OneProcess,
+    /// Whether the disk has room beside the journal's file.
+    pub(crate) has_room: Arc<AtomicBool>,
     /// The store itself.
     pub(crate) plain: Vault,
 }
@@ -52,7 +55,8 @@ impl Machine {
         let own = || scripted(Arc::new(MemoryBackend::new()) as _);
         let plain = Vault::with_clock(Arc::clone(&memory), Arc::clone(&time) as _);
         let (store, copy, kept) = (scripted(Arc::clone(&memory)), own(), own());
-        Self { time, memory, store, copy, kept, place: OneProcess::default(), plain }
+        let has_room = Arc::new(AtomicBool::new(true));
+        Self { time, memory, store, copy, kept, place: OneProcess::default(), has_room, plain }
     }
 
     /// A process of this machine.
@@ -63,7 +67,12 @@ impl Machine {
     /// The same, and what leases are granted on.
     pub(crate) fn process_over(&self) -> (Arc<FallbackBackend>, Worker) {
         let fallback = opened(&self.time, &self.store, &self.copy, "the store").unwrap();
-        let journal = Arc::new(now(Journal::open(Arc::clone(&self.kept) as _, "the store")).unwrap());
+        let journal = now(Journal::open(Arc::clone(&self.kept) as _, "the store")).unwrap();
+        let has_room = Arc::clone(&self.has_room);
+        let journal = Arc::new(journal.with_room(move |bytes| {
+            let is_enough = bytes >= 16 * 1024 && has_room.load(Ordering::Relaxed);
+            if is_enough { Ok(()) } else { Err(Error::new(ErrorKind::StorageFull, "the disk is full")) }
+        }));
         let vault = Arc::new(Vault::with_clock(Arc::clone(&fallback) as _, Arc::clone(&self.time) as _));
         let layer = Journaled::new(vault, Arc::clone(&fallback), Arc::clone(&journal), self.place.clone());
         (fallback, Worker { layer, journal })

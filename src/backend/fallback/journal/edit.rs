@@ -49,12 +49,16 @@ impl Journal {
         self.settle(&Edit::Block(why)).await.map(drop)
     }
 
-    /// Writes as much as the save of a token would: that it is there afterwards shows that the journal takes one.
+    /// Writes as much as the save of a token would, and asks whether there is room for as much again: that shows that the journal takes
+    /// one.
     ///
     /// # Errors
-    /// `Unavailable` where entries stay until somebody acts, and where it holds as many as it takes; else as its backend has them.
+    /// `Unavailable` where entries stay until somebody acts, and where it holds as many as it takes; else as its backend has them, and
+    /// [`with_room`](Self::with_room).
     pub(crate) async fn prove(&self) -> Result<()> {
-        self.settle(&Edit::Prove).await.map(drop)
+        self.settle(&Edit::Prove).await?;
+        // What was just written stays in the file until that is rewritten: of what is free behind it nothing is known yet.
+        self.room.as_ref().map_or(Ok(()), |has_room| has_room(ROOM))
     }
 
     /// Forgets the values that did not stand at `until` or before. Answers how many.
@@ -135,6 +139,10 @@ impl Journal {
         changes.extend(self.kept(mark, number, lost).await?);
         mark.count = mark.count.saturating_sub(1);
         mark.clears.retain(|clear| *clear != number);
+        if mark.count == 0 {
+            // Whoever plays them back may be gone before it says so.
+            mark.blocked = None;
+        }
         while mark.first < mark.next
             && (mark.first == number || self.read(Part::Entry.name(mark.first)).await?.is_none())
         {

@@ -45,7 +45,10 @@ pub const LOST_KEPT: Duration = Duration::from_hours(30 * 24);
 pub struct Journal {
     backend: Arc<dyn Backend>,
     of: Arc<str>,
+    room: Option<HasRoom>,
 }
+
+type HasRoom = Box<dyn Fn(usize) -> Result<()> + Send + Sync>;
 
 /// What a journal holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,7 +71,7 @@ impl Journal {
     /// # Errors
     /// `InvalidInput` where `backend` holds anything else, or the journal of another store; else as it has them.
     pub async fn open(backend: Arc<dyn Backend>, of: &str) -> Result<Self> {
-        let journal = Self { backend, of: Arc::from(of) };
+        let journal = Self { backend, of: Arc::from(of), room: None };
         if journal.own_mark().await?.is_none() {
             journal.begin().await?;
         }
@@ -79,6 +82,13 @@ impl Journal {
                 .with_store(&journal));
         }
         Ok(journal)
+    }
+
+    /// The same, where `has_room` tells whether so many bytes can be written now beside what is there: asked before a token is refreshed that
+    /// only the journal could take.
+    #[must_use]
+    pub fn with_room(self, has_room: impl Fn(usize) -> Result<()> + Send + Sync + 'static) -> Self {
+        Self { room: Some(Box::new(has_room)), ..self }
     }
 
     /// What the journal in `backend` holds; `None` where there is nothing yet. Changes nothing.

@@ -206,7 +206,7 @@ impl Overlay {
 
     async fn recalled(&self, context: &Context, name: RecordName) -> Result<Option<Arc<Record>>> {
         let recalled = self.recalled.clone().filter(|record| record.name == name && !self.is_read);
-        if recalled.is_none() {
+        if recalled.is_none() || self.fallback.is_gone(name).await {
             return Ok(None);
         }
         // It may have become part of another, and that may be known.

@@ -1,0 +1,68 @@
+//! What was refreshed alone and cannot be saved at once: nobody is sent with the refresh token before it.
+
+use tokenvault::error::ErrorKind;
+use tokenvault::operation::{Context, Source};
+use tokenvault::store::TokenStore;
+
+use crate::alone::scene::{Alone, FIRST, MINUTE};
+use crate::going::{Going, now};
+use crate::process::{access, of};
+use crate::scene::SECOND;
+use crate::scripted::Fate;
+
+/// It may be refused for long.
+#[test]
+fn what_waits_for_another_user_stops_no_refresh() {
+    let scene = Alone::new();
+    let (context, mut bob) = (Context::new(), of("bob", "bob's", 60));
+    scene.machine.store.next([Fate::Never]);
+    drop(Going::begun(scene.layer.save_token(&context, &mut bob)));
+    assert_eq!(scene.layer.unsaved(), 1);
+    scene.pass(FIRST * MINUTE);
+    // What one read makes of calls, the save of bob's before it.
+    let refused = Fate::Fails(ErrorKind::QuotaReached);
+    scene.machine.store.commits(Some(refused));
+    scene.machine.store.calls();
+    now(scene.layer.find_token_by_id(&context, &scene.id)).unwrap();
+    let calls = scene.machine.store.calls();
+    scene.machine.store.commits(None);
+    let fates = calls.iter().map(|call| if *call == "commit" { refused } else { Fate::Done });
+    // The token is read, and read again in turn.
+    scene.machine.store.next(fates.clone().chain(fates).collect::<Vec<_>>());
+    scene.sent("holder");
+    assert!(scene.has_lease_in_store());
+    assert_eq!(scene.layer.unsaved(), 1);
+}
+
+#[test]
+fn nobody_is_sent_while_a_save_is_under_way_however_late_it_is() {
+    let scene = Alone::ended_while_away(true);
+    let (context, mut token) = (Context::new(), scene.refreshed(&scene.sent("holder")));
+    // The journal's disk hangs.
+    scene.machine.kept.commits(Some(Fate::Never));
+    let saving = Going::begun(scene.store.save_token(&context, &mut token));
+    scene.machine.kept.commits(None);
+    scene.pass(100 * SECOND);
+    assert_eq!(scene.refused(), ErrorKind::Unavailable);
+    drop(saving);
+    scene.assert_played_back("access 1");
+    assert_eq!(scene.provider.asked.get(), 1);
+}
+
+#[test]
+fn the_store_grants_no_lease_while_a_save_is_under_way() {
+    let scene = Alone::ended_while_away(true);
+    let (context, mut token) = (Context::new(), scene.refreshed(&scene.sent("holder")));
+    scene.machine.is_back();
+    scene.pass(77 * SECOND);
+    scene.machine.store.commits(Some(Fate::Never));
+    let mut saving = Going::begun(scene.store.save_token(&context, &mut token));
+    scene.pass(3 * SECOND);
+    scene.machine.store.commits(None);
+    let mut asking = Going::begun(scene.ask("another"));
+    scene.pass(3 * SECOND);
+    assert_eq!(saving.step().unwrap().unwrap().source, Source::Journal);
+    scene.pass(SECOND);
+    assert_eq!(access(&asking.step().unwrap().unwrap().unwrap().0), "access 1");
+    assert!(!scene.has_lease_in_store());
+}
