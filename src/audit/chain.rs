@@ -64,9 +64,12 @@ impl Chain {
     /// # Errors
     /// `Unavailable` where the system has no randomness to give.
     pub(crate) fn new() -> Result<Self> {
-        let id = HEXLOWER.encode(&random_bytes::<16>()?);
+        Ok(Self::of(HEXLOWER.encode(&random_bytes::<16>()?)))
+    }
+
+    fn of(id: String) -> Self {
         let member = format!(",\"chain\":\"{id}\"");
-        Ok(Self { id, member, mac: NONE_BEFORE, sequence: 0 })
+        Self { id, member, mac: NONE_BEFORE, sequence: 0 }
     }
 
     /// The number of the next line.
@@ -169,7 +172,7 @@ mod tests {
     #[test]
     fn a_chain_is_as_its_formula_says() {
         let keys = Keys::derive(&AuditKey::new(&[1; 32])).unwrap();
-        let mut chain = Chain { id: "00".repeat(16), mac: NONE_BEFORE, sequence: 0 };
+        let mut chain = Chain::of("00".repeat(16));
         let mut out = Vec::new();
         for _ in 0..2 {
             chain.seal(&keys, br#"{"v":1,"time":"t""#, &mut out);
