@@ -7,6 +7,7 @@ mod faults;
 mod fork;
 mod freshness;
 mod gated_disk;
+mod meeting;
 mod owner;
 mod placing;
 mod power_loss;
