@@ -5,6 +5,7 @@ mod ageing;
 mod examining;
 mod faults;
 mod fork;
+mod fork_at_each_call;
 mod freshness;
 mod gated_disk;
 mod meeting;
