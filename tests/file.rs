@@ -172,6 +172,39 @@ async fn a_new_passphrase_opens_the_vault_and_the_old_key_does_not() {
 }
 
 #[tokio::test]
+async fn a_handle_takes_a_changed_passphrase_from_its_file() {
+    let scene = Scene::new();
+    let cx = Context::new();
+    let source = |name| KeySource::PassphraseFile(scene.path(name));
+    write(&scene.path("passphrase"), b"correct horse\n");
+    write(&scene.path("next"), b"battery staple\n");
+    let (file, vault) = scene.open();
+    vault.save_token(&cx, &mut token("u")).await.unwrap();
+    file.change_key(&cx, source("passphrase"), CHEAP).await.unwrap();
+    let other_file = FileBackend::open(FileOptions::new(scene.path("vault.tv"), source("passphrase"))).unwrap();
+    let other_file = Arc::new(other_file);
+    let other = Vault::new(Arc::clone(&other_file) as _);
+    file.change_key(&cx, source("next"), CHEAP).await.unwrap();
+    for _ in 0..2 {
+        let read = other.get_tokens(&cx).await.map(drop);
+        let saved = other.save_token(&cx, &mut token("v")).await.map(drop);
+        for error in [read, saved, other_file.rotate_key(&cx).await.map(drop)].map(Result::unwrap_err) {
+            let said = (error.kind(), error.message(), error.hint().unwrap());
+            let changed = "the vault's key was changed while this program had it open";
+            let hint = "give this program the new passphrase or key, and start it anew";
+            assert_eq!(said, (ErrorKind::WrongKey, changed, hint));
+        }
+    }
+    write(&scene.path("passphrase"), b"battery staple\n");
+    assert_eq!(access(&other, "u").await.as_deref(), Some("access"));
+    other.save_token(&cx, &mut token("v")).await.unwrap();
+    assert_eq!(access(&vault, "v").await.as_deref(), Some("access"));
+    other_file.rotate_key(&cx).await.unwrap();
+    vault.save_token(&cx, &mut token("w")).await.unwrap();
+    assert_eq!(access(&other, "w").await.as_deref(), Some("access"));
+}
+
+#[tokio::test]
 async fn what_is_not_a_vault_is_refused_and_left_alone() {
     let scene = Scene::new();
     let path = scene.path("other");
@@ -215,8 +248,13 @@ async fn another_vault_in_the_same_place_is_noticed() {
     file.verify(&cx).await.unwrap();
     let own = std::fs::read(scene.path("vault.tv")).unwrap();
     std::fs::rename(other.path("vault.tv"), scene.path("vault.tv")).unwrap();
-    assert_eq!(kind(vault.get_tokens(&cx).await), ErrorKind::Damaged);
-    assert_eq!(kind(vault.save_token(&cx, &mut token("v")).await), ErrorKind::Damaged);
+    let read = vault.get_tokens(&cx).await.map(drop);
+    for error in [read, vault.save_token(&cx, &mut token("v")).await.map(drop)].map(Result::unwrap_err) {
+        let said = (error.kind(), error.message(), error.hint().unwrap());
+        let another = "another vault has been put in this one's place";
+        let hint = "put the right file back, or start this program anew to use the other vault";
+        assert_eq!(said, (ErrorKind::Damaged, another, hint));
+    }
     write(&scene.path("again"), &own);
     std::fs::rename(scene.path("again"), scene.path("vault.tv")).unwrap();
     assert_eq!(access(&vault, "u").await.as_deref(), Some("access"), "the right one is taken up again");

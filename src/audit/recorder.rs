@@ -182,9 +182,8 @@ impl Readiness for Recorder {
     async fn check(&self) -> Result<(), NotReady> {
         match self.options.mode {
             Mode::Required => {
-                let taken = self.queue().probe().await;
-                taken
-                    .map_err(|failure| format!("the audit trail takes no line ({}): {failure}", self.fixed.sink).into())
+                let told = |failure| format!("the audit trail takes no line ({}): {failure}", self.fixed.sink).into();
+                self.queue().probe().await.map_err(told)
             }
             Mode::BestEffort => Ok(()),
         }

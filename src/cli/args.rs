@@ -151,6 +151,9 @@ pub(super) enum Command {
     /// where that is broken off, run it again. It ends with what is still under other keys.
     RotateKey(RotateArgs),
     /// Change the passphrase or key file, and seal everything anew under a new data key (files only)
+    ///
+    /// A new passphrase costs as much to try as the one before it, or as much as in a new vault where that is more. The --kdf
+    /// options are obeyed also where they ask for less.
     ChangePassphrase(ChangeArgs),
     /// Read everything and check that it is whole
     ///

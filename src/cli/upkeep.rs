@@ -51,7 +51,7 @@ pub(super) async fn init(session: &mut Session, args: &InitArgs) -> Done {
         }
         Ok(key)
     };
-    let made = open::create(&settings.store, key, cost(args.cost)).await;
+    let made = open::create(&settings.store, key, cost(args.cost, KdfCost::default())).await;
     if let (Err(_), Some(path), true) = (&made, &made_key, has_made_key.get()) {
         // A key without a vault opens nothing.
         let _ = fs::remove_file(path);
@@ -122,13 +122,23 @@ async fn is_there(session: &Session, location: &Location) -> bool {
     aws.look(&session.context, Depth::Index).await.is_ok()
 }
 
-fn cost(args: CostArgs) -> KdfCost {
-    let default = KdfCost::default();
+/// What is asked for, and `otherwise` where nothing is.
+fn cost(args: CostArgs, otherwise: KdfCost) -> KdfCost {
     KdfCost {
-        memory_kib: args.kdf_memory_mib.map_or(default.memory_kib, |mib| mib.saturating_mul(1024)),
-        passes: args.kdf_passes.unwrap_or(default.passes),
-        lanes: args.kdf_lanes.unwrap_or(default.lanes),
+        memory_kib: args.kdf_memory_mib.map_or(otherwise.memory_kib, |mib| mib.saturating_mul(1024)),
+        passes: args.kdf_passes.unwrap_or(otherwise.passes),
+        lanes: args.kdf_lanes.unwrap_or(otherwise.lanes),
     }
+}
+
+/// A change of the passphrase makes guessing it no cheaper unless that is asked for.
+fn default_or_more(before: Option<KdfCost>) -> KdfCost {
+    let default = KdfCost::default();
+    before.map_or(default, |before| KdfCost {
+        memory_kib: before.memory_kib.max(default.memory_kib),
+        passes: before.passes.max(default.passes),
+        lanes: before.lanes.max(default.lanes),
+    })
 }
 
 /// A key file's key is not derived, so a cost would be promised and not paid.
@@ -196,7 +206,10 @@ pub(super) async fn change_passphrase(session: &mut Session, args: &ChangeArgs) 
         KeySource::Passphrase(_) => "the new passphrase".to_owned(),
     };
     let call = (&session.context, Operation::ChangeKey, Subject::All);
-    let change = async |context: &Context| file.change_key(context, new, cost(args.cost)).await;
+    let change = async |context: &Context| {
+        let cost = cost(args.cost, default_or_more(file.status()?.passphrase_cost));
+        file.change_key(context, new, cost).await
+    };
     let generation = opened.recorded(call, change, facts_of).await?;
     session.out.remark(&format!("the vault opens by {opens_by} from now on (generation {generation})"))
 }

@@ -15,6 +15,7 @@
 mod at_once;
 mod case;
 mod grants;
+mod held_open;
 mod killed_holder;
 mod looks;
 mod pipes;

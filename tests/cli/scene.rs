@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// What a vault is opened by.
@@ -20,6 +21,8 @@ pub(crate) enum Vault {
     KeyFile,
     /// A passphrase in a file, at the least cost.
     Passphrase,
+    /// The same, with a header that asks for more memory than is ever given.
+    TooDear,
 }
 
 pub(crate) struct Scene {
@@ -43,20 +46,34 @@ impl Scene {
         let key = match vault {
             Vault::None => None,
             Vault::KeyFile => Some(("TOKENVAULT_KEY_FILE", at("key"))),
-            Vault::Passphrase => Some(("TOKENVAULT_PASSPHRASE_FILE", at("passphrase"))),
+            Vault::Passphrase | Vault::TooDear => Some(("TOKENVAULT_PASSPHRASE_FILE", at("passphrase"))),
         };
         environment.extend(key.map(|(name, path)| (name.to_owned(), path)));
         let scene = Self { folder, environment };
         let made = match vault {
             Vault::None => return scene,
             Vault::KeyFile => scene.run(&["init", "--make-key-file"], b""),
-            Vault::Passphrase => {
+            Vault::Passphrase | Vault::TooDear => {
                 scene.write("passphrase", b"correct horse battery\n", 0o600);
                 scene.run(&[&["init"][..], &CHEAP].concat(), b"")
             }
         };
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        if vault == Vault::TooDear {
+            scene.ask_for_much();
+        }
         scene
+    }
+
+    /// Makes the header ask for one KiB beyond the ceiling, under a checksum that holds.
+    fn ask_for_much(&self) {
+        let mut bytes = self.vault().unwrap();
+        // docs/format.md: the key source begins at byte 39, and checksum and MAC are the header's last 64.
+        bytes[39..43].copy_from_slice(&(1024_u32 * 1024 + 1).to_be_bytes());
+        let checksum_at = usize::from(u16::from_be_bytes([bytes[10], bytes[11]])) - 64;
+        let checksum = Sha256::digest(&bytes[..checksum_at]);
+        bytes[checksum_at..checksum_at + 32].copy_from_slice(&checksum);
+        self.write("vault.tv", &bytes, 0o600);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

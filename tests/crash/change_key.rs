@@ -43,7 +43,7 @@ fn killed_while_changing_the_key() {
     let mut scene = Scene::with_users(20, 400);
     let mut neighbours = Neighbours::who_may_lose_the_key(&scene);
     let before = scene.look();
-    for round in 0..dice.rounds {
+    while let Some(round) = dice.next_round() {
         let (new, options) = next_key(&scene, &mut dice, round);
         let moment = if round < 6 { Moment::Never(dice.sign()) } else { dice.moment() };
         let arguments: Vec<&str> =

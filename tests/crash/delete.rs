@@ -32,7 +32,7 @@ fn killed_while_deleting() {
         let neighbours = Neighbours::new(&scene);
         Place { before: scene.handle.contents().unwrap(), scene, neighbours }
     });
-    for round in 0..dice.rounds {
+    while let Some(round) = dice.next_round() {
         let at = round % SIZES.len();
         let moment = if round < 6 { Moment::Never(dice.sign()) } else { dice.moment() };
         let place = &mut places[at];

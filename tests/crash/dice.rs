@@ -9,6 +9,9 @@ use crate::victim::{Ended, Moment, Sign};
 /// Kills for each subject.
 const USUAL: usize = 200;
 
+/// So many rounds for each kill that is asked for: in some the child is let alone, or has ended before its moment.
+const MOST_ROUNDS: usize = 4;
+
 /// Below this, what came of it is chance.
 const MANY: usize = 100;
 
@@ -22,7 +25,8 @@ fn number(variable: &str) -> Option<u64> {
 /// The rounds of one subject.
 pub(crate) struct Dice {
     pub(crate) random: Rng,
-    pub(crate) rounds: usize,
+    kills: usize,
+    rounds: usize,
     subject: &'static str,
     seed: u64,
     sign: Sign,
@@ -51,12 +55,25 @@ pub(crate) enum Effect {
 impl Dice {
     /// `sign` shows that the child is at the heart of its work.
     pub(crate) fn new(subject: &'static str, sign: Sign) -> Self {
+        Self::with_kills(USUAL, subject, sign)
+    }
+
+    /// The same with so many kills.
+    pub(crate) fn with_kills(usual: usize, subject: &'static str, sign: Sign) -> Self {
         let seed = number("TOKENVAULT_SEED").unwrap_or_else(|| fastrand::u64(..));
         let soak = usize::try_from(number("TOKENVAULT_SOAK").unwrap_or(1)).unwrap();
-        let rounds = USUAL * soak;
-        println!("{subject}: {rounds} kills; draw the same moments by TOKENVAULT_SEED={seed}");
+        let kills = usual * soak;
+        println!("{subject}: {kills} kills; draw the same moments by TOKENVAULT_SEED={seed}");
         let (random, tally) = (Rng::with_seed(seed), Tally::default());
-        Self { random, rounds, subject, seed, sign, whole: Duration::ZERO, rest: Duration::ZERO, tally }
+        let (whole, rest) = (Duration::ZERO, Duration::ZERO);
+        Self { random, kills, rounds: 0, subject, seed, sign, whole, rest, tally }
+    }
+
+    /// The number of the next round, until as many children were killed as was asked for.
+    pub(crate) fn next_round(&mut self) -> Option<usize> {
+        let goes_on = self.tally.killed < self.kills && self.rounds < MOST_ROUNDS * self.kills;
+        self.rounds += usize::from(goes_on);
+        goes_on.then(|| self.rounds - 1)
     }
 
     pub(crate) fn sign(&self) -> Sign {
@@ -96,6 +113,11 @@ impl Dice {
         }
     }
 
+    /// Whether it is more than chance what the kills, and others beside them, come upon.
+    pub(crate) fn are_many(&self) -> bool {
+        self.kills >= MANY
+    }
+
     /// To be said with whatever went wrong.
     pub(crate) fn which(&self, round: usize) -> String {
         format!("{}, round {round}, TOKENVAULT_SEED={}", self.subject, self.seed)
@@ -103,12 +125,12 @@ impl Dice {
 
     /// Fails where the kills missed what they are for.
     pub(crate) fn finish(&self) {
-        println!("{}: of {} rounds {:?}", self.subject, self.rounds, self.tally);
+        println!("{}: in {} rounds {:?}", self.subject, self.rounds, self.tally);
         let Tally { killed, killed_after_the_sign, without_effect, killed_and_done, left_a_rewrite } = self.tally;
-        assert!(killed > self.rounds / 4, "few were killed: {:?}", self.tally);
+        assert_eq!(killed, self.kills, "of {} rounds too many came to their end: {:?}", self.rounds, self.tally);
         let seen = [killed_after_the_sign, without_effect, killed_and_done];
-        assert!(self.rounds < MANY || seen.iter().all(|count| *count > 0), "kills too much alike: {:?}", self.tally);
+        assert!(!self.are_many() || seen.iter().all(|count| *count > 0), "kills too much alike: {:?}", self.tally);
         let is_hit = self.sign != Sign::Rewrite || left_a_rewrite > 0;
-        assert!(self.rounds < MANY || is_hit, "no rewrite was hit: {:?}", self.tally);
+        assert!(!self.are_many() || is_hit, "no rewrite was hit: {:?}", self.tally);
     }
 }

@@ -14,14 +14,22 @@ const ROWS: [(usize, usize); 2] = [(4, 2), (30, 10)];
 
 const USERS: usize = 30;
 
+/// More than a commit may append (8 MiB): it is written by a rewrite.
+const LARGE: (usize, usize) = (30, 110);
+
+/// A text of a token has at most 64 KiB.
+const LARGE_TEXT: usize = 62_000;
+
+/// A large import takes a hundred times as long as a usual one.
+const LARGE_KILLS: usize = 6;
+
 struct File {
     rows: Vec<(String, Texts)>,
 }
 
 impl File {
-    fn draw(dice: &mut Dice, round: usize) -> Self {
-        let (stored, new) = ROWS[dice.random.usize(0..ROWS.len())];
-        let row = |user: String, id: String| (id, token::texts(&user, round as u64 + 1, 500));
+    fn draw(dice: &mut Dice, (stored, new): (usize, usize), size: usize, round: usize) -> Self {
+        let row = |user: String, id: String| (id, token::texts(&user, round as u64 + 1, size));
         let first = dice.random.usize(0..USERS);
         let stored = (0..stored).map(|at| (first + at) % USERS).map(|at| row(format!("user {at}"), format!("{at}")));
         let new = (0..new).map(|at| row(format!("new {round} {at}"), format!("{round}/{at}")));
@@ -47,7 +55,16 @@ impl File {
 
 #[test]
 fn killed_while_importing() {
-    let mut dice = Dice::new("import", Sign::Written);
+    kill(Dice::new("import", Sign::Written), &ROWS, 500);
+}
+
+#[test]
+fn killed_while_importing_more_than_a_commit_takes() {
+    kill(Dice::with_kills(LARGE_KILLS, "large import", Sign::Rewrite), &[LARGE], LARGE_TEXT);
+}
+
+/// Imports files of so many rows, stored and new, with texts of this size.
+fn kill(mut dice: Dice, rows: &[(usize, usize)], size: usize) {
     let scene = Scene::new();
     let mut neighbours = Neighbours::new(&scene);
     for at in 0..USERS {
@@ -57,10 +74,11 @@ fn killed_while_importing() {
             .unwrap();
     }
     let mut before = scene.look();
-    for round in 0..dice.rounds {
-        let file = File::draw(&mut dice, round);
+    while let Some(round) = dice.next_round() {
+        let drawn = rows[dice.random.usize(0..rows.len())];
+        let (file, generation) = (File::draw(&mut dice, drawn, size, round), scene.handle.verify().unwrap().generation);
         scene.write("tokens.csv", file.csv().as_bytes());
-        let moment = if round < 5 { Moment::Never(dice.sign()) } else { dice.moment() };
+        let moment = if round < rows.len() * 2 { Moment::Never(dice.sign()) } else { dice.moment() };
         let arguments = ["import", "--from", "tokens.csv", "--overwrite"];
         let ended = neighbours.around(&mut dice.random, &scene, || scene.kill(&arguments, b"", moment));
         let left_a_rewrite = has_rewrite(scene.folder());
@@ -69,6 +87,8 @@ fn killed_while_importing() {
         let is_acknowledged = !ended.was_killed || ended.lines.iter().any(|line| line.starts_with("imported"));
         assert!(count == 0 || count == file.rows.len(), "{which}: {count} of {} rows are there", file.rows.len());
         assert!(count > 0 || !is_acknowledged, "{which}: an import that was acknowledged is not there");
+        let is_rewritten = scene.handle.verify().unwrap().generation > generation;
+        assert!(count == 0 || is_rewritten || dice.sign() != Sign::Rewrite, "{which}: it was not written by a rewrite");
         let (users, is_done) = (file.users(), count > 0);
         let others = |contents: &Contents| -> Contents {
             let others = contents.iter().filter(|(user, _)| !is_done || !users.contains(user));
@@ -84,6 +104,8 @@ fn killed_while_importing() {
         }
         before = neighbours.check_off(scene.handle.contents().unwrap());
     }
-    neighbours.finish();
+    if dice.are_many() {
+        neighbours.finish();
+    }
     dice.finish();
 }

@@ -11,7 +11,7 @@ fn killed_while_rotating() {
     let scene = Scene::with_users(30, 400);
     let mut neighbours = Neighbours::new(&scene);
     let before = scene.look();
-    for round in 0..dice.rounds {
+    while let Some(round) = dice.next_round() {
         let generation = scene.handle.verify().unwrap().generation;
         let moment = if round < 3 { Moment::Never(dice.sign()) } else { dice.moment() };
         let ended = neighbours.around(&mut dice.random, &scene, || scene.kill(&["rotate-key"], b"", moment));

@@ -61,7 +61,7 @@ pub(crate) fn rounds(dice: &mut Dice, scene: &Scene, draw: impl Fn(usize) -> Use
     let mut neighbours = Neighbours::new(scene);
     let mut mark = 0;
     let mut before = scene.look();
-    for round in 0..dice.rounds {
+    while let Some(round) = dice.next_round() {
         let sent = tokens(dice, &draw(round), &mut mark);
         let input: String = sent.iter().map(token::to_json).collect();
         let moment = if round < 3 { Moment::Never(dice.sign()) } else { dice.moment() };

@@ -1,6 +1,10 @@
 //! What is said in several files of several languages, and has to be one thing.
 
+use std::collections::BTreeMap;
 use std::fs;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap()
@@ -52,4 +56,28 @@ fn the_image_is_built_by_the_oldest_rust_that_will_do() {
     let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
     let oldest = manifest["workspace"]["package"]["rust-version"].as_str().unwrap();
     assert_eq!(version("infra/Dockerfile", "FROM rust:"), oldest);
+}
+
+/// Made once: what they show is that files from then open now. A new vector gets a name of its own.
+const VECTORS: [(&str, &str); 8] = [
+    ("v1-keyfile.json", "6c7c8f6faced78b46c651a21bff20c93a6d62f20df25b50381a3d08e851ad5cd"),
+    ("v1-keyfile.key", "2e1c0bb1cb91cb668af7ba98265f5b49cd53e4a87c3d2bc70c0919a585858f4f"),
+    ("v1-keyfile.tv", "ecdecc2a139c64a5e0da10317f51ff3eb13ed68d5b6013181a7b562cc488e61e"),
+    ("v1-parts.json", "57656b08b7d69af0949f596755d163a7de97912c44a56e36524a8151a0b500b6"),
+    ("v1-parts.key", "0c5080feba5ed9e283019e583cb685f2d4df9c3e308d540f106864b7c8f916c0"),
+    ("v1-parts.tv", "8f4b00084fa98ead93c9b6ed66379384becd17ebddb47cc82e4cb6755bbee248"),
+    ("v1-passphrase.json", "7009a6a862e063d2a607e1da46c0dd9e552a0785a3d823c98e0d079d014e6a06"),
+    ("v1-passphrase.tv", "09b4c1653cf814a3c4dd64151e3a13c61b76ff7f3a9285b24e927c70379df493"),
+];
+
+#[test]
+fn the_vectors_are_as_they_were_made() {
+    let entries = fs::read_dir("tests/vectors").unwrap().map(|entry| entry.unwrap().path());
+    let vectors = entries.filter(|path| path.extension().is_some_and(|end| end != "py" && end != "txt"));
+    let found = vectors.filter(|path| path.is_file()).map(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, HEXLOWER.encode(&Sha256::digest(fs::read(path).unwrap())))
+    });
+    let pinned = VECTORS.map(|(name, hash)| (name.to_owned(), hash.to_owned()));
+    assert_eq!(found.collect::<BTreeMap<_, _>>(), BTreeMap::from(pinned));
 }

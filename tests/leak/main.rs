@@ -7,21 +7,27 @@
 mod canary;
 #[cfg(feature = "import")]
 mod command_line;
+#[cfg(feature = "import")]
+mod grants;
 #[cfg(all(feature = "import", target_os = "linux"))]
 mod kept;
 mod layers;
 #[cfg(all(feature = "import", target_os = "linux"))]
 mod memory;
 mod printed;
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "import"))]
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 #[path = "../support/provider.rs"]
 mod provider;
+#[cfg(all(feature = "import", target_os = "linux"))]
+mod running;
 #[cfg(feature = "aws")]
 #[path = "../support/service.rs"]
 mod service;
 #[cfg(feature = "aws")]
 mod service_log;
+#[cfg(feature = "import")]
+mod transfers;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -174,7 +174,11 @@ fn put_in_place(core: &Core, locked: &Locked<'_>, path: &Path, new: NewFile) -> 
     if !file.try_lock(LockKind::Exclusive).map_err(|error| io_error("lock the new vault file", error))? {
         return Err(Error::new(ErrorKind::Busy, "another process has locked the new vault file"));
     }
-    core.disk.rename(path, &core.options.path).map_err(|error| io_error("put the new vault file in place", error))?;
+    if let Err(error) = core.disk.rename(path, &core.options.path)
+        && !is_in_place(core, &*file)
+    {
+        return Err(io_error("put the new vault file in place", error));
+    }
     let derivation = new.state.header.derivation;
     core.change_state(|state| *state = new.state);
     core.settle_doubt();
@@ -189,4 +193,10 @@ fn put_in_place(core: &Core, locked: &Locked<'_>, path: &Path, new: NewFile) -> 
         core.must_reload.store(true, Ordering::SeqCst);
     }
     synced
+}
+
+/// Whether a rename took effect that was reported as failed: then the old file is gone, and maybe the old key with it.
+fn is_in_place(core: &Core, file: &dyn DiskFile) -> bool {
+    let (seen, own) = (core.disk.metadata(&core.options.path), file.metadata());
+    seen.is_ok_and(|seen| own.is_ok_and(|own| own.identity == seen.identity))
 }

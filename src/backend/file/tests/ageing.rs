@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::backend::file::rewrite;
 use crate::backend::file::tests::scene::{PATH, Process, Scene, contents};
 use crate::backend::file::tests::sim_world::World;
+use crate::clock::Clock;
 
 fn generation(process: &Process) -> u64 {
     process.verify().unwrap().generation
@@ -95,4 +97,16 @@ fn dead_bytes_do_not_pile_up() {
     assert_eq!(found.generation, before + 1, "once, when more than 1 MiB and more than half were dead");
     assert!(found.bytes < 300_000, "{found:?}");
     assert_eq!(process.contents().unwrap()["a"], format!("19 {long}"));
+}
+
+/// NIST SP 800-38D, section 8.3: at most 2^32 random nonces under one key.
+#[test]
+fn a_vault_is_rewritten_at_2_to_the_31_frames_under_one_key() {
+    let scene = Scene::new();
+    let process = scene.open(&scene.world(&["a"]).process()).unwrap();
+    let handle = process.file.handle().unwrap();
+    for (frames, is_due) in [((1 << 31) - 1, false), (1 << 31, true), (1 << 32, true)] {
+        handle.core().change_state(|state| state.position.number = frames);
+        assert_eq!(rewrite::is_due(&handle.core().state(), scene.clock.now()), is_due, "{frames} frames");
+    }
 }

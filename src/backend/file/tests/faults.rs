@@ -12,17 +12,33 @@ use crate::error::{ErrorKind, Result};
 /// Calls that never fail on a disk that merely is full.
 const HARMLESS: [Step; 6] = [Step::Stat, Step::FileStat, Step::Read, Step::Lock, Step::Unlock, Step::Names];
 
-type Act<'a> = &'a dyn Fn(&Process) -> Result<()>;
+type Act = fn(&Scene, &Process) -> Result<()>;
 
 /// The operations that change anything, and what they leave of a vault of a and b.
-fn acts() -> Vec<(&'static str, Act<'static>, Contents)> {
+fn acts() -> Vec<(&'static str, Act, Contents)> {
     vec![
-        ("save", &|process| process.save("c", "1"), contents(&[("a", "first"), ("b", "first"), ("c", "1")])),
-        ("delete", &|process| process.delete("a"), contents(&[("b", "first")])),
-        ("import", &import, contents(&[("a", "first"), ("b", "first"), ("c", LONG), ("e", LONG)])),
-        ("clear", &|process| process.clear(), Contents::new()),
-        ("rotate", &|process| process.rotate().map(drop), contents(&[("a", "first"), ("b", "first")])),
+        ("save", |_, process| process.save("c", "1"), contents(&[("a", "first"), ("b", "first"), ("c", "1")])),
+        ("delete", |_, process| process.delete("a"), contents(&[("b", "first")])),
+        ("import", |_, process| import(process), contents(&[("a", "first"), ("b", "first"), ("c", LONG), ("e", LONG)])),
+        ("clear", |_, process| process.clear(), Contents::new()),
+        ("rotate", |_, process| process.rotate().map(drop), contents(&[("a", "first"), ("b", "first")])),
+        (CHANGE_KEY, change_key, contents(&[("a", "first"), ("b", "first")])),
     ]
+}
+
+const CHANGE_KEY: &str = "change key";
+
+fn change_key(scene: &Scene, process: &Process) -> Result<()> {
+    process.change_key(scene.key("new")).map(drop)
+}
+
+/// Which keys may open the vault after it. After a failure it may be under the new one, as it may hold what was saved.
+fn keys(name: &str, is_done: bool) -> &'static [&'static str] {
+    match (name, is_done) {
+        (CHANGE_KEY, true) => &["new"],
+        (CHANGE_KEY, false) => &["old", "new"],
+        _ => &["old"],
+    }
 }
 
 /// Two that take more than one frame holds of one commit.
@@ -46,7 +62,7 @@ fn fail(kinds: &[ErrorKind], verdict: impl Fn(usize, Step, usize) -> Verdict + C
             let world = World::from_image(&start);
             let process = scene.open(&world.process()).unwrap();
             process.disk.on_each_call(move |number, step| verdict(number, step, first));
-            let done = act(&process);
+            let done = act(&scene, &process);
             let is_over = process.disk.calls() <= first;
             process.disk.on_each_call(|_, _| Verdict::Go);
             let what = format!("{name}, failing from call {first}: {done:?}");
@@ -55,7 +71,7 @@ fn fail(kinds: &[ErrorKind], verdict: impl Fn(usize, Step, usize) -> Verdict + C
             }
             let found = process.contents().unwrap_or_else(|error| panic!("{what}: {error:?}"));
             assert!(found == after || (done.is_err() && found == before), "{what}: {found:?}");
-            goes_on(&scene, &world, &process, found, &what);
+            goes_on(&Opens { scene: &scene, world: &world, keys: keys(name, done.is_ok()) }, &process, found, &what);
             if is_over {
                 break;
             }
@@ -63,15 +79,42 @@ fn fail(kinds: &[ErrorKind], verdict: impl Fn(usize, Step, usize) -> Verdict + C
     }
 }
 
-fn goes_on(scene: &Scene, world: &World, process: &Process, mut expected: Contents, what: &str) {
+/// A vault that one of these keys opens, and no other.
+struct Opens<'a> {
+    scene: &'a Scene,
+    world: &'a World,
+    keys: &'a [&'static str],
+}
+
+impl Opens<'_> {
+    /// The key, and what is in the vault.
+    fn found(&self, what: &str) -> (&'static str, Contents) {
+        let opened = ["old", "new"].map(|key| (key, self.scene.found_by(key, self.world)));
+        let mut found = opened.into_iter().filter_map(|(key, opened)| match opened {
+            Ok(found) => Some((key, found)),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WrongKey, "{what}: {error:?}");
+                None
+            }
+        });
+        let (first, second) = (found.next(), found.next());
+        assert!(second.is_none(), "{what}: both keys open it");
+        first.filter(|(key, _)| self.keys.contains(key)).unwrap_or_else(|| panic!("{what}: none of the keys opens it"))
+    }
+}
+
+fn goes_on(opens: &Opens<'_>, process: &Process, mut expected: Contents, what: &str) {
+    let Opens { scene, world, .. } = opens;
     process.save("d", "acknowledged").unwrap_or_else(|error| panic!("{what}: {error:?}"));
     expected.extend(contents(&[("d", "acknowledged")]));
     assert_eq!(process.contents().unwrap(), expected, "{what}");
-    assert_eq!(scene.found(world), expected, "{what}");
+    let (key, found) = opens.found(what);
+    assert_eq!(found, expected, "{what}");
     assert_eq!(world.tables().misuse, None, "{what}");
     let mut after_power_loss = HashSet::new();
     world.after_power_loss(Path::new(PATH), 7, &mut after_power_loss, |image: &Image| {
-        assert_eq!(scene.found(&World::from_image(image)), expected, "{what}");
+        let found = scene.found_by(key, &World::from_image(image)).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        assert_eq!(found, expected, "{what}");
     });
 }
 
@@ -134,7 +177,7 @@ fn what_a_killed_writer_left_unsynced_is_not_built_upon_after_a_failed_sync() {
     });
     assert_eq!(second.save("a", "2").unwrap_err().kind(), ErrorKind::Io);
     let found = second.contents().unwrap();
-    goes_on(&scene, &world, &second, found, "after the failed sync");
+    goes_on(&Opens { scene: &scene, world: &world, keys: &["old"] }, &second, found, "after the failed sync");
 }
 
 #[test]
@@ -145,7 +188,8 @@ fn a_file_that_may_only_be_read_is_read() {
     world.tables().is_read_only = true;
     let process = scene.open(&world.process()).unwrap();
     assert_eq!(process.contents().unwrap(), contents(&[("a", "first")]));
-    for done in [process.save("a", "2"), process.rotate().map(drop), process.clear(), process.delete("a")] {
+    let every_day = [process.save("a", "2"), process.delete("a"), import(&process), process.clear()];
+    for done in every_day.into_iter().chain([process.rotate().map(drop), change_key(&scene, &process)]) {
         let error = done.unwrap_err();
         assert!(error.kind() == ErrorKind::PermissionDenied && error.hint().is_some(), "{error:?}");
     }

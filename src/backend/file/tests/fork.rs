@@ -22,16 +22,16 @@ use crate::operation::Context;
 use crate::store::TokenStore;
 use crate::vault::Vault;
 
-/// A vault on the real disk, and a gate that a sync of this process can be stopped at.
-struct Open {
+/// A vault on the real disk, and a gate that a call of this process can be stopped at.
+pub(super) struct Open {
     options: FileOptions,
-    file: Arc<FileBackend>,
-    vault: Vault,
-    gate: Arc<Gate>,
+    pub(super) file: Arc<FileBackend>,
+    pub(super) vault: Vault,
+    pub(super) gate: Arc<Gate>,
 }
 
 impl Open {
-    fn in_folder(folder: &Path, lock_wait: Duration) -> Self {
+    pub(super) fn in_folder(folder: &Path, lock_wait: Duration) -> Self {
         let key = folder.join("key");
         crate::backend::file::tests::scene::write_key(&key, &[7; 32]);
         let options = FileOptions { lock_wait, ..FileOptions::new(folder.join("vault.tv"), KeySource::KeyFile(key)) };
@@ -45,25 +45,29 @@ impl Open {
         Self { vault: Vault::new(Arc::clone(&file) as _), options, file, gate }
     }
 
-    fn save(&self, user: &str) -> Result<()> {
+    pub(super) fn save(&self, user: &str) -> Result<()> {
         block_on(self.vault.save_token(&Context::new(), &mut token(user, "access"))).map(drop)
     }
 
-    fn contents(&self) -> Result<Contents> {
+    pub(super) fn rotate(&self) {
+        block_on(self.file.rotate_key(&Context::new())).unwrap();
+    }
+
+    pub(super) fn contents(&self) -> Result<Contents> {
         contents_of(&self.vault)
     }
 
     /// Whether somebody holds the vault's lock.
-    fn is_locked(&self) -> bool {
+    pub(super) fn is_locked(&self) -> bool {
         std::fs::File::open(&self.options.path).unwrap().try_lock().is_err()
     }
 
-    fn descriptors(&self) -> usize {
+    pub(super) fn descriptors(&self) -> usize {
         descriptors_on(&self.options.path)
     }
 
     /// Every record is there once, and no two frames share a nonce.
-    fn check(&self, users: usize) {
+    pub(super) fn check(&self, users: usize) {
         // A save is answered before its lock is given back.
         let options = FileOptions { lock_wait: Duration::from_secs(10), ..self.options.clone() };
         let opened = FileBackend::open(options).unwrap();
@@ -89,13 +93,13 @@ fn descriptors_on(path: &Path) -> usize {
 
 /// Runs a scene in a process of its own: a fork takes along whatever other tests are doing.
 #[allow(clippy::disallowed_methods, reason = "how a test talks to itself")]
-fn alone(test: &str, scene: impl FnOnce(&Path)) {
+pub(super) fn alone(module: &str, test: &str, scene: impl FnOnce(&Path)) {
     const ALONE: &str = "TOKENVAULT_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
         alarm::set(60);
         return scene(tempfile::TempDir::new().unwrap().path());
     }
-    let name = format!("{}::{test}", module_path!().split_once("::").unwrap().1);
+    let name = format!("{}::{test}", module.split_once("::").unwrap().1);
     let test = Command::new(std::env::current_exe().unwrap())
         .args([&name, "--exact", "--test-threads=1", "--nocapture"])
         .env(ALONE, "1")
@@ -106,7 +110,7 @@ fn alone(test: &str, scene: impl FnOnce(&Path)) {
 }
 
 /// Forks; the child works, and is killed where it does not come to an end.
-fn child(work: impl FnOnce()) -> i32 {
+pub(super) fn child(work: impl FnOnce()) -> i32 {
     match fork().unwrap() {
         Fork::Parent(child) => child,
         Fork::Child => {
@@ -124,7 +128,7 @@ fn is_well(child: i32) -> bool {
 
 #[test]
 fn a_child_forked_before_any_write_reads_and_writes() {
-    alone("a_child_forked_before_any_write_reads_and_writes", |folder| {
+    alone(module_path!(), "a_child_forked_before_any_write_reads_and_writes", |folder| {
         let open = Open::in_folder(folder, Duration::from_secs(10));
         assert_eq!(open.descriptors(), 1);
         let child = child(|| {
@@ -140,7 +144,7 @@ fn a_child_forked_before_any_write_reads_and_writes() {
 
 #[test]
 fn a_child_forked_beside_a_writing_thread_reads_and_writes() {
-    alone("a_child_forked_beside_a_writing_thread_reads_and_writes", |folder| {
+    alone(module_path!(), "a_child_forked_beside_a_writing_thread_reads_and_writes", |folder| {
         let open = Open::in_folder(folder, Duration::from_secs(10));
         block_on(open.file.rotate_key(&Context::new())).unwrap();
         open.save("parent").unwrap();
@@ -158,7 +162,7 @@ fn a_child_forked_beside_a_writing_thread_reads_and_writes() {
 
 #[test]
 fn children_forked_while_a_thread_saves_lose_and_double_nothing() {
-    alone("children_forked_while_a_thread_saves_lose_and_double_nothing", |folder| {
+    alone(module_path!(), "children_forked_while_a_thread_saves_lose_and_double_nothing", |folder| {
         let open = Open::in_folder(folder, Duration::from_secs(30));
         let (is_over, rounds) = (AtomicBool::new(false), 4 * soak());
         let saved: usize = std::thread::scope(|scope| {
@@ -211,7 +215,7 @@ fn while_locked(folder: &Path, act: impl Fn(&Open) + Sync) -> Open {
 
 #[test]
 fn a_child_that_drops_the_vault_unused_leaves_the_parent_s_alone() {
-    alone("a_child_that_drops_the_vault_unused_leaves_the_parent_s_alone", |folder| {
+    alone(module_path!(), "a_child_that_drops_the_vault_unused_leaves_the_parent_s_alone", |folder| {
         let open = Open::in_folder(folder, Duration::ZERO);
         block_on(open.file.rotate_key(&Context::new())).unwrap();
         let path = open.options.path.clone();
@@ -229,22 +233,21 @@ fn a_child_that_drops_the_vault_unused_leaves_the_parent_s_alone() {
 
 #[test]
 fn a_parent_s_lock_survives_its_children_during_a_save() {
-    alone("a_parent_s_lock_survives_its_children_during_a_save", |folder| {
+    alone(module_path!(), "a_parent_s_lock_survives_its_children_during_a_save", |folder| {
         while_locked(folder, |open| open.save("parent").unwrap()).check(3);
     });
 }
 
 #[test]
 fn a_parent_s_lock_survives_its_children_during_a_rotation() {
-    alone("a_parent_s_lock_survives_its_children_during_a_rotation", |folder| {
-        let rotate = |open: &Open| drop(block_on(open.file.rotate_key(&Context::new())).unwrap().to_string());
-        while_locked(folder, rotate).check(2);
+    alone(module_path!(), "a_parent_s_lock_survives_its_children_during_a_rotation", |folder| {
+        while_locked(folder, Open::rotate).check(2);
     });
 }
 
 #[test]
 fn a_parent_s_lock_dies_with_it_although_a_child_lives_on() {
-    alone("a_parent_s_lock_dies_with_it_although_a_child_lives_on", |folder| {
+    alone(module_path!(), "a_parent_s_lock_dies_with_it_although_a_child_lives_on", |folder| {
         let open = Open::in_folder(folder, Duration::ZERO);
         let (reader, writer) = fork::pipe_cloexec().unwrap().into_parts();
         let parent = child(|| {

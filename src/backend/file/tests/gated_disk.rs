@@ -1,4 +1,4 @@
-//! The real disk, on which a sync can be stopped.
+//! The real disk, on which any call can be stopped.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,13 +9,24 @@ use std::sync::{Arc, Condvar, Mutex};
 use crate::backend::file::disk::{Disk, DiskFile, LockKind, Metadata, Owner};
 use crate::backend::file::os_disk::OsDisk;
 
+/// Who has to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Closed {
+    #[default]
+    ForNobody,
+    ForSyncs,
+    /// Whoever makes this call; the first since it was closed has number 0.
+    ForCall(usize),
+}
+
 #[derive(Debug, Default)]
 struct Passage {
-    is_closed: bool,
+    closed: Closed,
+    calls: usize,
     waiting: usize,
 }
 
-/// Where whoever syncs a file waits while it is closed.
+/// Where calls to the disk wait while it is closed for them.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     passage: Mutex<Passage>,
@@ -24,26 +35,45 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn close(&self) {
-        self.passage.lock().unwrap().is_closed = true;
+        self.set(Closed::ForSyncs);
+    }
+
+    pub(super) fn close_for_call(&self, number: usize) {
+        self.set(Closed::ForCall(number));
     }
 
     pub(super) fn open(&self) {
-        self.passage.lock().unwrap().is_closed = false;
-        self.changed.notify_all();
+        self.set(Closed::ForNobody);
     }
 
-    /// Returns once somebody stands before the gate.
-    pub(super) fn wait_for_somebody(&self) {
-        let passage = self.passage.lock().unwrap();
-        drop(self.changed.wait_while(passage, |passage| passage.waiting == 0).unwrap());
-    }
-
-    fn pass(&self) {
+    fn set(&self, closed: Closed) {
         let mut passage = self.passage.lock().unwrap();
-        passage.waiting += 1;
+        (passage.closed, passage.calls) = (closed, 0);
         self.changed.notify_all();
-        let mut passage = self.changed.wait_while(passage, |passage| passage.is_closed).unwrap();
-        passage.waiting -= 1;
+    }
+
+    /// Returns once somebody stands before the gate, or it is open; answers whether somebody does.
+    pub(super) fn wait_for_somebody(&self) -> bool {
+        let passage = self.passage.lock().unwrap();
+        let is_awaited = |passage: &mut Passage| passage.waiting == 0 && passage.closed != Closed::ForNobody;
+        self.changed.wait_while(passage, is_awaited).unwrap().waiting > 0
+    }
+
+    fn pass(&self, is_sync: bool) {
+        let mut passage = self.passage.lock().unwrap();
+        let number = passage.calls;
+        passage.calls += 1;
+        let must_wait = match passage.closed {
+            Closed::ForNobody => false,
+            Closed::ForSyncs => is_sync,
+            Closed::ForCall(closed) => closed == number,
+        };
+        if must_wait {
+            passage.waiting += 1;
+            self.changed.notify_all();
+            let mut passage = self.changed.wait_while(passage, |passage| passage.closed != Closed::ForNobody).unwrap();
+            passage.waiting -= 1;
+        }
     }
 }
 
@@ -65,38 +95,47 @@ impl GatedDisk {
 
 impl Disk for GatedDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.gate.pass(false);
         self.disk.open(path).map(|file| self.gated(file))
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.gate.pass(false);
         self.disk.create_new(path).map(|file| self.gated(file))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.gate.pass(false);
         self.disk.metadata(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.gate.pass(false);
         self.disk.rename(from, to)
     }
 
     fn link_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.gate.pass(false);
         self.disk.link_new(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.gate.pass(false);
         self.disk.remove(path)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.gate.pass(false);
         self.disk.sync_folder(folder)
     }
 
     fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        self.gate.pass(false);
         self.disk.names(folder)
     }
 
     fn is_local(&self, folder: &Path) -> io::Result<bool> {
+        self.gate.pass(false);
         self.disk.is_local(folder)
     }
 
@@ -114,6 +153,7 @@ struct GatedFile {
 
 impl DiskFile for GatedFile {
     fn metadata(&self) -> io::Result<Metadata> {
+        self.gate.pass(false);
         self.file.metadata()
     }
 
@@ -122,35 +162,42 @@ impl DiskFile for GatedFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.gate.pass(false);
         self.file.read_at(buffer, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.gate.pass(false);
         self.file.write_at(bytes, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.gate.pass(false);
         self.file.set_len(len)
     }
 
     fn set_owner(&self, owner: Owner) -> io::Result<()> {
+        self.gate.pass(false);
         self.file.set_owner(owner)
     }
 
     fn set_aside(&self, place: Range<u64>) -> io::Result<()> {
+        self.gate.pass(false);
         self.file.set_aside(place)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.gate.pass();
+        self.gate.pass(true);
         self.file.sync()
     }
 
     fn try_lock(&self, kind: LockKind) -> io::Result<bool> {
+        self.gate.pass(false);
         self.file.try_lock(kind)
     }
 
     fn unlock(&self) -> io::Result<()> {
+        self.gate.pass(false);
         self.file.unlock()
     }
 }

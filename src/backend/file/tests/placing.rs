@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::backend::file::tests::scene::{Contents, PATH, Scene};
 use crate::backend::file::tests::sim_image::Image;
 use crate::backend::file::tests::sim_world::{Step, Verdict, World};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 
 const BACKUP: &str = "/sim/backup.tv";
 
@@ -111,4 +111,25 @@ fn what_a_killed_create_left_is_removed_by_the_next() {
     assert_eq!(world.names().len(), 1);
     scene.create(&world.process()).unwrap();
     assert_eq!(world.names(), ["vault.tv"]);
+}
+
+#[test]
+fn a_network_file_system_is_refused() {
+    let scene = Scene::new();
+    let refused = |error: Error| {
+        let said = (error.kind(), error.message(), error.hint().unwrap());
+        let remote = "the vault's folder is on a network file system";
+        assert_eq!(said, (ErrorKind::Unsupported, remote, "locks are not safe there: choose a folder on a local disk"));
+    };
+    let world = World::default();
+    world.tables().is_remote = true;
+    refused(scene.create(&world.process()).unwrap_err());
+    assert!(world.names().is_empty());
+    let world = scene.world(&["a"]);
+    let before = world.bytes(Path::new(PATH));
+    world.tables().is_remote = true;
+    refused(scene.open(&world.process()).map(drop).unwrap_err());
+    assert_eq!(world.bytes(Path::new(PATH)), before);
+    world.tables().is_remote = false;
+    scene.open(&world.process()).unwrap();
 }

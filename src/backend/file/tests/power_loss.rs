@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::backend::file::tests::scene::{Contents, PATH, Process, Scene, contents};
 use crate::backend::file::tests::sim_image::Image;
-use crate::backend::file::tests::sim_world::{Verdict, World};
+use crate::backend::file::tests::sim_world::{Step, Verdict, World};
 use crate::error::{ErrorKind, Result};
 
 /// One operation, and what the vault holds once it is answered.
@@ -50,6 +50,8 @@ impl Found<'_> {
 struct Crashes<'a> {
     scene: &'a Scene,
     tear_every: usize,
+    /// The process's first sync fails: what it commits next is written by a rewrite.
+    first_sync_fails: bool,
     /// What else must hold of an image.
     also: &'a dyn Fn(&Image),
 }
@@ -65,7 +67,12 @@ impl Crashes<'_> {
         for fatal in 0.. {
             let world = World::from_image(start);
             let disk = world.process();
-            disk.on_each_call(move |number, _| if number == fatal { Verdict::Die } else { Verdict::Go });
+            let mut fails = self.first_sync_fails;
+            disk.on_each_call(move |number, step| match step {
+                _ if number == fatal => Verdict::Die,
+                Step::Sync if std::mem::take(&mut fails) => Verdict::Fail(std::io::ErrorKind::Other),
+                _ => Verdict::Go,
+            });
             let answered = |process: Process| acts.iter().take_while(|(act, _)| act(&process).is_ok()).count();
             let acknowledged = self.scene.open(&disk).map_or(0, answered);
             let mut allowed = vec![after(acknowledged)];
@@ -88,7 +95,7 @@ impl Crashes<'_> {
 }
 
 fn lose_power(scene: &Scene, start: &Image, acts: &[Act<'_>], keys: Keys<'_>) -> usize {
-    Crashes { scene, tear_every: 131, also: &|_| () }.play(start, acts, keys)
+    Crashes { scene, tear_every: 131, first_sync_fails: false, also: &|_| () }.play(start, acts, keys)
 }
 
 fn old_key(_: usize) -> Vec<&'static str> {
@@ -155,6 +162,32 @@ fn an_import_is_all_or_nothing() {
     assert_many(lose_power(&scene, &start, &acts, &old_key), 50);
 }
 
+/// An import that is larger than a commit may be is written so, too.
+#[test]
+fn an_import_by_a_rewrite_is_all_or_nothing() {
+    let scene = Scene::new();
+    let start = scene.image(&["a", "b"]);
+    let before = scene.found(&World::from_image(&start));
+    let pairs = [("imported", "1"), ("a", "2")];
+    let imported = plus(&before, &pairs[..1]);
+    let is_rewritten = |process: &Process| {
+        let generation = process.verify()?.generation;
+        assert_eq!(generation, 2, "the import was written by a rewrite");
+        process.save("a", "2")
+    };
+    let acts: [Act<'_>; 3] = [
+        // It changes nothing, and rests on what it has read: the failed sync is all that comes of it.
+        (
+            &|process| process.save("a", "first").map_or(Ok(()), |()| panic!("a failed sync was believed")),
+            before.clone(),
+        ),
+        (&|process| process.save_all(&pairs[..1]), imported.clone()),
+        (&is_rewritten, plus(&imported, &pairs[1..])),
+    ];
+    let crashes = Crashes { scene: &scene, tear_every: 131, first_sync_fails: true, also: &|_| () };
+    assert_many(crashes.play(&start, &acts, &old_key), 50);
+}
+
 #[test]
 fn deleting_everything_is_all_or_nothing() {
     let scene = Scene::new();
@@ -208,5 +241,6 @@ fn a_torn_tail_is_cut_off_and_kept() {
     let acts: [Act<'_>; 1] = [(&|process| process.save("new", "1"), plus(&before, &[("new", "1")]))];
     let kept = |image: &Image| image.files.values().any(|bytes| bytes.windows(torn.len()).any(|part| part == torn));
     let also = |image: &Image| assert!(kept(image), "the torn end is gone");
-    assert_many(Crashes { scene: &scene, tear_every: 7, also: &also }.play(&start, &acts, &old_key), 50);
+    let crashes = Crashes { scene: &scene, tear_every: 7, first_sync_fails: false, also: &also };
+    assert_many(crashes.play(&start, &acts, &old_key), 50);
 }

@@ -127,8 +127,13 @@ impl Scene {
 
     /// What another process finds in the vault now. It waits for whoever is still tidying up in the background.
     pub(super) fn found(&self, world: &World) -> Contents {
-        let patient = FileOptions { lock_wait: Duration::from_secs(60), ..self.options(PATH, "old") };
-        self.open_with(&world.process(), patient).unwrap().contents().unwrap()
+        self.found_by("old", world).unwrap()
+    }
+
+    /// The same under one of the two keys.
+    pub(super) fn found_by(&self, key: &str, world: &World) -> Result<Contents> {
+        let patient = FileOptions { lock_wait: Duration::from_secs(60), ..self.options(PATH, key) };
+        self.open_with(&world.process(), patient)?.contents()
     }
 }
 

@@ -124,7 +124,7 @@ impl Disk for SimDisk {
     }
 
     fn is_local(&self, _: &Path) -> io::Result<bool> {
-        Ok(true)
+        Ok(!self.0.world.tables().is_remote)
     }
 
     fn after_fork(&self) -> Arc<dyn Disk> {

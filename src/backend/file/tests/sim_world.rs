@@ -67,6 +67,8 @@ pub(super) struct Tables {
     pub(super) user: Owner,
     /// Read-only media, or another owner's file.
     pub(super) is_read_only: bool,
+    /// The folder is on another machine.
+    pub(super) is_remote: bool,
     /// Set where something was written through a descriptor after a failed sync.
     pub(super) misuse: Option<String>,
     next: usize,

@@ -1,10 +1,11 @@
-//! Two processes and one vault: the second runs between any two steps of the first.
+//! Two processes and one vault.
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::backend::file::disk::{Disk, LockKind};
+use crate::backend::file::tests::meeting::{Met, meet, meet_and_look};
 use crate::backend::file::tests::scene::{PATH, Process, Scene, block_on, contents, token};
 use crate::backend::file::tests::sim_world::{Step, Verdict, World};
 use crate::error::{ErrorKind, Result};
@@ -16,58 +17,7 @@ use crate::secret::SecretText;
 use crate::store::{Outcome, TokenStore};
 use crate::token::OAuthToken;
 
-/// Whether it took effect; else it must have been refused because of a lock.
-fn was_done(met: Result<()>) -> bool {
-    let Err(error) = met else { return true };
-    assert!(error.kind() == ErrorKind::Busy && error.hint().is_some(), "{error:?}");
-    false
-}
-
-/// Before each call to the disk of the first in turn, the second acts once: it is done wholly or answered `Busy`.
-fn meet(
-    act: impl Fn(&Process),
-    other: impl Fn(&Process) -> Result<()> + Copy + Send + 'static,
-    after: &[(&str, &str)],
-) {
-    let scene = Scene::new();
-    let start = scene.image(&["a", "b"]);
-    let before = scene.found(&World::from_image(&start));
-    let (mut done, mut refused) = (0, 0);
-    for step in 0.. {
-        let world = World::from_image(&start);
-        let (first, second) = (scene.open(&world.process()).unwrap(), scene.open(&world.process()).unwrap());
-        let met = Arc::new(Mutex::new(None));
-        let (log, mut turn) = (Arc::clone(&met), Some(second));
-        first.disk.on_each_call(move |number, _| {
-            if let Some(second) = turn.take_if(|_| number == step) {
-                *log.lock().unwrap() = Some((other(&second), second));
-            }
-            Verdict::Go
-        });
-        act(&first);
-        first.disk.on_each_call(|_, _| Verdict::Go);
-        let Some((met, second)) = met.lock().unwrap().take() else {
-            break;
-        };
-        let mut expected = before.clone();
-        if was_done(met) {
-            done += 1;
-            expected.extend(contents(after));
-        } else {
-            refused += 1;
-        }
-        assert_eq!(first.contents().unwrap(), expected, "before call {step}");
-        assert_eq!(second.contents().unwrap(), expected, "before call {step}");
-        other(&second).unwrap();
-        first.rotate().unwrap();
-        drop((first, second));
-        expected.extend(contents(after));
-        assert_eq!(scene.found(&world), expected, "before call {step}");
-        assert_eq!(world.names(), ["vault.tv"]);
-    }
-    println!("{done} times done, {refused} times refused");
-    assert!(done > 0 && refused > 0, "the second met both: a lock, and none");
-}
+const BACKUP: &str = "/sim/backup.tv";
 
 #[test]
 fn saves_during_a_rotation_are_done_or_refused() {
@@ -87,6 +37,30 @@ fn rotations_during_a_save_are_done_or_refused() {
 #[test]
 fn rotations_during_a_rotation_are_done_or_refused() {
     meet(|first| first.rotate().map(drop).unwrap(), |second| second.rotate().map(drop), &[]);
+}
+
+/// A backup, beside which the other acts before any of its steps: it is the vault as it was before that or after it.
+fn back_up_beside(other: impl Fn(&Process) -> Result<()> + Copy + Send + 'static, after: &[(&str, &str)]) {
+    let back_up = |first: &Process| assert_eq!(first.backup(BACKUP).unwrap(), 2);
+    meet_and_look(back_up, other, after, |Met { scene, world, before, expected, .. }| {
+        assert_eq!(world.names(), ["backup.tv", "vault.tv"]);
+        let copy = scene.open_as(&world.process(), BACKUP, "old").unwrap();
+        let found = copy.contents().unwrap();
+        assert!(found == *before || found == expected, "{found:?}");
+        assert_eq!(copy.verify().unwrap().torn_bytes, 0);
+        copy.save("later", "1").unwrap();
+        assert_eq!(scene.found(&world), expected, "the vault itself is untouched");
+    });
+}
+
+#[test]
+fn a_backup_beside_saves_is_the_vault_of_one_moment() {
+    back_up_beside(|second| second.save("a", "2"), &[("a", "2")]);
+}
+
+#[test]
+fn a_backup_beside_rotations_is_the_vault_of_one_moment() {
+    back_up_beside(|second| second.rotate().map(drop), &[]);
 }
 
 #[test]
