@@ -63,16 +63,19 @@ fn killed_while_importing_more_than_a_commit_takes() {
     kill(Dice::with_kills(LARGE_KILLS, "large import", Sign::Rewrite), &[LARGE], LARGE_TEXT);
 }
 
+fn with_users() -> Scene {
+    let scene = Scene::new();
+    for at in 0..USERS {
+        let token = token::to_token(&token::texts(&format!("user {at}"), 0, 500));
+        scene.handle.save(&mut token.with_id(&at.to_string())).unwrap();
+    }
+    scene
+}
+
 /// Imports files of so many rows, stored and new, with texts of this size.
 fn kill(mut dice: Dice, rows: &[(usize, usize)], size: usize) {
-    let scene = Scene::new();
+    let scene = with_users();
     let mut neighbours = Neighbours::new(&scene);
-    for at in 0..USERS {
-        scene
-            .handle
-            .save(&mut token::to_token(&token::texts(&format!("user {at}"), 0, 500)).with_id(&at.to_string()))
-            .unwrap();
-    }
     let mut before = scene.look();
     while let Some(round) = dice.next_round() {
         let drawn = rows[dice.random.usize(0..rows.len())];

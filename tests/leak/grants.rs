@@ -48,9 +48,9 @@ fn refreshed(shell: &Shell, provider: &Provider) {
         provider.answers(status, String::leak(body.to_string()));
         let args = ["token", "--provider", &provider.url, id.trim()];
         if is_given {
-            shell.shown(&args, "")
+            shell.shown(&args, "");
         } else {
-            shell.refused(&args, "")
+            shell.refused(&args, "");
         }
         shell.done(&["delete", id.trim()], "");
     }
