@@ -24,6 +24,7 @@ mod logs;
 #[cfg(feature = "audit-cloudwatch")]
 #[path = "../support/logs_server.rs"]
 mod logs_server;
+mod lost_pages;
 mod principal;
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 #[path = "../support/provider.rs"]
