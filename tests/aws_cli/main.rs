@@ -9,6 +9,7 @@ mod at_once;
 mod audit;
 mod auditor;
 mod bad_days;
+mod bare;
 mod doctor;
 #[path = "../support/emulator.rs"]
 mod emulator;

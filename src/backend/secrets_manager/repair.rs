@@ -113,6 +113,7 @@ impl Repair<'_> {
 
     async fn plan(&self, asked: &Asked<'_>) -> Result<Plan> {
         let listing = self.census.listing(asked).await?;
+        self.census.refuse_bare(asked, &listing).await?;
         self.restore_root(asked).await?;
         let tree = self.census.tree(asked).await?;
         let unknown = listing.pages.iter().filter(|place| !tree.contains_key(place)).cloned();

@@ -135,6 +135,7 @@ impl Census<'_> {
     pub(super) async fn survey(&self, asked: &Asked<'_>) -> Result<Survey> {
         // The index first: what is made meanwhile is listed before it is there.
         let listing = self.listing(asked).await?;
+        self.refuse_bare(asked, &listing).await?;
         let tree = self.tree(asked).await?;
         let entries = entries(&tree);
         let named: BTreeSet<RecordName> =
