@@ -6,6 +6,7 @@
 mod adversarial;
 mod audit_key;
 mod bad_days;
+mod broken_off;
 mod calls;
 mod copying;
 #[cfg(feature = "import")]
