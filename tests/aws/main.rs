@@ -32,6 +32,7 @@ mod kms_key;
 mod lease_orders;
 mod lease_probe;
 mod leases_cut;
+mod least_privilege;
 mod ledger;
 mod look;
 mod month;
