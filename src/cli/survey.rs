@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::audit::facts::{Subject, facts_of};
 use crate::backend::secrets_manager::repair::Stage;
-use crate::backend::secrets_manager::survey::{Survey, Trouble};
+use crate::backend::secrets_manager::survey::{READABLE_AGAIN, Survey, Trouble};
 use crate::cli::report::Done;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
@@ -98,10 +98,11 @@ fn tell(session: &mut Session, survey: &Survey) -> Done {
     if damage.is_empty() {
         return session.out.remark(&format!("whole: {size}"));
     }
+    let unreadable = format!("{READABLE_AGAIN}, or delete the secret");
     let hint = if damage.iter().any(|trouble| trouble.is_mendable()) {
         "run `tokenvault verify --repair`, which builds the index anew from the secrets"
     } else if damage.contains(&Trouble::TokenUnreadable) {
-        "put AWSCURRENT back on a version that the vault wrote, or delete the secret"
+        &unreadable
     } else {
         "delete the tokens that are not wanted: the end of a secret's name is an id of the token"
     };

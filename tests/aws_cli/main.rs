@@ -26,6 +26,7 @@ mod logs;
 #[path = "../support/logs_server.rs"]
 mod logs_server;
 mod lost_pages;
+mod newer;
 mod principal;
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 #[path = "../support/provider.rs"]

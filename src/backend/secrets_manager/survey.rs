@@ -72,6 +72,10 @@ pub enum Trouble {
     Foreign,
 }
 
+/// What to do about [`Trouble::TokenUnreadable`].
+pub(crate) const READABLE_AGAIN: &str = "where a newer tokenvault wrote it, use that version; else put AWSCURRENT back on a \
+                                         version that the vault wrote";
+
 impl Trouble {
     /// Whether tokens are lost to the vault, or would be; else it costs money, or needs a look.
     pub const fn is_damage(self) -> bool {
