@@ -19,6 +19,7 @@ mod doctor;
 mod emulated;
 #[path = "../support/emulator.rs"]
 mod emulator;
+mod findings;
 #[allow(dead_code, reason = "the tests of other stores use the rest of it")]
 #[path = "../support/fleet.rs"]
 mod fleet;
