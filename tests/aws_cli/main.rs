@@ -13,6 +13,7 @@ mod bare;
 mod doctor;
 #[path = "../support/emulator.rs"]
 mod emulator;
+mod endpoints;
 mod everyday;
 mod failures;
 mod fallback;
