@@ -206,7 +206,8 @@ impl Index {
                 return Ok(());
             }
             let Some(loaded) = self.read(asked, place).await? else { continue };
-            let mut both = loaded.page.clone();
+            // A split that slept through a move to another KMS key may have made the page: it says what the parent says.
+            let mut both = Page { kms_key_id: parent.kms_key_id.clone(), ..loaded.page.clone() };
             both.unite(parent, place);
             if both == loaded.page || self.put(asked, place, &loaded, both).await?.is_some() {
                 return Ok(());
