@@ -102,8 +102,7 @@ impl Writer {
     /// `untold` lines are missing that no line speaks of yet.
     async fn write_load(&mut self, pending: &Pending, untold: u64, now: Timestamp) -> Result<(), Refused> {
         // Put back only where all went well: after a failure nobody knows what is there, so another chain begins.
-        let sink = self.sink.take();
-        let mut chain = self.chain.take();
+        let (sink, chain) = (self.sink.take(), self.chain.take());
         let mut sink = match sink {
             Some(sink) => sink,
             None => {
@@ -112,14 +111,29 @@ impl Writer {
                 self.fixed.sink.open().map_err(Refused::Unopened)?
             }
         };
-        self.lines.clear();
-        let mut told = 0;
-        let mut chain = match chain.take() {
-            Some(chain) => chain,
-            None => {
-                told = untold;
-                Box::pin(self.begin(&mut *sink, told)).await?
+        match self.write_to(&mut *sink, chain, untold, now).await {
+            Ok((chain, told)) => {
+                (self.sink, self.chain) = (Some(sink), Some(chain));
+                pending.tell(told);
+                Ok(())
             }
+            Err(Refused::Unwritten(error)) => Err(Box::pin(refused(&mut *sink, error)).await),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Answers the chain, and how many of the missing lines it tells of.
+    async fn write_to(
+        &mut self,
+        sink: &mut dyn Sink,
+        chain: Option<Chain>,
+        untold: u64,
+        now: Timestamp,
+    ) -> Result<(Chain, u64), Refused> {
+        self.lines.clear();
+        let (mut chain, mut told) = match chain {
+            Some(chain) => (chain, 0),
+            None => (Box::pin(self.begin(sink, untold)).await?, untold),
         };
         let keys = &self.fixed.keys;
         let before = chain.sequence();
@@ -128,24 +142,17 @@ impl Writer {
         }
         let is_long = chain.sequence() / CHECKPOINT_LINES > before / CHECKPOINT_LINES;
         if is_long || self.load.wants_checkpoint || now.since(self.checked_at) >= CHECKPOINT_TIME {
-            let End { mac, .. } = match sink.end(Some(chain.id())).await {
-                Ok(end) => end,
-                Err(error) => return Err(Box::pin(refused(&mut *sink, error)).await),
-            };
+            let End { mac, .. } = sink.end(Some(chain.id())).await?;
             self.checked_at = now;
             let mark = Mark { at: self.checked_at, before: mac.as_ref(), lost: untold - told };
             chain.mark(keys, Kind::Checkpoint, mark, &mut self.lines);
             told = untold;
         }
-        if let Err(error) = sink.write(&self.lines, now).await {
-            return Err(Box::pin(refused(&mut *sink, error)).await);
-        }
+        sink.write(&self.lines, now).await?;
         if self.load.wants_proof {
             sink.settle().await?;
         }
-        (self.sink, self.chain) = (Some(sink), Some(chain));
-        pending.tell(told);
-        Ok(())
+        Ok((chain, told))
     }
 
     /// Begins another chain, whose first line names the last one that is there.

@@ -41,6 +41,12 @@ impl Output {
         Ok(Self { out: File::from(own), format: settings.format, is_quiet: settings.quiet })
     }
 
+    /// A file of a test's.
+    #[cfg(test)]
+    pub(super) fn file(out: File, format: Format) -> Self {
+        Self { out, format, is_quiet: false }
+    }
+
     /// Writes `bytes` as they are, at once.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Done {
         self.out.write_all(bytes).map_err(on_write)

@@ -1,5 +1,8 @@
 //! How many calls each operation comes to.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::iam::policy::Policy;
@@ -8,6 +11,7 @@ use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
+use tokenvault::lookup::{LookupKey, LookupKind};
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
@@ -199,6 +203,28 @@ async fn deleting_everything_takes_two_writes_a_token_and_one_a_page() {
     assert_eq!(world.simulator.counters().of(Operation::BatchGetSecretValue), 2, "twenty tokens a call");
 }
 
+/// The pages, in an index that was split once, of the keys that a user's token is found by.
+fn pages_of(user: &str) -> BTreeSet<u8> {
+    let keys = [(LookupKind::User, user.to_owned()), (LookupKind::RefreshToken, format!("refresh of {user}"))];
+    keys.iter().map(|(kind, text)| LookupKey::new(*kind, text).as_bytes()[0] >> 4).collect()
+}
+
+#[tokio::test]
+async fn deleting_everything_from_many_pages_takes_two_writes_a_token_or_dangling_name_and_one_a_page() {
+    let world = World::new(Settings::new().seed(1)).await;
+    signed_in(&world, 100).await;
+    assert_eq!(world.secrets("test/vault/index/").await.len(), 16);
+    // Somebody has deleted three for good: what leads to them dangles.
+    let client = crate::simulated::client(&world.simulator, "operator");
+    for secret in world.secrets("test/vault/token/").await.iter().step_by(40) {
+        client.delete_secret().secret_id(secret).force_delete_without_recovery(true).send().await.unwrap();
+    }
+    world.simulator.clock().advance(Duration::from_secs(600));
+    let vault = world.vault("cleaner");
+    let clear = async { assert_eq!(vault.delete_tokens(&Context::new()).await.unwrap().value, 97) };
+    assert_eq!(counted(&world, clear).await.1, 2 * 97 + 16 + 2 * 3);
+}
+
 #[tokio::test]
 async fn a_split_index_costs_a_page_more() {
     let world = World::new(Settings::new().seed(1)).await;
@@ -206,14 +232,18 @@ async fn a_split_index_costs_a_page_more() {
     let pages = world.secrets("test/vault/index/").await;
     assert_eq!(pages.len(), 16, "64 writes a day are enough for one page");
     let cx = Context::new();
-    let save = async { vault.save_token(&cx, &mut sign_in("new")).await.unwrap() };
-    let (_, writes) = counted(&world, save).await;
-    assert!((2..=3).contains(&writes), "the pages of its two keys, and the token: {writes}");
+    // Keys of one page, and of two.
+    for (user, pages) in [("both", 1), ("each", 2)] {
+        let is_so = |user: &String| pages_of(user).len() == pages;
+        let user = (0..).map(|number| format!("{user} {number}")).find(is_so).unwrap();
+        let save = async { vault.save_token(&cx, &mut sign_in(&user)).await.unwrap() };
+        assert_eq!(counted(&world, save).await.1, pages as u64 + 1, "the pages of its two keys, and the token");
+    }
     let cold = world.vault("reader");
     let by_user = async {
         let mut wanted = OAuthToken::new().with(UserName, token.user_name().unwrap());
         assert!(cold.find_token(&cx, &mut wanted).await.unwrap().value);
     };
     assert_eq!(counted(&world, by_user).await, (3, 0));
-    assert_eq!(vault.get_tokens(&cx).await.unwrap().value.len(), 101);
+    assert_eq!(vault.get_tokens(&cx).await.unwrap().value.len(), 102);
 }

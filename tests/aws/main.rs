@@ -6,6 +6,7 @@
 mod adversarial;
 mod audit_key;
 mod bad_days;
+mod broken_off;
 mod calls;
 mod copying;
 #[cfg(feature = "import")]
@@ -18,6 +19,7 @@ mod doctor;
 mod emulated;
 #[path = "../support/emulator.rs"]
 mod emulator;
+mod findings;
 #[allow(dead_code, reason = "the tests of other stores use the rest of it")]
 #[path = "../support/fleet.rs"]
 mod fleet;
@@ -31,6 +33,7 @@ mod kms_key;
 mod lease_orders;
 mod lease_probe;
 mod leases_cut;
+mod least_privilege;
 mod ledger;
 mod look;
 mod month;

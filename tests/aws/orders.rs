@@ -17,7 +17,7 @@ use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::switches::Staleness;
 use tokenvault::error::Result;
 
-use crate::schedules::{Act, AtGate, Played, Schedule, Waiting, play};
+use crate::schedules::{ACTORS, Act, AtGate, Held, Played, Schedule, Waiting, play};
 use crate::simulated::World;
 
 /// What may decide how others go on, wherever it lies between their calls.
@@ -181,7 +181,7 @@ pub(crate) async fn in_orders(
     let mut orders = Orders::default();
     let (mut played, mut given_up, mut repeats) = (0, 0, 0);
     let mut is_all = false;
-    // Where there are more, half of them are a sample.
+    // Where there are more, half of them are a sample; and those in which one is frozen for a while.
     while !is_all && (bound == usize::MAX || played < bound.div_ceil(2)) {
         orders.begin();
         let (is_played, calls) = one(before, &acts, &mut orders, what, &judge).await;
@@ -202,12 +202,34 @@ pub(crate) async fn in_orders(
         println!("{what}: all {played} orders that differ; {given_up} given up as no others");
         return;
     }
+    let held = each_held(before, &acts, what, &judge).await;
     let seed = fastrand::u64(..);
-    println!("{what}: {bound} orders, half of them by chance, seed {seed}");
+    println!("{what}: {held} orders in which one is held; {bound} others, half of them by chance, seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     for _ in played..bound {
         one(before, &acts, &mut random, what, &judge).await;
     }
+}
+
+/// Holds each of the two after each of its calls until the other has come to its end. Answers how many orders that were.
+async fn each_held(
+    before: &World,
+    acts: &impl Fn(&World) -> [Act; 2],
+    what: &str,
+    judge: &impl AsyncFn(&World, [Result<()>; 2], &str),
+) -> usize {
+    let mut played = 0;
+    for actor in [0, 1] {
+        for calls in 0.. {
+            let mut held = Held::new(actor, calls);
+            one(before, acts, &mut held, &format!("{what}, {} held after {calls} calls", ACTORS[actor]), judge).await;
+            if !held.was_held() {
+                break;
+            }
+            played += 1;
+        }
+    }
+    played
 }
 
 /// Plays one order. Answers whether it came to its end, and the calls.

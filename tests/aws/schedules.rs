@@ -59,6 +59,40 @@ impl Schedule for fastrand::Rng {
     fn went(&mut self, _: Duration) {}
 }
 
+/// One stops after so many of its calls, as a process may that is frozen, until the other has come to its end.
+#[derive(Debug)]
+pub(crate) struct Held {
+    actor: usize,
+    left: usize,
+    was_held: bool,
+}
+
+impl Held {
+    pub(crate) fn new(actor: usize, calls: usize) -> Self {
+        Self { actor, left: calls, was_held: false }
+    }
+
+    /// Whether it made more calls than that.
+    pub(crate) fn was_held(&self) -> bool {
+        self.was_held
+    }
+}
+
+impl Schedule for Held {
+    fn choose(&mut self, waiting: &Waiting) -> Option<usize> {
+        let other = 1 - self.actor;
+        let is_waiting = waiting[self.actor].is_some();
+        if is_waiting && self.left > 0 {
+            self.left -= 1;
+            return Some(self.actor);
+        }
+        self.was_held |= is_waiting;
+        if waiting[other].is_some() { Some(other) } else { is_waiting.then_some(self.actor) }
+    }
+
+    fn went(&mut self, _: Duration) {}
+}
+
 pub(crate) type Act = Pin<Box<dyn Future<Output = Result<()>>>>;
 
 /// Whether there is more to do than to wait for a call.

@@ -70,6 +70,15 @@ async fn a_new_key_reaches_pages_that_are_split_meanwhile() {
     .await;
 }
 
+#[tokio::test]
+async fn a_new_key_beside_a_repair_is_that_of_the_new_index() {
+    in_many_orders(Past::Ada, [Does::RotateKey, Does::Repair], |ended, found| {
+        let told = |ended: &Result<()>| ended.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy);
+        ended.iter().all(|ended| ended.is_ok() || told(ended)) && holds(found, &[&[("ada", "first")]])
+    })
+    .await;
+}
+
 /// Two repairs: one of them may be told of the other.
 #[tokio::test]
 async fn two_repairs_at_once_leave_a_whole_index() {

@@ -9,9 +9,11 @@ mod at_once;
 mod audit;
 mod auditor;
 mod bad_days;
+mod bare;
 mod doctor;
 #[path = "../support/emulator.rs"]
 mod emulator;
+mod endpoints;
 mod everyday;
 mod failures;
 mod fallback;
@@ -24,6 +26,8 @@ mod logs;
 #[cfg(feature = "audit-cloudwatch")]
 #[path = "../support/logs_server.rs"]
 mod logs_server;
+mod lost_pages;
+mod newer;
 mod principal;
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 #[path = "../support/provider.rs"]

@@ -51,6 +51,30 @@ fn the_image_gets_all_that_cargo_reads() {
     }
 }
 
+/// Nobody has run the compose file: at the least, the program is led to the LocalStack beside it, once that answers.
+#[test]
+fn the_program_in_compose_is_led_to_the_localstack_there() {
+    let compose = read("infra/compose.yaml");
+    let (_, service) = compose.split_once("\n  tokenvault-aws:\n").unwrap();
+    let (service, _) = service.split_once("\nvolumes:\n").unwrap();
+    for line in [
+        "localstack:\n        condition: service_healthy",
+        "TOKENVAULT_STORE: aws:crm/try",
+        "AWS_ENDPOINT_URL: http://localstack:4566",
+        "AWS_REGION: us-east-1",
+        "AWS_ACCESS_KEY_ID: test",
+        "AWS_SECRET_ACCESS_KEY: test",
+        "read_only: true",
+    ] {
+        assert!(service.contains(line), "tokenvault-aws lacks {line}");
+    }
+    assert!(compose.contains("\"127.0.0.1:4566:4566\""), "the port that LocalStack listens on");
+    let commands = read("infra/README.md");
+    for command in ["run --rm --build tokenvault-aws init", "run --rm tokenvault-aws list"] {
+        assert!(commands.contains(&format!("docker compose --file infra/compose.yaml {command}")), "{command}");
+    }
+}
+
 #[test]
 fn the_image_is_built_by_the_oldest_rust_that_will_do() {
     let manifest: toml::Table = read("Cargo.toml").parse().unwrap();

@@ -7,6 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::backend::secrets_manager::calls::{Asked, Found, Which};
 use crate::backend::secrets_manager::index::{Index, PageRead};
 use crate::backend::secrets_manager::line::Loaded;
+use crate::backend::secrets_manager::lost::no_vault;
 use crate::backend::secrets_manager::naming::{Meaning, PagePlace, Prefix};
 use crate::backend::secrets_manager::pace::MAX_STALE;
 use crate::backend::secrets_manager::page::Entry;
@@ -33,6 +34,15 @@ pub(super) struct Listing {
     pub(super) probes: Vec<String>,
     /// What is not the vault's.
     pub(super) foreign: Vec<String>,
+}
+
+impl Listing {
+    /// Whether nothing tells of a vault, past or present. A doctor's trials and other people's secrets do not.
+    fn is_bare(&self) -> bool {
+        let has_pages = !self.pages.is_empty() || !self.doomed_pages.is_empty();
+        let has_tokens = !self.tokens.is_empty() || !self.doomed_tokens.is_empty();
+        !has_pages && !has_tokens && !self.has_audit_key
+    }
 }
 
 /// A page as it was found.
@@ -100,6 +110,18 @@ impl Census<'_> {
             }
         }
         Ok(listing)
+    }
+
+    /// # Errors
+    /// `NotFound` where there never was a vault: only `init` makes one, and an empty one under a mistyped prefix would pass
+    /// for the one that is meant.
+    pub(super) async fn refuse_bare(&self, asked: &Asked<'_>, listing: &Listing) -> Result<()> {
+        if listing.is_bare()
+            && matches!(self.index.read_whatever(asked, &PagePlace::root()).await, Ok(PageRead::Absent))
+        {
+            return Err(no_vault());
+        }
+        Ok(())
     }
 
     /// Reads a page, whatever it holds.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::backend::secrets_manager::calls::{Asked, Found, Which, Written};
 use crate::backend::secrets_manager::index::Index;
 use crate::backend::secrets_manager::line::{Edit, Loaded, Outcome};
+use crate::backend::secrets_manager::lost::{page_doomed, page_missing};
 use crate::backend::secrets_manager::naming::PagePlace;
 use crate::backend::secrets_manager::pace::MAX_STALE;
 use crate::backend::secrets_manager::page::{Entry, Page, PageKind};
@@ -70,7 +71,7 @@ impl Index {
             let proves_itself = |read: &Loaded| apply(batch, &read.page, tokens).page.is_some();
             let loaded = match read.take().filter(proves_itself) {
                 Some(loaded) => loaded,
-                None => self.read(asked, place).await?.ok_or_else(missing)?,
+                None => self.read(asked, place).await?.ok_or_else(|| page_missing(&self.secret(place)))?,
             };
             if loaded.page.is_signpost() || loaded.page.is_closed(place) {
                 batch.iter().for_each(|edit| edit.answer(Outcome::Moved));
@@ -115,10 +116,8 @@ impl Index {
                 self.follow_if_stuck(asked, place, old).await?;
                 return Ok(None);
             }
-            Written::Absent | Written::Doomed => {
-                return Err(Error::damaged("a page of the index was deleted")
-                    .with_hint("restore its secret with `aws secretsmanager restore-secret`"));
-            }
+            Written::Absent => return Err(page_missing(&self.secret(place))),
+            Written::Doomed => return Err(page_doomed(&self.secret(place))),
         };
         let stands = Loaded { id: head.id.clone(), head, page };
         let is_there = self.is_there(asked, place, &stands.head).await?.unwrap_or(is_sure);
@@ -207,7 +206,8 @@ impl Index {
                 return Ok(());
             }
             let Some(loaded) = self.read(asked, place).await? else { continue };
-            let mut both = loaded.page.clone();
+            // A split that slept through a move to another KMS key may have made the page: it says what the parent says.
+            let mut both = Page { kms_key_id: parent.kms_key_id.clone(), ..loaded.page.clone() };
             both.unite(parent, place);
             if both == loaded.page || self.put(asked, place, &loaded, both).await?.is_some() {
                 return Ok(());
@@ -225,11 +225,6 @@ fn too_often() -> Error {
         "a page of the index was written 96 times within 24 hours for one user or token",
     )
     .with_hint("AWS keeps each version for a day and takes about a hundred; find out who signs in and out so often")
-}
-
-fn missing() -> Error {
-    Error::damaged("a page of the index is missing")
-        .with_hint("restore its secret with `aws secretsmanager restore-secret`")
 }
 
 /// What edits make of a page, one after the other.

@@ -7,12 +7,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::backend::secrets_manager::calls::{Asked, Calls, First, Found, Which, Written};
 use crate::backend::secrets_manager::line::{Loaded, Slot};
+use crate::backend::secrets_manager::lost::{no_vault, page_doomed, page_missing};
 use crate::backend::secrets_manager::naming::{PagePlace, Prefix};
 use crate::backend::secrets_manager::pace::MAX_STALE;
 use crate::backend::secrets_manager::page::{Entry, Page};
 use crate::backend::secrets_manager::value::{self, Head, Writes};
 use crate::backend::secrets_manager::version::VersionId;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::lookup::LookupKey;
 
 const PARALLEL: usize = 16;
@@ -87,7 +88,7 @@ impl Index {
         match self.read_whatever(asked, place).await? {
             PageRead::Whole(loaded) => Ok(Some(loaded)),
             PageRead::Absent => Ok(None),
-            PageRead::Doomed => Err(doomed(&self.secret(place))),
+            PageRead::Doomed => Err(page_doomed(&self.secret(place))),
             PageRead::Unreadable(error) => Err(error),
         }
     }
@@ -184,16 +185,11 @@ impl Index {
                 return Ok(loaded);
             }
             if place.digits().is_empty() {
-                return Err(Error::new(ErrorKind::NotFound, "there is no vault under this prefix: it has no index")
-                    .with_hint(
-                        "check the prefix, the Region and the account; make one with `tokenvault init`, or restore the \
-                         secret of the one that was there",
-                    ));
+                return Err(no_vault());
             }
             self.calls.pace.catch_up(attempt).await;
         }
-        Err(Error::damaged("a page of the index is missing")
-            .with_hint("restore its secret with `aws secretsmanager restore-secret`"))
+        Err(page_missing(&self.secret(place)))
     }
 
     /// The leaves that these keys belong to, each with its keys.
@@ -254,11 +250,4 @@ impl Index {
         }
         Ok(leaves)
     }
-}
-
-fn doomed(secret: &str) -> Error {
-    Error::damaged("a page of the index is scheduled for deletion").with_hint(format!(
-        "restore it at once, tokens hang on it: `aws secretsmanager restore-secret --secret-id {secret}`, or \
-         `tokenvault verify --repair`"
-    ))
 }

@@ -17,6 +17,7 @@ use crate::backend::secrets_manager::calls::{Asked, Calls};
 use crate::backend::secrets_manager::index::Index;
 use crate::backend::secrets_manager::key_report::{CURRENT, KeyReport, Progress, is_elsewhere};
 use crate::backend::secrets_manager::line::Loaded;
+use crate::backend::secrets_manager::lost::{page_doomed, page_missing};
 use crate::backend::secrets_manager::naming::{PagePlace, Prefix};
 use crate::backend::secrets_manager::page::Page;
 use crate::backend::secrets_manager::tokens::Tokens;
@@ -112,10 +113,11 @@ impl KeyChange<'_> {
         let secret = self.index.secret(&root);
         let before = calls.describe(asked, &secret).await?.and_then(|told| told.kms_key_id);
         if before.as_deref() != Some(self.key) {
-            if calls.set_key(asked, &secret, self.key).await? != Changed::Done {
-                return Err(gone());
+            match calls.set_key(asked, &secret, self.key).await? {
+                Changed::Done => drop(moved.insert(secret.clone())),
+                Changed::Absent => return Err(page_missing(&secret)),
+                Changed::Doomed => return Err(page_doomed(&secret)),
             }
-            moved.insert(secret.clone());
         }
         let mut told = before.clone();
         // A read may show the key from before; and the key may have another name there.
@@ -135,7 +137,7 @@ impl KeyChange<'_> {
     /// Writes the new key into a page: nobody who read the page before writes it then. Answers whether that was news.
     async fn write_key(&self, asked: &Asked<'_>, place: &PagePlace) -> Result<(Loaded, bool)> {
         for round in 0..MAX_ROUNDS {
-            let loaded = self.index.read(asked, place).await?.ok_or_else(gone)?;
+            let loaded = self.index.read_listed(asked, place).await?;
             if loaded.page.kms_key_id.as_deref() == Some(self.key) {
                 return Ok((loaded, round > 0));
             }
@@ -324,9 +326,4 @@ impl KeyChange<'_> {
 fn is_stuck(versions: &[ListedVersion], new: &[String]) -> bool {
     let is_current = |version: &ListedVersion| version.labels.iter().any(|label| label == CURRENT);
     versions.iter().any(|version| is_current(version) && is_elsewhere(version, new))
-}
-
-fn gone() -> Error {
-    Error::damaged("a page of the index was deleted")
-        .with_hint("restore its secret with `aws secretsmanager restore-secret`")
 }

@@ -16,7 +16,7 @@
 //! | tokens; what is known of them; old versions in force again | `tokens.rs`; `known.rs`; `set_back.rs`, `labels.rs` |
 //! | pages of the index, and writing them | `page.rs`, `index.rs`, `line.rs` (who waits), `edit.rs` |
 //! | commits, clearing | `commit.rs`, `clear.rs` |
-//! | what is there; what is wrong with it; mending it | `census.rs`; `survey.rs`; `repair.rs` |
+//! | what is there; what is wrong with it; mending it; what is lost, in words | `census.rs`; `survey.rs`; `repair.rs`; `lost.rs` |
 //! | reading many at once | `batch.rs` |
 //! | the vault's KMS key, and a change of it | `vault_key.rs`, `key_change.rs`, `key_report.rs`, `upkeep_calls.rs` |
 //! | what is left of deleted tokens | `recovery.rs` |
@@ -70,6 +70,7 @@ mod known;
 mod labels;
 mod line;
 pub mod look;
+mod lost;
 pub mod naming;
 mod pace;
 mod page;

@@ -78,6 +78,19 @@ impl Plan {
         Page { epoch: self.epoch, kms_key_id: self.kms_key_id.clone(), kind }
     }
 
+    /// Takes the key from the root as it is now: the vault may have been moved meanwhile.
+    ///
+    /// # Errors
+    /// `Busy` where the new pages below the root are under the key of before.
+    fn follow_key(&mut self, root: &Page, leaves: &[PagePlace]) -> Result<()> {
+        if root.kms_key_id != self.kms_key_id && leaves.iter().any(|place| !place.is_root()) {
+            return Err(Error::new(ErrorKind::Busy, "the vault was moved to another KMS key meanwhile")
+                .with_hint("run `tokenvault verify --repair` again"));
+        }
+        self.kms_key_id.clone_from(&root.kms_key_id);
+        Ok(())
+    }
+
     /// What of these entries the new index has not.
     fn news(&self, found: &[Entry]) -> Vec<Entry> {
         found.iter().filter(|entry| !self.wanted.contains(entry) && !self.dropped.contains(entry)).copied().collect()
@@ -113,6 +126,7 @@ impl Repair<'_> {
 
     async fn plan(&self, asked: &Asked<'_>) -> Result<Plan> {
         let listing = self.census.listing(asked).await?;
+        self.census.refuse_bare(asked, &listing).await?;
         self.restore_root(asked).await?;
         let tree = self.census.tree(asked).await?;
         let unknown = listing.pages.iter().filter(|place| !tree.contains_key(place)).cloned();
@@ -261,6 +275,7 @@ impl Repair<'_> {
             let old = match self.census.page(asked, &place).await? {
                 PageFound::Whole(loaded) if loaded.page.epoch >= plan.epoch => return Err(another()),
                 PageFound::Whole(loaded) => {
+                    plan.follow_key(&loaded.page, leaves)?;
                     self.take_in(asked, plan, leaves, loaded.page.entries()).await?;
                     Some(loaded)
                 }

@@ -72,6 +72,10 @@ pub enum Trouble {
     Foreign,
 }
 
+/// What to do about [`Trouble::TokenUnreadable`].
+pub(crate) const READABLE_AGAIN: &str = "where a newer tokenvault wrote it, use that version; else put AWSCURRENT back on a \
+                                         version that the vault wrote";
+
 impl Trouble {
     /// Whether tokens are lost to the vault, or would be; else it costs money, or needs a look.
     pub const fn is_damage(self) -> bool {
@@ -135,6 +139,7 @@ impl Census<'_> {
     pub(super) async fn survey(&self, asked: &Asked<'_>) -> Result<Survey> {
         // The index first: what is made meanwhile is listed before it is there.
         let listing = self.listing(asked).await?;
+        self.refuse_bare(asked, &listing).await?;
         let tree = self.tree(asked).await?;
         let entries = entries(&tree);
         let named: BTreeSet<RecordName> =

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::backend::leases::LONG_ENOUGH;
 use crate::backend::secrets_manager::SecretsManagerBackend;
 use crate::backend::secrets_manager::look::{Depth, KeySeen, Look, PageSeen, TokensSeen};
-use crate::backend::secrets_manager::survey::Trouble;
+use crate::backend::secrets_manager::survey::{READABLE_AGAIN, Trouble};
 use crate::cli::doctor::check::Check;
 use crate::cli::doctor::rights;
 use crate::cli::look_args::DoctorArgs;
@@ -136,7 +136,7 @@ fn of_tokens(seen: &TokensSeen) -> Vec<Check> {
                 "a token's secret holds no token, or one of a newer format: {}",
                 named(unreadable.iter().map(String::as_str))
             ))
-            .with_hint("put AWSCURRENT back on a version that the vault wrote");
+            .with_hint(READABLE_AGAIN);
             check.failed(&damaged)
         }
     };
