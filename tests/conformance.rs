@@ -106,11 +106,16 @@ mod audited {
         stack::stack(unhurried(), None, ()).await
     }
 
+    async fn all_layers_with_a_journal() -> Fresh<Arc<dyn TokenStore>> {
+        stack::journaled_stack(unhurried(), None, unhurried(), ()).await
+    }
+
     tokenvault::conformance_tests!(required_on_memory, required);
     tokenvault::conformance_tests!(best_effort_on_memory, best_effort);
     tokenvault::conformance_tests!(measured_on_memory, measured);
     tokenvault::conformance_tests!(all_layers_on_memory, all_layers);
     tokenvault::conformance_tests!(all_layers_on_unhurried_memory, all_layers_unhurried);
+    tokenvault::conformance_tests!(all_layers_with_a_journal_on_unhurried_memory, all_layers_with_a_journal);
 }
 
 /// As a program has it that opens its store by name.
@@ -254,7 +259,15 @@ mod file {
     }
 
     #[cfg(feature = "audit")]
+    async fn all_layers_with_a_journal() -> Fresh<Arc<dyn TokenStore>> {
+        let (folder, journal) = (new_vault(), new_vault());
+        crate::stack::journaled_stack(open(&folder), None, open(&journal), (folder, journal)).await
+    }
+
+    #[cfg(feature = "audit")]
     tokenvault::conformance_tests!(all_layers_on_file, all_layers);
+    #[cfg(feature = "audit")]
+    tokenvault::conformance_tests!(all_layers_with_a_journal_on_files, all_layers_with_a_journal);
     #[cfg(feature = "audit")]
     tokenvault::conformance_tests!(required_audit_on_file, audited_vault);
     #[cfg(feature = "audit")]

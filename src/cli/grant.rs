@@ -7,12 +7,9 @@ use crate::cli::report::{self, Done};
 use crate::cli::session::Session;
 use crate::cli::text::counted;
 use crate::cli::tokens::no_such;
-use crate::clock::SystemClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Field;
-use crate::layer::fresh::Refresher;
 use crate::open::opened::Opened;
-use crate::pause::SystemPause;
 use crate::provider::Provider;
 use crate::provider::endpoint::Endpoint;
 use crate::provider::http::HttpProvider;
@@ -31,9 +28,7 @@ pub(super) async fn token(session: &mut Session, args: &TokenArgs) -> Done {
             (found.id().unwrap_or_default().to_owned(), endpoint, "the token was deleted meanwhile")
         }
     };
-    let (clock, pause) = (Arc::new(SystemClock), Arc::new(SystemPause));
-    let provider = Arc::new(HttpProvider::new(endpoint)?);
-    let refresher = Refresher::new(opened.shared_store(), provider, clock, pause);
+    let refresher = opened.refresher(Arc::new(HttpProvider::new(endpoint)?))?;
     let fresh = refresher.fresh_token(&session.context, &id).await;
     // What is kept is lost with this process.
     let fresh = fresh.map_err(|error| if refresher.unsaved_tokens() > 0 { unstored(&error) } else { error })?.value;

@@ -4,7 +4,8 @@ use clap::Args;
 
 #[derive(Args)]
 pub(super) struct DoctorArgs {
-    /// Count as missing what only an operator needs: to verify, repair, purge, or move the vault to another KMS key (AWS only)
+    /// Count as missing what only an operator needs: to verify, repair, purge, read the audit trail, or move the vault to another
+    /// KMS key (AWS only)
     #[arg(long)]
     pub(super) operator: bool,
     /// Do not read the tokens: old versions that were put back in force, saves that are too many, lives that are too short

@@ -29,6 +29,8 @@ use crate::layer::audit::Audited;
 use crate::layer::cache::Cache;
 use crate::layer::cache::options::CacheOptions;
 use crate::layer::coordinate::{CoordinateOptions, Coordinated};
+#[cfg(feature = "provider")]
+use crate::layer::fresh::Refresher;
 #[cfg(feature = "aws")]
 use crate::layer::journal::Journaled;
 #[cfg(feature = "audit")]
@@ -41,6 +43,8 @@ use crate::open::parts::Parts;
 use crate::operation::{Answer, Context};
 #[cfg(feature = "audit")]
 use crate::operation::{Operation, Requests};
+#[cfg(feature = "provider")]
+use crate::provider::Provider;
 use crate::store::TokenStore;
 use crate::vault::Vault;
 
@@ -140,6 +144,20 @@ impl Opened {
         self.coordination = Some((Arc::from(holder), options));
         self.coordinated = self.coordinating();
         self.layered()
+    }
+
+    /// What refreshes the tokens by itself, for whoever has no SDK that does: around all layers that were asked for by then.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the readers are not [`coordinated`](Self::coordinated): nothing would say who refreshes.
+    #[cfg(feature = "provider")]
+    pub fn refresher(&self, provider: Arc<dyn Provider>) -> Result<Refresher> {
+        let Some((_, CoordinateOptions { clock, pause, .. })) = &self.coordination else {
+            return Err(Error::invalid("nothing says who refreshes the tokens of this vault")
+                .with_store(&self.vault)
+                .with_hint("ask for `coordinated` before `refresher`"));
+        };
+        Ok(Refresher::new(self.shared_store(), provider, Arc::clone(clock), Arc::clone(pause)))
     }
 
     /// With all layers in their order, whichever was asked for first.

@@ -23,8 +23,8 @@ pub(crate) enum Then {
 #[derive(Debug)]
 struct State {
     is_armed: bool,
-    /// Whether it ends with the call that fails.
-    is_once: bool,
+    /// How many calls fail before the others pass.
+    times: usize,
     /// How many calls still pass.
     left: usize,
     /// Whether the next one has its effect, and only its answer is lost.
@@ -37,7 +37,7 @@ struct State {
 impl Default for State {
     fn default() -> Self {
         let failure = Failure::ConnectionLost;
-        Self { is_armed: false, is_once: false, left: 0, with_effect: false, failure, last: None, was_cut: false }
+        Self { is_armed: false, times: usize::MAX, left: 0, with_effect: false, failure, last: None, was_cut: false }
     }
 }
 
@@ -48,8 +48,13 @@ impl Cut {
     }
 
     pub(crate) fn arm_and(&self, left: usize, with_effect: bool, then: Then) {
-        let is_once = then == Then::Back;
-        *self.0.lock().unwrap() = State { is_armed: true, is_once, left, with_effect, ..State::default() };
+        let times = if then == Then::Back { 1 } else { usize::MAX };
+        self.arm_for(left, with_effect, times);
+    }
+
+    /// Lets so many calls pass, and cuts off the next `times`, the first of them with its effect or without.
+    pub(crate) fn arm_for(&self, left: usize, with_effect: bool, times: usize) {
+        *self.0.lock().unwrap() = State { is_armed: true, times, left, with_effect, ..State::default() };
     }
 
     /// Lets so many calls pass, and fails all others so, without an effect.
@@ -64,6 +69,12 @@ impl Cut {
 
     pub(crate) fn was_cut(&self) -> bool {
         self.0.lock().unwrap().was_cut
+    }
+
+    /// Whether calls pass again.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = self.0.lock().unwrap();
+        state.was_cut && !state.is_armed
     }
 
     fn verdict(&self, call: &Call, phase: Phase) -> Verdict {
@@ -84,7 +95,8 @@ impl Cut {
             Phase::After if state.last != Some(call.number) => Verdict::Go,
             _ => {
                 state.was_cut = true;
-                state.is_armed = !state.is_once;
+                state.times -= 1;
+                state.is_armed = state.times > 0;
                 Verdict::Fail(state.failure.clone())
             }
         }

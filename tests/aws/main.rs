@@ -76,6 +76,8 @@ use std::sync::Arc;
 
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::Backend;
+#[cfg(feature = "audit")]
+use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::conformance::Fresh;
 use tokenvault::conformance::handles::Handles;
 use tokenvault::store::TokenStore;
@@ -105,9 +107,18 @@ async fn all_layers() -> Fresh<Arc<dyn TokenStore>> {
     stack::stack(Arc::clone(&backend) as _, Some(backend), world).await
 }
 
+#[cfg(feature = "audit")]
+async fn all_layers_with_a_journal() -> Fresh<Arc<dyn TokenStore>> {
+    let world = World::new(Settings::new().seed(7)).await;
+    let (backend, kept) = (Arc::new(world.backend("one")), Arc::new(MemoryBackend::new()));
+    stack::journaled_stack(Arc::clone(&backend) as _, Some(backend), kept, world).await
+}
+
 tokenvault::conformance_tests!(over_the_simulator, store);
 #[cfg(feature = "audit")]
 tokenvault::conformance_tests!(all_layers_over_the_simulator, all_layers);
+#[cfg(feature = "audit")]
+tokenvault::conformance_tests!(all_layers_with_a_journal_over_the_simulator, all_layers_with_a_journal);
 #[cfg(feature = "audit")]
 mod one_layer_over_the_simulator;
 tokenvault::backend_conformance_tests!(on_the_simulator, backend);

@@ -52,6 +52,11 @@ async fn audited() -> Fresh<Arc<dyn TokenStore>> {
     one_layer::audited(Arc::new(world.backend("one")), Mode::Required, world)
 }
 
+async fn loosely_audited() -> Fresh<Arc<dyn TokenStore>> {
+    let world = world().await;
+    one_layer::audited(Arc::new(world.backend("one")), Mode::BestEffort, world)
+}
+
 async fn measured() -> Fresh<Arc<dyn TokenStore>> {
     let world = world().await;
     Fresh::keeping(one_layer::measured(Arc::new(world.backend("one"))), world)
@@ -63,4 +68,5 @@ tokenvault::backend_conformance_tests!(fallback, with_copy);
 tokenvault::conformance_tests!(what_is_kept, unsaved);
 tokenvault::conformance_tests!(journals, journaled);
 tokenvault::conformance_tests!(audit, audited);
+tokenvault::conformance_tests!(best_effort_audit, loosely_audited);
 tokenvault::conformance_tests!(metrics, measured);

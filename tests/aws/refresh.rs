@@ -8,6 +8,7 @@ use tokenvault::clock::Clock;
 use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ExpiresIn};
 use tokenvault::operation::Context;
+use tokenvault::store::{Outcome, TokenStore};
 use tokenvault::token::OAuthToken;
 use tokio::time::{Instant, sleep};
 
@@ -135,11 +136,73 @@ async fn a_refreshed_token_is_kept_where_an_ordinary_save_is_refused() {
     let mut refused = None;
     for number in 0..20 {
         let mut token = OAuthToken::new().with_id(id).with(tokenvault::fields::Field::ApiDomain, &number.to_string());
-        refused = tokenvault::store::TokenStore::save_token(&vault, &Context::new(), &mut token).await.err();
+        refused = vault.save_token(&Context::new(), &mut token).await.err();
     }
     assert_eq!(refused.unwrap().kind(), ErrorKind::QuotaReached);
     let expiry = scene.time.now().after(LIFETIME).as_millis().to_string();
     let mut new = OAuthToken::clone(&held).with(AccessToken, "fresh").with(ExpiresIn, &expiry);
     process.store.save_token(&context, &mut new).await.unwrap();
     assert_eq!(process.call("another", id).await, Called::With("fresh".to_owned()));
+}
+
+/// Reads until it is told the holder's token, or to refresh it. Answers what its own save came to then, and which token stands.
+async fn taken_over(scene: &Scene, next: &Process) -> (Option<Outcome>, &'static str) {
+    let context = Context::new().with_caller("next");
+    let found = loop {
+        match next.store.find_token_by_id(&context, &scene.fleet.id).await {
+            Ok(answer) => break OAuthToken::clone(&answer.value.unwrap()),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Busy),
+        }
+        sleep(SECOND / 4).await;
+    };
+    if !next.is_ended(&found) {
+        return (None, "of the holder");
+    }
+    let mut new = scene.fleet.provider.refresh(found).await.unwrap();
+    let outcome = next.store.save_token(&context, &mut new).await.unwrap().value.outcome;
+    (Some(outcome), if outcome == Outcome::Superseded { "of the holder" } else { "access 1" })
+}
+
+/// What ends later by five minutes or more stands, whoever came first; of two that end closer to each other the one that was saved
+/// first. Answers whether another took over.
+async fn saved_near_the_deadline(step: u32, staleness: Staleness, is_much_later: bool) -> bool {
+    let switches = Switches { staleness, ..Switches::default() };
+    let scene = Scene::new(settings().switches(switches), Duration::ZERO).await;
+    sleep(10 * SECOND).await;
+    *scene.fleet.provider.lives.lock().unwrap() = LIFETIME + SECOND * if is_much_later { 600 } else { 0 };
+    let [holder, next, third] = [scene.process(), scene.process(), scene.process()];
+    let (id, context) = (&scene.fleet.id, Context::new().with_caller("holder"));
+    let held = holder.store.find_token_by_id(&context, id).await.unwrap().value.unwrap();
+    assert!(held.lease().is_some());
+    let end = scene.time.now().after(LIFETIME).as_millis().to_string();
+    let saving = async {
+        sleep(86 * SECOND + step * SECOND / 2).await;
+        let mut new = OAuthToken::clone(&held).with(AccessToken, "of the holder").with(ExpiresIn, &end);
+        holder.store.save_token(&context, &mut new).await.unwrap();
+    };
+    let ((), (refreshed, stands)) = tokio::join!(saving, taken_over(&scene, &next));
+    let what = format!("{step}, {staleness:?}, {is_much_later}: {refreshed:?}");
+    assert!(!is_much_later || refreshed != Some(Outcome::Superseded), "{what}");
+    // Until every read shows what was written last.
+    sleep(60 * SECOND).await;
+    for process in [&holder, &next, &third] {
+        assert_eq!(process.call("any", id).await, Called::With(stands.to_owned()), "{what}");
+    }
+    assert_eq!(scene.fleet.asked(), usize::from(refreshed.is_some()), "{what}: the holder's, and one more at the most");
+    let stored = scene.world.vault("reader").get_tokens(&Context::new()).await.unwrap().value;
+    let access: Vec<_> = stored.iter().map(|token| token.fields().text(AccessToken).unwrap()).collect();
+    assert_eq!(access, [stands], "{what}");
+    refreshed.is_some()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_saves_while_another_takes_over_by_late_reads_overwrites_nothing_newer() {
+    for is_much_later in [true, false] {
+        let mut taken_over = 0;
+        for step in 0..16 {
+            let staleness = if step % 2 == 0 { Staleness::Adversarial } else { Staleness::Stalest };
+            taken_over += usize::from(saved_near_the_deadline(step, staleness, is_much_later).await);
+        }
+        assert!((1..16).contains(&taken_over), "{taken_over}");
+    }
 }

@@ -3,6 +3,8 @@
 
 use std::process::Command;
 
+use secrets_manager_simulator::operation::Operation;
+
 use crate::at_once::run_at_once;
 use crate::doctor::bench::deny;
 use crate::provider::{Provider, in_seconds};
@@ -29,6 +31,22 @@ fn one_refreshes(tries: usize, program: impl Fn(&[&str]) -> Command) {
 fn of_64_processes_that_ask_at_once_one_refreshes() {
     let scene = Scene::new();
     one_refreshes(1, |arguments| scene.command(arguments));
+}
+
+#[test]
+fn who_looks_at_a_token_that_has_ended_writes_nothing() {
+    let scene = Scene::new();
+    let token = format!(
+        r#"{{"user_name": "ada", "client_id": "app", "refresh_token": "canary", "access_token": "old", "expires_in": "{}"}}"#,
+        in_seconds(-1)
+    );
+    let id = scene.done(&["save"], &token).trim().to_owned();
+    let puts = || scene.service.simulator.counters().of(Operation::PutSecretValue);
+    let before = puts();
+    for looking in [&["get", &id][..], &["find", "--user", "ada"], &["list"]] {
+        scene.done(looking, "");
+        assert_eq!(puts(), before, "{looking:?}");
+    }
 }
 
 /// A login over AWS with a right that is missing, or nobody there.

@@ -1,4 +1,4 @@
-//! What `status` tells of a vault that is in use.
+//! Who only looks: what `status` tells of a vault that is in use, and what looking at tokens leaves alone.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use tokenvault::identity::RecordName;
 use tokenvault::lease::HELD_FOR;
 use tokenvault::operation::Context;
 
+use crate::provider::in_seconds;
 use crate::scene::{Scene, Vault};
 
 const TOKENS: &[u8] =
@@ -68,4 +69,33 @@ fn a_vault_that_somebody_has_locked_is_told_as_busy_and_waited_for_no_longer_tha
     assert!(stdout.contains("failed, the lock for writing: another process has had the vault locked"), "{stdout}");
     file.unlock().unwrap();
     assert!(scene.run(&["doctor", "--lock-wait", "50ms"], b"").status.success());
+}
+
+/// By the library: what takes part in refreshing a token does take it.
+async fn lease(scene: &Scene, id: &str, holder: &str) -> Asked {
+    let file = FileBackend::open(FileOptions::new(scene.path("vault.tv"), KeySource::KeyFile(scene.path("key"))));
+    let granter = Granter::new(Arc::new(file.unwrap()), None, Arc::new(SystemClock));
+    granter.ask(&Context::new(), RecordName::parse(id).unwrap(), holder, |_| true).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_looks_at_a_token_that_has_ended_takes_no_lease_and_waits_for_none() {
+    let scene = Scene::new(Vault::KeyFile);
+    let token = format!(
+        r#"{{"user_name": "ada", "client_id": "app", "refresh_token": "canary", "access_token": "old", "expires_in": "{}"}}"#,
+        in_seconds(-1)
+    );
+    let id = String::from_utf8(scene.run(&["save"], token.as_bytes()).stdout).unwrap().trim_end().to_owned();
+    for is_held in [false, true] {
+        if is_held {
+            assert!(matches!(lease(&scene, &id, "another").await, Asked::Granted(..)), "it was free");
+        }
+        let before = scene.vault();
+        for looking in [&["get", &id][..], &["find", "--user", "ada"], &["list"]] {
+            // Who waited would be told to try again, in the end.
+            let output = scene.run(looking, b"");
+            assert!(output.status.success(), "{looking:?}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(scene.vault() == before, "{looking:?} wrote, held: {is_held}");
+        }
+    }
 }

@@ -290,3 +290,24 @@ async fn what_is_opened_coordinates_as_one_whichever_layers_come_later() {
     }
     assert_eq!(leases[0], leases[1], "the holder reads again, and does not wait for itself");
 }
+
+#[cfg(all(feature = "file", feature = "provider"))]
+#[tokio::test]
+async fn what_refreshes_by_itself_goes_around_all_layers_and_needs_the_one_that_coordinates() {
+    use tokenvault::error::Error;
+    use tokenvault::open::{StoreLocation, open};
+    use tokenvault::provider::Provider;
+    use tokenvault::provider::endpoint::Endpoint;
+    use tokenvault::provider::http::HttpProvider;
+
+    let provider = || Arc::new(HttpProvider::new(Endpoint::parse("eu").unwrap()).unwrap()) as Arc<dyn Provider>;
+    let opened = open(&StoreLocation::Memory, || Err(Error::invalid("none")), Duration::ZERO).await.unwrap();
+    let opened = opened.cached(CacheOptions::default());
+    let opened = opened.measured(Arc::new(Metrics::new(|_| Ok(()), Arc::new(SystemClock))));
+    let refused = opened.refresher(provider()).unwrap_err();
+    assert!(refused.kind() == ErrorKind::InvalidInput && refused.hint().unwrap().contains("coordinated"), "{refused}");
+    let opened = opened.coordinated("a test", CoordinateOptions::default());
+    let shown = format!("{:?}", opened.refresher(provider()).unwrap());
+    let places = ["Refresher", "Measured", "Coordinated", "Cache", "Vault"].map(|layer| shown.find(layer).unwrap());
+    assert!(places.is_sorted(), "{shown}");
+}

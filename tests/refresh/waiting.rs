@@ -1,10 +1,18 @@
 //! Those who read while one refreshes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokenvault::backend::leases::Granter;
 use tokenvault::error::ErrorKind;
+use tokenvault::fields::Field::{AccessToken, ExpiresIn};
+use tokenvault::layer::cache::Cache;
+use tokenvault::layer::cache::options::CacheOptions;
+use tokenvault::layer::coordinate::{CoordinateOptions, Coordinated};
 use tokenvault::operation::Context;
+use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
+use tokenvault::vault::Vault;
 use tokio::time::{Instant, sleep};
 
 use crate::fleet::{Called, Fleet, LIFETIME, Process, kinds, text};
@@ -69,7 +77,7 @@ async fn before_the_end_one_refreshes_and_nobody_waits() {
 #[tokio::test(start_paused = true)]
 async fn without_early_leases_the_old_token_serves_to_its_end() {
     let fleet = Fleet::new(memory(), 20 * SECOND).await;
-    let process = fleet.process_with(std::sync::Arc::clone(&fleet.backend), |options| options.is_early = false);
+    let process = fleet.process_with(Arc::clone(&fleet.backend), |options| options.is_early = false);
     assert_eq!(process.call("a task", &fleet.id).await, Called::With("access 0".to_owned()));
     assert_eq!(fleet.asked(), 0);
 }
@@ -165,4 +173,47 @@ async fn a_log_out_ends_the_wait() {
     let (held, (is_none, seen), gone) = tokio::join!(process.call("holder", &fleet.id), waiting, leaving);
     assert_eq!((held, is_none), (Called::Refused(ErrorKind::Gone), true), "and the late refresh undoes nothing");
     assert!(seen - gone <= SECOND);
+}
+
+/// A process whose memory answers with a token up to its very end.
+fn remembering(fleet: &Fleet) -> Coordinated {
+    let vault = Vault::with_clock(Arc::clone(&fleet.backend), Arc::clone(&fleet.clock));
+    let mut cache = CacheOptions::default();
+    (cache.clock, cache.expiry_margin) = (Arc::clone(&fleet.clock), Duration::ZERO);
+    let granter = Granter::new(Arc::clone(&fleet.backend), None, Arc::clone(&fleet.clock));
+    let clock = Arc::clone(&fleet.clock);
+    let options = CoordinateOptions { clock, is_early: false, ..CoordinateOptions::default() };
+    Coordinated::new(Arc::new(Cache::new(Arc::new(vault), cache)), granter, "a test", options)
+}
+
+/// One refreshes, and the other is handed the new token as soon as it is saved, although it remembers the old one.
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_not_answered_from_memory() {
+    let fleet = Fleet::new(memory(), 30 * SECOND).await;
+    let stores = [remembering(&fleet), remembering(&fleet)];
+    let find = async |number: usize| {
+        let context = Context::new().with_caller(format!("process {number}"));
+        let found = stores[number].find_token_by_id(&context, &fleet.id).await.unwrap().value.unwrap();
+        (OAuthToken::clone(&found), context)
+    };
+    for number in [0, 1] {
+        assert!(find(number).await.0.lease().is_none(), "it lives");
+    }
+    sleep(26 * SECOND).await;
+    let (held, context) = find(0).await;
+    assert!(held.lease().is_some());
+    let began = Instant::now();
+    let saving = async {
+        sleep(SECOND / 2).await;
+        let end = fleet.clock.now().after(LIFETIME).as_millis().to_string();
+        let mut new = held.with(AccessToken, "new").with(ExpiresIn, &end);
+        stores[0].save_token(&context, &mut new).await.unwrap();
+    };
+    let waiting = async {
+        let (found, _) = find(1).await;
+        (text(&found), began.elapsed())
+    };
+    let ((), (found, waited)) = tokio::join!(saving, waiting);
+    assert_eq!(found, "new");
+    assert!(waited < 2 * SECOND, "{waited:?}");
 }

@@ -9,6 +9,8 @@ use tokenvault::audit::recorder::{Recorder, RecorderOptions};
 use tokenvault::backend::Backend;
 use tokenvault::backend::audit_key::AuditKey;
 use tokenvault::backend::fallback::FallbackBackend;
+use tokenvault::backend::fallback::journal::Journal;
+use tokenvault::backend::fallback::journal::player::OneProcess;
 use tokenvault::backend::fallback::options::FallbackOptions;
 use tokenvault::backend::leases::{Granter, SharedRecords};
 use tokenvault::backend::memory::MemoryBackend;
@@ -18,6 +20,7 @@ use tokenvault::layer::audit::Audited;
 use tokenvault::layer::cache::Cache;
 use tokenvault::layer::cache::options::CacheOptions;
 use tokenvault::layer::coordinate::{CoordinateOptions, Coordinated};
+use tokenvault::layer::journal::Journaled;
 use tokenvault::layer::measure::Measured;
 use tokenvault::layer::unsaved::Unsaved;
 use tokenvault::metrics::Metrics;
@@ -28,18 +31,41 @@ use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 
-/// `keeper` is dropped with the store.
+/// Who keeps what it cannot save in memory. `keeper` is dropped with the store.
 pub(crate) async fn stack(
     backend: Arc<dyn Backend>,
     age: Option<Arc<dyn SharedRecords>>,
+    keeper: impl std::any::Any,
+) -> Fresh<Arc<dyn TokenStore>> {
+    around(backend, age, None, keeper).await
+}
+
+/// The same with a journal, in `kept`.
+pub(crate) async fn journaled_stack(
+    backend: Arc<dyn Backend>,
+    age: Option<Arc<dyn SharedRecords>>,
+    kept: Arc<dyn Backend>,
+    keeper: impl std::any::Any,
+) -> Fresh<Arc<dyn TokenStore>> {
+    let journal = Journal::open(kept, "the suite's").await.unwrap();
+    around(backend, age, Some(Arc::new(journal)), keeper).await
+}
+
+async fn around(
+    backend: Arc<dyn Backend>,
+    age: Option<Arc<dyn SharedRecords>>,
+    journal: Option<Arc<Journal>>,
     keeper: impl std::any::Any,
 ) -> Fresh<Arc<dyn TokenStore>> {
     let copy = Arc::new(MemoryBackend::new());
     let fallback = FallbackBackend::new(backend, copy, "the suite's", FallbackOptions::default()).await;
     let fallback = Arc::new(fallback.unwrap());
     let vault = Arc::new(Vault::new(Arc::clone(&fallback) as _));
-    let unsaved = Unsaved::new(vault, Arc::clone(&fallback));
-    let cache = Cache::new(Arc::new(unsaved), CacheOptions::default());
+    let base: Arc<dyn TokenStore> = match journal {
+        Some(journal) => Arc::new(Journaled::new(vault, Arc::clone(&fallback), journal, OneProcess::default())),
+        None => Arc::new(Unsaved::new(vault, Arc::clone(&fallback))),
+    };
+    let cache = Cache::new(base, CacheOptions::default());
     let granter = Granter::new(fallback, age, Arc::new(SystemClock));
     // The suite reads tokens without an access token again and again.
     let options = CoordinateOptions { covers_first: false, ..CoordinateOptions::default() };

@@ -41,6 +41,18 @@ impl CloudWatchLogs {
             }
         }
     }
+
+    /// Whether it may be read, by one call for one event.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn try_reading(&self) -> Result<()> {
+        let call = || {
+            let call = self.client.filter_log_events().log_group_name(&self.group).limit(1);
+            call.set_log_stream_names(self.stream.clone().map(|stream| vec![stream])).send()
+        };
+        ask("FilterLogEvents", call).await.map(drop).map_err(|fault| fault.explained(&self.group))
+    }
 }
 
 /// The pieces without repeated lines, and with the lines of each chain in their order: on the places that lines of that

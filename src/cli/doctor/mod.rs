@@ -51,7 +51,7 @@ pub(super) async fn doctor(session: &mut Session, args: &DoctorArgs) -> Done {
     let recorded = opened.recorded(call, look, facts_of).await;
     checks.extend(found);
     #[cfg(feature = "audit-cloudwatch")]
-    checks.extend(stream_of(session));
+    checks.extend(of_logs(session, args.operator).await);
     checks.extend(match (recorded, trail) {
         (Ok(()), trail) => trail,
         (Err(error), Some(trail)) if is_refused(&error) => Some(trail.missing(&error)),
@@ -89,16 +89,24 @@ async fn with_trail(session: &Session, opened: Opened) -> (Opened, Option<Check>
     }
 }
 
-/// A stream is made where there is none, by whoever writes first.
+/// The rights on CloudWatch Logs that doctor's own line does not try. A stream is made where there is none, by whoever writes
+/// first.
 #[cfg(feature = "audit-cloudwatch")]
-fn stream_of(session: &Session) -> Option<Check> {
+async fn of_logs(session: &Session, is_operator: bool) -> Vec<Check> {
     let Some(AuditTarget::CloudWatch(location)) = session.settings.audit.as_ref().map(|audit| &audit.target) else {
-        return None;
+        return Vec::new();
+    };
+    let reading = Check::ok("logs:FilterLogEvents", format!("cloudwatch:{location}"), "tokenvault audit");
+    let reading = match async { location.logs().await?.try_reading().await }.await {
+        Ok(()) => reading,
+        // Who may not read is told so first.
+        Err(error) if error.kind() == ErrorKind::NotFound => reading.saying("there is nothing to read yet"),
+        Err(error) => reading.failed(&error),
     };
     let untried = Error::new(ErrorKind::Unsupported, "the stream may be there, and doctor makes none to try it")
         .with_hint("allow it on the group, or make the stream");
-    let check = Check::ok("logs:CreateLogStream", format!("cloudwatch:{location}"), "a stream that is not there yet");
-    Some(check.not_tried(&untried).optional(true))
+    let making = Check::ok("logs:CreateLogStream", format!("cloudwatch:{location}"), "a stream that is not there yet");
+    vec![reading.optional(!is_operator), making.not_tried(&untried).optional(true)]
 }
 
 /// Doctor's own line is what tries the trail.

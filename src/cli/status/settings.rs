@@ -22,7 +22,7 @@ pub(super) fn of_settings(settings: &Settings, line: Figure) -> Section {
         Some(Stream::Stdout) => "emf on standard output",
         Some(Stream::Stderr) => "emf on standard error",
     };
-    section.with("metrics", Figure::text(metrics))
+    section.with("metrics", Figure::text(metrics)).with("cache", Figure::text("none; each command asks once"))
 }
 
 pub(super) fn place(target: &AuditTarget) -> String {

@@ -79,7 +79,8 @@ impl Default for CoordinateOptions {
 ///   then fails with `Unavailable`. Only where this process is said to use the store alone ([`Granter::with_stand_in`]) one
 ///   caller of it is sent, if what it brings would be kept.
 /// - A token without a refresh token, or whose end is not known, is handed out as it is; so is one that `find_token` is
-///   asked for with an id, which is how the SDKs revoke.
+///   asked for with an id, which is how the SDKs revoke. So the first exchange of a grant is not coordinated: of several that make
+///   it at once the provider takes one.
 /// - Where several machines share the store and access tokens live for less than 40 minutes, which is known after the first
 ///   refresh, all of this is so within each process only: [`Granter::ask`] has why.
 /// - Every process of a fleet has to do it: one that reads past this layer refreshes as it likes.

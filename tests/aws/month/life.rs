@@ -1,27 +1,30 @@
 //! What users and their workers do.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokenvault::clock::Clock;
 use tokenvault::error::{Error, ErrorKind};
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
-use tokenvault::operation::Context;
+use tokenvault::operation::{Context, Source};
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokio::time::{Instant, sleep};
 
 use crate::ledger::HOUR;
+use crate::month::kills::{Moment, ended};
 use crate::month::provider::Given;
 use crate::month::worker::Worker;
 use crate::month::{MINUTE, Month};
 
 /// A refreshed token that is not saved yet.
-struct Unsaved<'a>(&'a Month);
+struct Unsaved<'a>(&'a Month, &'a Worker);
 
 impl Drop for Unsaved<'_> {
     fn drop(&mut self) {
-        self.0.count(|counts| counts.unsaved += 1);
+        self.1.died.fetch_add(1, Ordering::SeqCst);
+        self.0.count(|counts| (counts.unsaved, counts.cut_off) = (counts.unsaved + 1, counts.cut_off + 1));
         self.0.note(|| "a refreshed token was not saved".to_owned());
     }
 }
@@ -35,14 +38,17 @@ fn with(token: OAuthToken, given: &Given) -> OAuthToken {
 impl Month {
     /// What an SDK does for each of its calls.
     pub(super) async fn call(
-        &self,
+        self: Arc<Self>,
         (number, worker): (usize, Arc<Worker>),
         caller: String,
         user: usize,
         id: Option<String>,
     ) {
         let context = Context::new().with_caller(caller);
-        let token = match self.read(&*worker.store, &context, user, id).await {
+        let doomed = (self.doomed(Moment::Read, number).await, self.doomed(Moment::Lease, number).await);
+        let read = self.read(&*worker.store, &context, user, id).await;
+        drop(doomed);
+        let token = match read {
             Ok(token) => token,
             Err(error) => {
                 self.note(|| format!("user {user}, worker {number}, read: {error} ({:?})", error.hint()));
@@ -83,9 +89,8 @@ impl Month {
                 found.map(|answer| answer.value.then(|| Arc::new(token)))
             }
         };
-        if self.is_calm() && began.elapsed() >= Duration::from_millis(100) {
-            self.count(|counts| counts.waited += 1);
-        }
+        let (took, is_calm) = (began.elapsed(), self.is_calm());
+        self.count(|counts| if is_calm { &mut counts.calm } else { &mut counts.felt }.note(took));
         Ok(OAuthToken::clone(&found?.expect("the user is signed in")))
     }
 
@@ -102,16 +107,18 @@ impl Month {
             given
         };
         let given = given.unwrap_or_else(|| panic!("a dead grant was used: {user}, {spent}"));
-        let unsaved = Unsaved(self);
+        let unsaved = Unsaved(self, at.1);
         self.note_refresh(at.0, at.1);
         let mut new = with(token, &given);
-        match self.save(&*at.1.store, context, &mut new).await {
-            Ok(_) => {
-                std::mem::forget(unsaved);
+        let saved = self.save(&*at.1.store, context, &mut new).await;
+        std::mem::forget(unsaved);
+        match saved {
+            Ok(()) => {
                 self.acknowledge(user, &given);
                 self.count(|counts| counts.saves += 1);
             }
             Err(kind) => {
+                self.count(|counts| counts.unsaved += 1);
                 self.note(|| format!("user {user}, save: {kind:?}"));
                 self.refuse_save(kind, (user, given), at);
             }
@@ -144,48 +151,96 @@ impl Month {
                 let (month, at) = (Arc::clone(self), self.worker_of(user));
                 let by = self.draw(fastrand::Rng::bool).then(|| id.clone());
                 let worker = Arc::clone(&at.1);
-                called.push(worker.run(async move { month.call(at, format!("task {caller}"), user, by).await }));
+                called.push(worker.run(month.call(at, format!("task {caller}"), user, by)));
             }
             for call in called {
-                // One that was killed has ended, too.
-                if let Err(error) = call.await
-                    && error.is_panic()
-                {
-                    std::panic::resume_unwind(error.into_panic());
-                }
+                // One that was killed is not made again: the user's next comes soon.
+                ended(call.await);
             }
         }
     }
 
-    fn between(&self, least: Duration, most: Duration) -> Duration {
+    pub(super) fn between(&self, least: Duration, most: Duration) -> Duration {
         least + (most - least).mul_f64(self.draw(fastrand::Rng::f64))
     }
 
-    /// Answers the token's id.
-    async fn sign_in(&self, user: usize) -> String {
-        let given = self.provider.lock().unwrap().sign_in(user, self.time.now());
-        let token = OAuthToken::new().with(UserName, &format!("user {user}")).with(ClientId, "app");
-        let mut token = with(token, &given);
-        // In the process that has it.
-        let store = Arc::clone(&self.any_worker().1.store);
-        while let Err(kind) = self.save(&*store, &Context::new(), &mut token).await {
-            self.refuse(kind);
-            sleep(MINUTE).await;
+    /// Answers the token's id. What was cut off may be saved or not; where not, the user begins anew, since the code that the
+    /// provider sent them back with is spent.
+    async fn sign_in(self: &Arc<Self>, user: usize) -> String {
+        loop {
+            let given = self.provider.lock().unwrap().sign_in(user, self.time.now());
+            let id = match self.bring(user, &given).await {
+                Some(id) => Some(id),
+                None => self.read_back(user, &given).await,
+            };
+            if let Some(id) = id {
+                self.acknowledge(user, &given);
+                return id;
+            }
         }
-        self.acknowledge(user, &given);
-        token.id().unwrap().to_owned()
     }
 
-    async fn log_out(&self, user: usize, id: &str) {
+    /// Saves a sign-in, in the process that has it. Answers the token's id, where that was not killed.
+    async fn bring(self: &Arc<Self>, user: usize, given: &Given) -> Option<String> {
+        let token = OAuthToken::new().with(UserName, &format!("user {user}")).with(ClientId, "app");
+        let (mut token, (number, worker)) = (with(token, given), self.any_worker());
         loop {
+            let (month, store) = (Arc::clone(self), Arc::clone(&worker.store));
+            let saving = worker.run(async move {
+                let _doomed = month.doomed(Moment::SignIn, number).await;
+                (month.save(&*store, &Context::new(), &mut token).await, token)
+            });
+            match ended(saving.await)? {
+                (Ok(()), token) => return Some(token.id().unwrap().to_owned()),
+                (Err(kind), unsaved) => (token, _) = (unsaved, self.refuse(kind)),
+            }
+            sleep(MINUTE).await;
+            if !self.is_alive(number, &worker) {
+                return None;
+            }
+        }
+    }
+
+    /// The id of a token that was saved or not.
+    async fn read_back(&self, user: usize, given: &Given) -> Option<String> {
+        self.note(|| format!("user {user}: the sign-in was cut off"));
+        loop {
+            // Not within the seconds in which another process may not see it.
+            sleep(self.between(MINUTE / 6, MINUTE)).await;
+            let mut token = OAuthToken::new().with(UserName, &format!("user {user}"));
             self.count(|counts| counts.operations += 1);
-            let store = Arc::clone(&self.any_worker().1.store);
-            match store.delete_token(&Context::new(), id).await {
-                Ok(_) => break,
+            let context = Context::new().past_memory();
+            match self.any_worker().1.store.find_token(&context, &mut token).await {
+                Ok(answer) if answer.source != Source::Store => {}
+                Ok(answer) if !answer.value => return None,
+                Ok(_) => {
+                    let access_token = token.get(AccessToken).unwrap().expose().to_owned();
+                    assert_eq!(access_token, given.access_token, "user {user} was logged out before");
+                    return Some(token.id().unwrap().to_owned());
+                }
                 Err(error) => self.refuse(error.kind()),
+            }
+        }
+    }
+
+    /// Until that is acknowledged, whoever is killed meanwhile.
+    async fn log_out(self: &Arc<Self>, user: usize, id: &str) {
+        loop {
+            let ((number, worker), month, id) = (self.any_worker(), Arc::clone(self), id.to_owned());
+            let store = Arc::clone(&worker.store);
+            let deleting = worker.run(async move {
+                let _doomed = month.doomed(Moment::LogOut, number).await;
+                month.count(|counts| counts.operations += 1);
+                store.delete_token(&Context::new(), &id).await.map_err(|error| error.kind())
+            });
+            match ended(deleting.await) {
+                Some(Ok(_)) => break,
+                Some(Err(kind)) => self.refuse(kind),
+                None => self.note(|| format!("user {user}: the log-out was cut off")),
             }
             sleep(MINUTE).await;
         }
+        self.count(|counts| counts.log_outs += 1);
         self.kept.lock().unwrap().remove(&user);
         self.ledger.lock().unwrap().remove(&user);
         self.provider.lock().unwrap().revoke(user);

@@ -4,13 +4,15 @@
 //!
 //! Shortened, since a month is millions of calls; docs/testing.md says how to run it at its full length.
 
+mod counts;
+mod kills;
 mod life;
 mod provider;
 mod samples;
 mod way;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,6 +29,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::ledger::{Account, DAY, assert_within_quotas, is_full, strict, told};
+use crate::month::counts::Counts;
+use crate::month::kills::{Kills, Moment, ended};
 use crate::month::provider::{Given, Provider};
 use crate::month::samples::Samples;
 use crate::month::way::Way;
@@ -40,30 +44,6 @@ const OUTAGE: Duration = Duration::from_secs(600);
 
 /// How long after an outage it is still felt.
 const FELT: Duration = Duration::from_secs(240);
-
-/// What was counted.
-#[derive(Debug, Default)]
-struct Counts {
-    reads: usize,
-    /// Reads that took as long as a waiter waits at least, outside of outages.
-    waited: usize,
-    operations: usize,
-    /// Tokens that were handed out to be refreshed.
-    due: usize,
-    saves: usize,
-    /// Refreshes whose save was cut off or refused: the next one has to be made anew.
-    unsaved: usize,
-    kills: usize,
-    refused: BTreeMap<String, usize>,
-    in_outage: usize,
-    /// Saves of refreshed tokens among them.
-    saves_in_outage: usize,
-    /// Those whose worker keeps the token, and saves it later.
-    kept: usize,
-    /// What was kept by a worker that was killed.
-    lost: usize,
-    kinds_in_outage: BTreeSet<String>,
-}
 
 /// A refreshed token that a worker keeps, whom its user goes on with.
 struct Kept {
@@ -81,6 +61,7 @@ struct Month {
     provider: Mutex<Provider>,
     random: Mutex<Rng>,
     counts: Mutex<Counts>,
+    kills: Arc<Kills>,
     samples: Samples,
     /// The newest access token of each user whose save was acknowledged.
     ledger: Mutex<BTreeMap<usize, Given>>,
@@ -170,9 +151,8 @@ impl Month {
 
     async fn kill_after(&self, number: usize, delay: Duration) {
         self.note(|| format!("worker {number} is killed"));
-        let fresh = Worker::start(&self.way, &self.time, number, &self.lines).await;
-        let worker = std::mem::replace(&mut self.workers.lock().unwrap()[number], fresh);
-        self.count(|counts| (counts.kills, counts.lost) = (counts.kills + 1, counts.lost + worker.unsaved()));
+        let fresh = self.fresh(number).await;
+        let worker = self.replace(Moment::Refresh, number, fresh);
         tokio::spawn(async move {
             sleep(delay).await;
             worker.kill();
@@ -198,14 +178,23 @@ impl Month {
         }
     }
 
-    async fn rotate(&self) {
-        let (clock, pause) = (Arc::clone(&self.time) as _, Arc::clone(&self.time) as _);
-        let operator = backend_by(&self.world.simulator, "operator", clock, pause);
-        operator.rotate_key(&Context::new(), "new", &|_, _| ()).await.unwrap();
+    /// By an operator who is killed in the middle, and then by another.
+    async fn rotate(&self, users: usize) {
+        let rotate = || {
+            let (clock, pause) = (Arc::clone(&self.time) as _, Arc::clone(&self.time) as _);
+            let operator = backend_by(&self.world.simulator, "operator", clock, pause);
+            tokio::spawn(async move { operator.rotate_key(&Context::new(), "new", &|_, _| ()).await.unwrap() })
+        };
+        let first = rotate();
+        let doomed = self.doomed_operator(users, first.abort_handle());
+        assert!(ended(first.await).is_none(), "who rotates is killed");
+        drop(doomed);
+        assert!(ended(rotate().await).is_some());
     }
 
     async fn new(seed: u64, way: fn(&World) -> Way) -> Arc<Self> {
-        let world = World::under(strict(seed), "old").await;
+        let kills = Arc::new(Kills::default());
+        let world = World::under(strict(seed).gate(Arc::clone(&kills) as _), "old").await;
         // Until every read shows the vault that was made just now.
         world.simulator.clock().advance(MINUTE);
         let (time, lines) = (Arc::new(Together::new(world.simulator.clone())), Lines::default());
@@ -223,6 +212,7 @@ impl Month {
             provider: Mutex::default(),
             random: Mutex::new(Rng::with_seed(seed)),
             counts: Mutex::default(),
+            kills,
             samples: Samples::default(),
             ledger: Mutex::default(),
             felt_until: Mutex::default(),
@@ -244,18 +234,21 @@ impl Month {
             for event in 0..4 {
                 sleep_until(began + length / 5 * (event + 1)).await;
                 match event {
-                    1 => self.rotate().await,
+                    1 => self.rotate(users).await,
                     _ => self.outage().await,
                 }
             }
         };
         let month = Arc::clone(self);
         let sampling = tokio::spawn(async move { month.sample().await });
+        let month = Arc::clone(self);
+        let killing = tokio::spawn(async move { month.kill_at_random().await });
         events.await;
         while let Some(life) = lives.join_next().await {
             life.unwrap();
         }
         sampling.abort();
+        killing.abort();
     }
 
     /// Reads everything back by another process: each user's newest token, and nothing beside them.
@@ -278,6 +271,20 @@ impl Month {
             assert_eq!(text(token, AccessToken), given.access_token, "the newest token of user {user} is lost");
             assert_eq!(text(token, RefreshToken), given.refresh_token);
         }
+    }
+}
+
+impl Month {
+    fn assert_refreshes_are_few(&self, counts: &Counts, needless: usize) {
+        assert!(
+            needless + counts.kept <= counts.unsaved + counts.lost,
+            "one refresh per expiry, and one more where a save was cut off and nobody kept the token"
+        );
+        assert!(counts.kept >= 3, "each outage begins at a save whose token is kept");
+        assert!(counts.unsaved <= counts.cut_off + counts.saves_in_outage, "a save is cut off by a kill or an outage");
+        // Not kills alone: three of four workers keep nothing, so what an outage refuses them is refreshed again, too.
+        let forgotten = counts.unsaved - counts.cut_off - counts.kept;
+        assert!(needless <= self.kills.cost() + forgotten, "{} refreshes are one too many", needless);
     }
 }
 
@@ -305,24 +312,23 @@ async fn month(users: usize, length: Duration, way: fn(&World) -> Way) {
         "{} refreshes, {} of them again for want of a save; {calls} calls, {dollars:.2} dollars",
         provider.refreshes, provider.needless
     );
+    let (calm, felt, killed) = (&counts.calm, &counts.felt, month.kills.struck());
+    println!("killed at {killed:?}");
+    println!("{} of {} reads waited; in outages {} of {}", calm.waited, calm.reads, felt.waited, felt.reads);
     let busy = counts.refused.get("Busy").copied().unwrap_or_default();
     assert_eq!(counts.refused.len(), usize::from(busy > 0), "{:?}", counts.refused);
     assert!(
-        busy * 1000 < counts.reads + 2000 * counts.unsaved,
+        busy * 1000 < counts.reads + 2000 * (counts.unsaved + killed[&Moment::Lease]),
         "who waits for a worker that was killed is told so: {busy}"
     );
-    assert!(
-        provider.needless + counts.kept <= counts.unsaved + counts.lost,
-        "one refresh per expiry, and one more where a save was cut off and nobody kept the token"
-    );
-    assert!(counts.kept >= 3, "each outage begins at a save whose token is kept");
-    assert!(counts.unsaved <= counts.kills + counts.saves_in_outage, "a save is cut off by a kill or an outage");
+    month.assert_refreshes_are_few(&counts, provider.needless);
     let passing = ["Busy", "Unavailable"].map(str::to_owned).into();
     assert!(counts.kinds_in_outage.is_subset(&passing), "{:?}", counts.kinds_in_outage);
     assert_eq!(month.lines.0.load(Ordering::SeqCst), counts.operations, "a line for each operation");
-    assert!(counts.waited * 100 < counts.reads, "{} of {} reads waited", counts.waited, counts.reads);
+    assert!(calm.waited * 100 < calm.reads, "{} of {} reads waited", calm.waited, calm.reads);
     let expiries = users * usize::try_from(length.as_secs()).unwrap() / 3600;
-    assert!(counts.saves * 2 > expiries && counts.kills > 0 && counts.in_outage > 0, "something has happened");
+    assert!(counts.saves * 2 > expiries && counts.in_outage > 0, "something has happened");
+    month.kills.assert_each_struck(counts.log_outs);
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,7 +22,8 @@ impl Month {
             let calls = self.world.simulator.counters().total();
             let (counts, provider) = (self.counts.lock().unwrap(), self.provider.lock().unwrap());
             let refused: usize = counts.refused.values().sum();
-            let told = [counts.reads, counts.waited, provider.refreshes, provider.needless, refused, counts.in_outage];
+            let told =
+                [counts.reads, counts.calm.waited, provider.refreshes, provider.needless, refused, counts.in_outage];
             let mut sample = [calls; COLUMNS.len()];
             for (place, count) in sample[1..].iter_mut().zip(told) {
                 *place = u64::try_from(count).unwrap();

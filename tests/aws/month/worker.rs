@@ -64,17 +64,24 @@ impl Sink for Lines {
 /// One worker of so many keeps what it could not save, over a copy of its own.
 const KEEPS: usize = 4;
 
+/// By what the service knows a worker, and the one that takes its place.
+pub(super) fn access_key(number: usize) -> String {
+    format!("WORKER{number}")
+}
+
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) store: Arc<dyn TokenStore>,
     keeper: Option<Arc<Unsaved>>,
+    /// Refreshed tokens that were not saved when it was killed.
+    pub(super) died: Arc<AtomicUsize>,
     running: Mutex<Vec<AbortHandle>>,
 }
 
 impl Worker {
     pub(super) async fn start(way: &Way, time: &Arc<Together>, number: usize, lines: &Lines) -> Arc<Self> {
         let (clock, pause) = (Arc::clone(time) as Arc<dyn Clock>, Arc::clone(time) as Arc<dyn Pause>);
-        let client = way.client(&format!("WORKER{number}"));
+        let client = way.client(&access_key(number));
         let aws = Arc::new(backend_of(client, Arc::clone(&clock), Arc::clone(&pause)));
         let (mut backend, mut keeper) = (Arc::clone(&aws) as Arc<dyn Backend>, None);
         let vault = |backend: &Arc<dyn Backend>| Arc::new(Vault::with_clock(Arc::clone(backend), Arc::clone(&clock)));
@@ -97,7 +104,7 @@ impl Worker {
         options.clock = clock;
         let recorder = Recorder::new(Arc::new(lines.clone()), keys, options);
         let store = Arc::new(Audited::new(Arc::new(coordinated), Arc::new(recorder)));
-        Arc::new(Self { store, keeper, running: Mutex::default() })
+        Arc::new(Self { store, keeper, died: Arc::default(), running: Mutex::default() })
     }
 
     /// Whether it keeps what it could not save.
@@ -122,12 +129,9 @@ impl Worker {
         task
     }
 
-    /// Ends all that runs, wherever it is. Answers whether something was.
-    pub(super) fn kill(&self) -> bool {
-        let running = std::mem::take(&mut *self.running.lock().unwrap());
-        let running: Vec<_> = running.into_iter().filter(|task| !task.is_finished()).collect();
-        running.iter().for_each(AbortHandle::abort);
-        !running.is_empty()
+    /// Ends all that runs, wherever it is.
+    pub(super) fn kill(&self) {
+        std::mem::take(&mut *self.running.lock().unwrap()).iter().for_each(AbortHandle::abort);
     }
 }
 

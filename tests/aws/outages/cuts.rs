@@ -1,4 +1,4 @@
-//! One worker, cut off at each call of each write, and once more while it makes up for that.
+//! One worker, cut off at each call of each write, for good or for so many calls, and once more while it makes up for that.
 
 use tokenvault::error::{ErrorKind, Result, Retry};
 use tokenvault::fields::Field::{AccessToken, ExpiresIn, UserName};
@@ -9,6 +9,9 @@ use secrets_manager_simulator::gate::Failure;
 
 use super::scene::{Layer, Machine, Scene, Worker};
 use crate::crash::{Act, Contents};
+
+/// How often the backend makes a call that is not answered.
+const ATTEMPTS: usize = 8;
 
 /// What the first call that is cut off comes to. All after it have no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +65,15 @@ impl<'a> Story<'a> {
         *seen == self.after || *seen == self.scene.before || (self.act == Act::DeleteAll && is_part)
     }
 
-    /// While AWS is away, by the process and by one that has begun since.
+    /// While AWS is away, or is not known to be back, by the process and by one that has begun since.
     async fn check_meanwhile(&self, worker: &Worker, machine: &Machine<'_>) {
         let another = machine.process().await;
         for (reader, knows) in [(worker, self.is_kept()), (&another, false)] {
             let must = self.is_acknowledged || knows;
             match reader.contents().await {
                 Ok((seen, source)) => {
-                    assert_ne!(source, Source::Store, "{}", self.said);
+                    let is_back = self.scene.cut.is_over();
+                    assert!(is_back || source != Source::Store, "{}", self.said);
                     assert!(seen == self.after || (!must && self.may_be(&seen)), "{}: {seen:?}", self.said);
                 }
                 // The copy never says that there is none.
@@ -133,6 +137,27 @@ async fn cut_off(act: Act, layer: Layer, left: usize, cutting: Cutting) -> bool 
     was_cut
 }
 
+/// Cut off for so many calls, and back before the write has ended. Answers whether there was such a call, and whether AWS was
+/// back by then.
+async fn cut_off_for(act: Act, layer: Layer, left: usize, (with_effect, times): (bool, usize)) -> (bool, bool) {
+    let scene = Scene::new(layer).await;
+    let machine = scene.machine("victim");
+    let worker = machine.informed().await;
+    let held = held_by(&worker).await;
+    scene.cut.arm_for(left, with_effect, times);
+    let done = act.run(worker.store()).await;
+    let at = format!("{times} calls cut off after {left}, the first with effect: {with_effect}");
+    let story = Story::new(&scene, (act, layer), &done, &at);
+    let (was_cut, is_back) = (scene.cut.was_cut(), scene.cut.is_over());
+    assert!(was_cut || done.is_ok(), "{}", story.said);
+    if was_cut {
+        story.check_meanwhile(&worker, &machine).await;
+    }
+    story.check_after(worker, &machine).await;
+    check_late_refresh(&story, &machine.process().await, held).await;
+    (was_cut, is_back)
+}
+
 /// Away for all of the write, and cut off again at a call of what makes up for it.
 async fn cut_off_again(act: Act, layer: Layer, left: usize, cutting: Cutting) -> bool {
     let scene = Scene::new(layer).await;
@@ -160,6 +185,13 @@ async fn everywhere(act: Act, layer: Layer) {
             calls += 1;
         }
         assert!(calls >= 3, "{calls} calls are fewer than {act:?} makes");
+    }
+    for cut in [(false, ATTEMPTS), (true, ATTEMPTS), (false, ATTEMPTS + 2), (true, ATTEMPTS + 2)] {
+        let (mut calls, mut is_ever_back) = (0, false);
+        while let (true, is_back) = cut_off_for(act, layer, calls, cut).await {
+            (calls, is_ever_back) = (calls + 1, is_ever_back || is_back);
+        }
+        assert!(calls >= 3 && (is_ever_back || cut.1 > ATTEMPTS), "{act:?}, {cut:?}: {calls} calls");
     }
     for cutting in [Cutting::Call, Cutting::Answer] {
         let mut calls = 0;

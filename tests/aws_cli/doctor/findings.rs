@@ -109,6 +109,14 @@ fn a_clock_that_is_off_is_told() {
     }
 }
 
+/// By each read since the last look.
+#[cfg(feature = "audit-cloudwatch")]
+fn events_asked_for(logs: &crate::logs::Logs) -> Vec<Value> {
+    let calls = std::mem::take(&mut logs.state().calls);
+    let reads = calls.into_iter().filter(|(action, _)| action == "FilterLogEvents");
+    reads.map(|(_, asked)| asked["limit"].clone()).collect()
+}
+
 #[cfg(feature = "audit-cloudwatch")]
 #[test]
 #[allow(clippy::disallowed_methods, reason = "what the service takes for the time is the program's")]
@@ -134,11 +142,19 @@ fn the_trail_in_cloudwatch_logs_is_tried_by_doctors_own_line() {
         let (run, checks) = doctor_with(&scene, &[], &trail);
         assert_eq!((run.exit, result(&checks, name)), (Some(0), "ok"), "{}", run.stdout);
         assert_eq!(result(&checks, "logs:CreateLogStream"), "not tried");
+        let reading = check(&checks, "logs:FilterLogEvents");
+        assert!(reading["result"] == "ok" && reading["is_optional"] == true, "{reading}");
+        assert_eq!(events_asked_for(&server.logs).last(), Some(&1.into()), "one call, for one event");
         assert!(String::from_utf8(server.logs.bytes()).unwrap().contains("\"doctor\""));
         server.logs.state().always = Some(LogsFault::Denied);
         let (run, checks) = doctor_with(&scene, &[], &trail);
         run.assert_refused(3, &["a right that the vault needs is missing"]);
         assert_eq!(ended(&checks, "missing"), [name], "{mode}");
+        assert_eq!(result(&checks, "logs:FilterLogEvents"), "missing");
+        assert_eq!(events_asked_for(&server.logs), [1]);
+        let (_, checks) = doctor_with(&scene, &["--operator"], &trail);
+        let missing = ended(&checks, "missing");
+        assert!(missing.len() == 2 && missing.contains(&"logs:FilterLogEvents".to_owned()), "{missing:?}");
         assert_eq!(result(&checks, "secretsmanager:PutSecretValue"), "ok", "the others are told all the same");
         server.logs.let_go();
     }
