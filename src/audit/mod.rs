@@ -21,6 +21,7 @@ pub mod file_sink;
 mod fixed;
 pub mod keys;
 pub mod line;
+mod options;
 mod own_queue;
 mod pending;
 pub mod query;

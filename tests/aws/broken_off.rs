@@ -15,7 +15,7 @@ use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::undelete::purge;
 
-use crate::crash::{Contents, contents, sign_in, vault_with_past};
+use crate::crash::{Contents, contents, cut_off, sign_in, vault_with_past};
 use crate::cut::{Cut, VICTIM};
 use crate::simulated::World;
 
@@ -121,18 +121,6 @@ async fn cut_everywhere(act: Act, with_effect: bool) -> usize {
         }
     }
     0
-}
-
-macro_rules! cut_off {
-    ($($name:ident: $act:expr, at least $calls:literal calls;)*) => {$(
-        #[tokio::test]
-        async fn $name() {
-            for with_effect in [false, true] {
-                let calls = cut_everywhere($act, with_effect).await;
-                assert!(calls >= $calls, "{calls} calls are fewer than it makes");
-            }
-        }
-    )*};
 }
 
 cut_off! {

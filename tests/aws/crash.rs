@@ -143,6 +143,8 @@ macro_rules! cut_off {
     )*};
 }
 
+pub(crate) use cut_off;
+
 cut_off! {
     a_sign_up_that_is_cut_off_is_there_or_not: Act::SignUp, at least 4 calls;
     a_sign_in_that_is_cut_off_is_there_or_not: Act::SignInAgain, at least 4 calls;

@@ -240,6 +240,7 @@ fn alone_by_others(all: &All, end: End, grant: Option<&Grant>, now: Timestamp) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::SecretText;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -266,5 +267,31 @@ mod tests {
             assert_eq!(held.attempts(end(0)), expected, "what is long past goes");
             assert!(held.all().len() <= MANY);
         }
+    }
+
+    /// Who was asked for under another name had another turn.
+    #[test]
+    fn of_two_who_found_the_same_free_one_is_noted() {
+        let fields = |refresh: &str| {
+            let mut fields = Fields::new();
+            fields.set(Field::RefreshToken, Some(SecretText::new(refresh)));
+            fields
+        };
+        let (held, own) = (Held::default(), || Own::new(&Lease::grant(1, NOW, "a test").unwrap(), None));
+        let times = Times { now: NOW, ends_in: Duration::from_secs(90), next_in: Duration::from_secs(90) };
+        let [first, second] = [(); 2].map(|()| Lineage::first().unwrap());
+        let noted = |number, grant: &Grant, is_alone: bool| {
+            let own = if is_alone { own().alone(*grant) } else { own() };
+            held.note_own(end(number), own, grant, times).is_none()
+        };
+        assert!(noted(0, &Grant::new(first, &fields("one")), true));
+        for is_alone in [true, false] {
+            assert!(!noted(0, &Grant::new(second, &fields("another")), is_alone), "the same record");
+            assert!(!noted(1, &Grant::new(first, &fields("another")), is_alone), "the same sign-in");
+            assert!(!noted(1, &Grant::new(second, &fields("one")), is_alone), "the same refresh token");
+        }
+        assert!(noted(1, &Grant::new(second, &fields("another")), true), "another");
+        held.note(end(0), Times { ends_in: Duration::ZERO, next_in: Duration::ZERO, ..times });
+        assert!(held.by_others(end(0), None, NOW).is_some(), "the store does not know of it");
     }
 }

@@ -1,8 +1,10 @@
 //! What was refreshed alone and cannot be saved at once: nobody is sent with the refresh token before it.
 
 use tokenvault::error::ErrorKind;
+use tokenvault::fields::Field;
 use tokenvault::operation::{Context, Source};
 use tokenvault::store::TokenStore;
+use tokenvault::token::OAuthToken;
 
 use crate::alone::scene::{Alone, FIRST, MINUTE};
 use crate::going::{Going, now};
@@ -65,4 +67,34 @@ fn the_store_grants_no_lease_while_a_save_is_under_way() {
     scene.pass(SECOND);
     assert_eq!(access(&asking.step().unwrap().unwrap().unwrap().0), "access 1");
     assert!(!scene.has_lease_in_store());
+}
+
+/// A right, a quota or a key can be mended, but the refresh token before is spent.
+#[test]
+fn what_was_refreshed_and_is_refused_is_kept_until_it_is_taken() {
+    for kind in [ErrorKind::PermissionDenied, ErrorKind::QuotaReached, ErrorKind::WrongKey] {
+        for is_behind in [false, true] {
+            let scene = Alone::ended_while_away(true);
+            let token = scene.sent("holder");
+            if is_behind {
+                // An entry of the same token is refused, and holds it up.
+                let other = now(scene.layer.find_token_by_id(&Context::new(), &scene.id)).unwrap().value.unwrap();
+                let mut other = OAuthToken::clone(&other).with(Field::ApiDomain, "elsewhere");
+                now(scene.layer.save_token(&Context::new(), &mut other)).unwrap();
+            }
+            let mut token = scene.refreshed(&token);
+            scene.machine.is_back();
+            scene.machine.store.commits(Some(Fate::Fails(kind)));
+            let error = now(scene.store.save_token(&Context::new(), &mut token)).unwrap_err();
+            assert_eq!((error.kind(), scene.layer.unsaved()), (kind, 1), "{is_behind}");
+            assert!(error.hint().unwrap().contains("kept in this process"), "{error:?}");
+            scene.pass(100 * SECOND);
+            // The entry is the journal's, which tells why.
+            let expected = if is_behind { ErrorKind::Unavailable } else { kind };
+            assert_eq!(scene.refused(), expected, "nobody is sent");
+            scene.machine.store.commits(None);
+            scene.assert_played_back("access 1");
+            assert_eq!((scene.layer.unsaved(), scene.provider.asked.get()), (0, 1));
+        }
+    }
 }

@@ -11,17 +11,17 @@ use crate::backend::file::os_disk::OsDisk;
 
 /// Who has to wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Closed {
+enum Shut {
     #[default]
-    ForNobody,
-    ForSyncs,
+    Never,
+    Syncs,
     /// Whoever makes this call; the first since it was closed has number 0.
-    ForCall(usize),
+    Call(usize),
 }
 
 #[derive(Debug, Default)]
 struct Passage {
-    closed: Closed,
+    closed: Shut,
     calls: usize,
     waiting: usize,
 }
@@ -35,18 +35,18 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn close(&self) {
-        self.set(Closed::ForSyncs);
+        self.set(Shut::Syncs);
     }
 
     pub(super) fn close_for_call(&self, number: usize) {
-        self.set(Closed::ForCall(number));
+        self.set(Shut::Call(number));
     }
 
     pub(super) fn open(&self) {
-        self.set(Closed::ForNobody);
+        self.set(Shut::Never);
     }
 
-    fn set(&self, closed: Closed) {
+    fn set(&self, closed: Shut) {
         let mut passage = self.passage.lock().unwrap();
         (passage.closed, passage.calls) = (closed, 0);
         self.changed.notify_all();
@@ -55,7 +55,7 @@ impl Gate {
     /// Returns once somebody stands before the gate, or it is open; answers whether somebody does.
     pub(super) fn wait_for_somebody(&self) -> bool {
         let passage = self.passage.lock().unwrap();
-        let is_awaited = |passage: &mut Passage| passage.waiting == 0 && passage.closed != Closed::ForNobody;
+        let is_awaited = |passage: &mut Passage| passage.waiting == 0 && passage.closed != Shut::Never;
         self.changed.wait_while(passage, is_awaited).unwrap().waiting > 0
     }
 
@@ -64,14 +64,14 @@ impl Gate {
         let number = passage.calls;
         passage.calls += 1;
         let must_wait = match passage.closed {
-            Closed::ForNobody => false,
-            Closed::ForSyncs => is_sync,
-            Closed::ForCall(closed) => closed == number,
+            Shut::Never => false,
+            Shut::Syncs => is_sync,
+            Shut::Call(closed) => closed == number,
         };
         if must_wait {
             passage.waiting += 1;
             self.changed.notify_all();
-            let mut passage = self.changed.wait_while(passage, |passage| passage.closed != Closed::ForNobody).unwrap();
+            let mut passage = self.changed.wait_while(passage, |passage| passage.closed != Shut::Never).unwrap();
             passage.waiting -= 1;
         }
     }
