@@ -78,6 +78,7 @@ impl RecordName {
     }
 
     /// Whether `id` is [`to_id`](Self::to_id) of it.
+    #[cfg(feature = "audit")]
     pub(crate) fn is_written(self, id: &str) -> bool {
         self.digits() == id.as_bytes()
     }

@@ -166,7 +166,7 @@ impl FileBackend {
     ///
     /// # Errors
     /// `StorageFull` where it does not; else as a write has them.
-    pub(crate) fn check_room(&self, bytes: usize) -> Result<()> {
+    pub fn check_room(&self, bytes: usize) -> Result<()> {
         examine::room(self.handle()?.core(), bytes)
     }
 

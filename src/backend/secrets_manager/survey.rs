@@ -73,6 +73,7 @@ pub enum Trouble {
 }
 
 /// What to do about [`Trouble::TokenUnreadable`].
+#[cfg(feature = "cli")]
 pub(crate) const READABLE_AGAIN: &str = "where a newer tokenvault wrote it, use that version; else put AWSCURRENT back on a \
                                          version that the vault wrote";
 
