@@ -149,7 +149,7 @@ impl Writer {
             told = untold;
         }
         sink.write(&self.lines, now).await?;
-        if self.load.wants_proof {
+        if self.load.wants_proof && !sink.is_settled() {
             sink.settle().await?;
         }
         Ok((chain, told))
