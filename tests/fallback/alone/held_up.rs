@@ -14,12 +14,18 @@ use crate::scripted::Fate;
 
 const REFUSED: Fate = Fate::Fails(ErrorKind::QuotaReached);
 
-#[test]
-fn nobody_is_sent_while_entries_of_the_journal_are_held_up() {
+/// The store is away, and the journal has a save.
+fn with_an_entry() -> Alone {
     let scene = Alone::new();
     scene.machine.is_away();
     let token = now(scene.ask("a reader")).unwrap().unwrap().0;
     scene.saved(&token.with(Field::ApiDomain, "elsewhere"));
+    scene
+}
+
+#[test]
+fn nobody_is_sent_while_entries_of_the_journal_are_held_up() {
+    let scene = with_an_entry();
     scene.machine.is_back();
     scene.machine.store.commits(Some(REFUSED));
     // Also where what is behind it was not come to, since the store went away.
@@ -36,10 +42,7 @@ fn nobody_is_sent_while_entries_of_the_journal_are_held_up() {
 
 #[test]
 fn what_is_held_up_is_known_also_where_the_play_back_was_broken_off_behind_it() {
-    let scene = Alone::new();
-    scene.machine.is_away();
-    let token = now(scene.ask("a reader")).unwrap().unwrap().0;
-    scene.saved(&token.with(Field::ApiDomain, "elsewhere"));
+    let scene = with_an_entry();
     scene.saved(&of("bob", "bob's", 60));
     scene.machine.is_back();
     // One call each decides alice's entry and refuses it; then the store is away.
@@ -66,10 +69,7 @@ fn what_is_held_up_is_known_also_where_the_play_back_was_broken_off_behind_it() 
 #[test]
 fn nothing_is_held_up_where_nothing_waits_wherever_the_play_back_is_broken_off() {
     for at in 0..200 {
-        let scene = Alone::new();
-        scene.machine.is_away();
-        let token = now(scene.ask("a reader")).unwrap().unwrap().0;
-        scene.saved(&token.with(Field::ApiDomain, "elsewhere"));
+        let scene = with_an_entry();
         scene.machine.is_back();
         scene.machine.store.commits(Some(REFUSED));
         now(scene.layer.get_tokens(&Context::new())).unwrap();
