@@ -139,7 +139,8 @@ fn execute(arguments: Arguments) -> Done {
 }
 
 fn start_log(settings: &Settings) -> Result<()> {
-    let default = if settings.quiet { "error" } else { "warn" };
+    // That this machine is none of AWS's is no warning: where that matters, the error says so.
+    let default = if settings.quiet { "error" } else { "warn,aws_config::imds=error" };
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default)).map_err(|_| {
         Error::invalid("TOKENVAULT_LOG, or log in the configuration, is not a filter")
             .with_hint("set it for example to info, or to tokenvault=debug")

@@ -80,6 +80,17 @@ fn no_credentials() {
     run.assert_refused(3, &["AWS took no credentials", "AWS_PROFILE"]);
 }
 
+/// On a machine that is none of AWS's, something else may answer in the place of its metadata.
+#[test]
+fn no_region_and_no_machine_of_awss() {
+    let scene = Scene::new();
+    let endpoint = scene.service.endpoint();
+    let metadata = [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint.as_str())];
+    let run = list_with(&scene, &[metadata[0], metadata[1], ("AWS_REGION", "")]);
+    run.assert_refused(2, &["no Region is set for AWS"]);
+    assert_eq!(run.stderr.lines().count(), 2, "nothing but what happened and what to try: {}", run.stderr);
+}
+
 #[test]
 fn no_right() {
     let scene = Scene::new();
