@@ -95,3 +95,17 @@ fn refuse_printed_bodies() -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_attempt_takes_more_than_ten_seconds_and_the_sdk_makes_one() {
+        let config = shared(Some("eu-central-1"), "the test").await.unwrap().config;
+        let timeouts = config.timeout_config().unwrap();
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!((timeouts.connect_timeout(), timeouts.operation_attempt_timeout()), (seconds(3), seconds(10)));
+        assert_eq!(config.retry_config().unwrap().max_attempts(), 1);
+    }
+}

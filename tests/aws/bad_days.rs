@@ -1,10 +1,12 @@
 //! A service that throttles, does not answer, or cannot be reached: how long it is tried, and what is said then.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
+use aws_sdk_secretsmanager::{Client, Config};
 use secrets_manager_simulator::error::ServiceError;
 use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
@@ -15,6 +17,7 @@ use tokenvault::backend::fallback::options::FallbackOptions;
 use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::backend::secrets_manager::naming::Prefix;
 use tokenvault::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
+use tokenvault::clock::{Clock, SystemClock};
 use tokenvault::error::{ErrorKind, Retry};
 use tokenvault::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
 use tokenvault::identity::RecordName;
@@ -90,7 +93,10 @@ impl Pause for Counting {
 
 /// A backend that speaks to `endpoint` over a socket.
 fn over_a_socket(endpoint: &str, pause: &Arc<Counting>) -> SecretsManagerBackend {
-    let config = config(ACCESS_KEY).endpoint_url(endpoint).build();
+    backend_of(config(ACCESS_KEY).endpoint_url(endpoint).build(), pause)
+}
+
+fn backend_of(config: Config, pause: &Arc<Counting>) -> SecretsManagerBackend {
     let options = SecretsManagerOptions {
         pause: Arc::clone(pause) as _,
         ..SecretsManagerOptions::new(Prefix::parse("test/vault").unwrap())
@@ -120,8 +126,27 @@ async fn given_up(service: Service) {
     let (error, waits) = refused(&over_a_socket(&endpoint, &pause)).await;
     assert_eq!((error.kind(), error.retry(), waits), (ErrorKind::Unavailable, Retry::Later, 3));
     assert!(error.message().contains("could not be reached; nothing was asked"), "{error}");
+    assert!(error.message().contains(&format!("asked: {endpoint}, Region us-east-1")), "{error}");
     let (error, waits) = refused(&reached).await;
     assert_eq!((error.kind(), waits), (ErrorKind::Unavailable, 7), "a service that answered before may come back");
+}
+
+/// The machine takes connections for it, and nobody answers over them. The program's own clients wait longer: src/open/client.rs.
+#[tokio::test]
+async fn who_takes_a_connection_and_never_answers_is_given_up_and_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (endpoint, pause) = (format!("http://{}", listener.local_addr().unwrap()), Arc::new(Counting::default()));
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(50)).build();
+    let backend = backend_of(config(ACCESS_KEY).endpoint_url(&endpoint).timeout_config(timeouts).build(), &pause);
+    let began = SystemClock.now();
+    let error = backend.list(&Context::new()).await.unwrap_err();
+    let (took, waits) = (SystemClock.now().since(began), pause.0.load(Ordering::SeqCst));
+    assert_eq!((error.kind(), error.retry(), waits), (ErrorKind::Unavailable, Retry::Later, 7));
+    assert!(took >= Duration::from_millis(8 * 50) && took < Duration::from_secs(5), "{took:?}");
+    let asked = format!("(secretsmanager:GetSecretValue); asked: {endpoint}, Region us-east-1");
+    let is_said = error.message().starts_with("AWS gave no answer; what was asked may or may not have been done ");
+    assert!(is_said && error.message().ends_with(&asked), "{error}");
+    assert!(error.hint().unwrap().contains("try again; if it stays, check the endpoint, the network"), "{error:?}");
 }
 
 #[test]

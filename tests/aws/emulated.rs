@@ -7,6 +7,7 @@ use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_secretsmanager::{Client, Config};
 use tokenvault::backend::Backend;
 use tokenvault::backend::secrets_manager::naming::Prefix;
+use tokenvault::backend::secrets_manager::survey::Trouble;
 use tokenvault::backend::secrets_manager::{SecretsManagerBackend, SecretsManagerOptions};
 use tokenvault::conformance::handles::Handles;
 use tokenvault::operation::Context;
@@ -98,8 +99,31 @@ pub(crate) async fn two_handles(endpoint: String) -> Handles {
     (Arc::new(handle(&endpoint, &prefix)), Arc::new(handle(&endpoint, &prefix)))
 }
 
-/// So many handles of one new vault.
-pub(crate) async fn handles(endpoint: String, count: usize) -> Vec<Arc<dyn TokenStore>> {
-    let prefix = made(&endpoint).await;
-    (0..count).map(|_| Arc::new(Vault::new(Arc::new(handle(&endpoint, &prefix)))) as _).collect()
+/// A new vault, for handles of their own.
+pub(crate) struct Made {
+    endpoint: String,
+    pub(crate) prefix: String,
+}
+
+impl Made {
+    pub(crate) async fn new(endpoint: String) -> Self {
+        let prefix = made(&endpoint).await;
+        Self { endpoint, prefix }
+    }
+
+    pub(crate) fn handle(&self) -> Arc<dyn TokenStore> {
+        Arc::new(Vault::new(Arc::new(handle(&self.endpoint, &self.prefix))))
+    }
+
+    pub(crate) fn handles(&self, count: usize) -> Vec<Arc<dyn TokenStore>> {
+        (0..count).map(|_| self.handle()).collect()
+    }
+
+    /// Checks that the index leads to every live secret by each of its keys. Names that were announced in vain may be left in it.
+    pub(crate) async fn assert_whole(&self) {
+        let mut survey = handle(&self.endpoint, &self.prefix).verify(&Context::new()).await.unwrap().value;
+        survey.findings.retain(|finding| finding.trouble != Trouble::Dangling);
+        let listed = self.handle().get_tokens(&Context::new()).await.unwrap().value.len();
+        assert_eq!((survey.tokens, survey.findings), (listed, Vec::new()));
+    }
 }

@@ -52,6 +52,12 @@ pub(crate) enum Does {
     Undelete,
 }
 
+/// A page that was written this often is split before it is written again.
+const SPLIT_WRITES: u64 = 64;
+
+/// What the names of the pages begin with that come of a split.
+const PAGES: &str = "test/vault/index/";
+
 /// The key that [`Does::RotateKey`] moves to.
 const NEW_KEY: &str = "new-key";
 
@@ -100,13 +106,27 @@ async fn begin(world: &World, past: Past) -> Option<OAuthToken> {
         vault.delete_token(&cx, token.id().unwrap()).await.unwrap();
     }
     if past == Past::FullPage {
-        for number in 0..62 {
-            let mut other = sign_in(&format!("other {number}"), "x");
-            vault.save_token(&cx, &mut other).await.unwrap();
-            vault.delete_token(&cx, other.id().unwrap()).await.unwrap();
-        }
+        fill_page(world, &vault).await;
     }
     Some(token)
+}
+
+/// Lets a few users sign in again and again, each time by another refresh token and so under another key: how often the page
+/// was written makes it due. One user for each write would be looked at in every order that is played.
+async fn fill_page(world: &World, vault: &Vault) {
+    let cx = Context::new();
+    let mut others: [OAuthToken; 4] = std::array::from_fn(|_| OAuthToken::new());
+    for (number, at) in (0..others.len()).cycle().enumerate().take_while(|_| world.index_writes() < SPLIT_WRITES) {
+        others[at] = sign_in(&format!("other {at}"), &number.to_string());
+        vault.save_token(&cx, &mut others[at]).await.unwrap();
+    }
+    for other in &others {
+        assert!(vault.delete_token(&cx, other.id().unwrap()).await.unwrap().value);
+    }
+    assert!(
+        world.index_writes() == SPLIT_WRITES && world.secrets(PAGES).await.is_empty(),
+        "it is due, and not split yet"
+    );
 }
 
 /// A page that was being split by a process that slept through the move is the limit: the page itself may be under the old
@@ -117,7 +137,7 @@ async fn assert_moved(world: &World, past: Past, what: &str) {
     let made = world.simulator.secret(&format!("test/vault/token/{}", later.id().unwrap())).unwrap();
     assert_eq!(made.key.as_deref(), Some(NEW_KEY), "{what}: a token that is made after the move");
     let is_old = |page: &String| world.simulator.secret(page).unwrap().key.as_deref() != Some(NEW_KEY);
-    if past == Past::FullPage && world.secrets("test/vault/index/").await.iter().any(is_old) {
+    if past == Past::FullPage && world.secrets(PAGES).await.iter().any(is_old) {
         world.backend("after").rotate_key(&Context::new(), NEW_KEY, &|_, _| ()).await.unwrap();
     }
     world.assert_under(NEW_KEY, what);
@@ -154,6 +174,7 @@ async fn in_so_many(past: Past, acts: [Does; 2], bound: usize, is_right: impl Fn
         assert!(is_right(&ended, &found), "{what}: {ended:?}, {found:?}");
         let listed = world.backend("after").list(&Context::new()).await.unwrap().value.len();
         assert_eq!(listed, world.live().await.len(), "{what}");
+        assert!(past != Past::FullPage || !world.secrets(PAGES).await.is_empty(), "no page was split: {what}");
         if acts.iter().any(|act| matches!(act, Does::RotateKey)) && ended.iter().all(Result::is_ok) {
             assert_moved(world, past, what).await;
         }

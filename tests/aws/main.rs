@@ -8,10 +8,16 @@ mod audit_key;
 mod bad_days;
 mod broken_off;
 mod calls;
+#[path = "../support/contested.rs"]
+mod contested;
 mod copying;
 #[cfg(feature = "import")]
 mod costs;
 mod crash;
+#[cfg(all(feature = "cli", feature = "import"))]
+#[allow(dead_code, reason = "the tests of refreshes use the rest of it")]
+#[path = "../support/crew.rs"]
+mod crew;
 #[path = "../support/crowd.rs"]
 mod crowd;
 mod cut;

@@ -77,31 +77,31 @@ async fn thirty_two_sign_ins_in_one_process_wait_for_each_other() {
 /// The same, in short, where another implementation of the service decides who is first.
 mod localstack {
     use super::{PROCESSES, assert_all_told, assert_one_token, crowd, prepare, sign_ins};
-    use crate::emulated::handles;
+    use crate::emulated::Made;
     use crate::emulator::localstack::endpoint;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn tasks_over_four_handles_lose_nothing_and_double_nothing() {
-        let handles = handles(endpoint(), PROCESSES + 1).await;
-        prepare(&*handles[0]).await;
-        let stories = crowd(&handles[..PROCESSES], 3).await;
-        assert_all_told(&*handles[PROCESSES], &stories).await;
+        let made = Made::new(endpoint()).await;
+        prepare(&*made.handle()).await;
+        let stories = crowd(&made.handles(PROCESSES), 3).await;
+        assert_all_told(&*made.handle(), &stories).await;
+        made.assert_whole().await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn thirty_two_first_sign_ins_over_handles_of_their_own_make_one_token() {
-        let mut handles = handles(endpoint(), 33).await;
-        let reader = handles.pop().unwrap();
-        let told = sign_ins(handles).await;
-        assert_one_token(&*reader, &told).await;
+        let made = Made::new(endpoint()).await;
+        let told = sign_ins(made.handles(32)).await;
+        assert_one_token(&*made.handle(), &told).await;
+        made.assert_whole().await;
     }
 }
 
-/// Real processes, over the simulator's server.
+/// Real processes, over the simulator's server and over LocalStack.
 #[cfg(all(feature = "cli", feature = "import"))]
 mod processes {
-    use std::io::Write;
-    use std::process::{Child, Command, Stdio};
+    use std::process::Command;
 
     use serde::de::DeserializeOwned;
     use tempfile::TempDir;
@@ -109,7 +109,19 @@ mod processes {
     use tokio::runtime::Runtime;
 
     use super::{PROCESSES, SignedIn, Story, World, assert_all_told, assert_one_token, prepare};
+    use crate::crew::Crew;
     use crate::service::Service;
+
+    /// What all of them were told, who do this in the store by these arguments.
+    fn told<T: DeserializeOwned>(what: &str, store: &str, arguments: &[&str], dress: impl Fn(&mut Command)) -> Vec<T> {
+        let arguments = |process: usize| {
+            let process = process.to_string();
+            [&[what, store, "none", &process][..], arguments].concat().into_iter().map(str::to_owned).collect()
+        };
+        let mut crew = Crew::ready(PROCESSES, arguments, dress);
+        crew.begin();
+        crew.told()
+    }
 
     struct Scene {
         folder: TempDir,
@@ -127,24 +139,8 @@ mod processes {
             Self { folder: TempDir::with_prefix("tokenvault-races-").unwrap(), service, world, runtime }
         }
 
-        /// Starts all processes, then lets them begin; answers what all of them were told.
-        fn told<T: DeserializeOwned>(&self, what: &str, seed: u64, number: usize) -> Vec<T> {
-            let start = |process: usize| {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_tokenvault-puppet"));
-                command.args(["test/vault", what, &process.to_string()]).env_clear();
-                self.service.dress(&mut command, self.folder.path(), "any");
-                command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
-            };
-            let mut children: Vec<Child> = (0..PROCESSES).map(start).collect();
-            for child in &mut children {
-                child.stdin.take().unwrap().write_all(format!("{seed} {number}\n").as_bytes()).unwrap();
-            }
-            let end = |child: Child| {
-                let output = child.wait_with_output().unwrap();
-                assert!(output.status.success(), "a process failed; what it said stands above");
-                serde_json::from_slice::<Vec<T>>(&output.stdout).unwrap()
-            };
-            children.into_iter().flat_map(end).collect()
+        fn told<T: DeserializeOwned>(&self, what: &str, arguments: &[&str]) -> Vec<T> {
+            told(what, "aws:test/vault", arguments, |command| self.service.dress(command, self.folder.path(), "any"))
         }
     }
 
@@ -153,7 +149,7 @@ mod processes {
         let (scene, seed) = (Scene::new(), fastrand::u64(..));
         println!("seed {seed}");
         scene.runtime.block_on(prepare(&scene.world.vault("before")));
-        let stories: Vec<Story> = scene.told("work", seed, 8);
+        let stories: Vec<Story> = scene.told("work", &[&seed.to_string(), "8"]);
         scene.runtime.block_on(async {
             assert_all_told(&scene.world.vault("reader"), &stories).await;
             scene.world.assert_consistent("after the processes").await;
@@ -163,11 +159,30 @@ mod processes {
     #[test]
     fn thirty_two_first_sign_ins_in_four_make_one_token() {
         let scene = Scene::new();
-        let told: Vec<SignedIn> = scene.told("sign-in", 0, 32 / PROCESSES);
+        let told: Vec<SignedIn> = scene.told("sign-in", &[&(32 / PROCESSES).to_string()]);
         assert_eq!(told.len(), 32);
         scene.runtime.block_on(async {
             assert_one_token(&scene.world.vault("reader"), &told).await;
             scene.world.assert_consistent("after the sign-ins").await;
         });
+    }
+
+    mod localstack {
+        use super::{Story, assert_all_told, prepare, told};
+        use crate::emulated::Made;
+        use crate::emulator::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, localstack::endpoint};
+
+        #[tokio::test]
+        async fn sixteen_tasks_in_each_of_four_lose_nothing_and_double_nothing() {
+            let (made, seed) = (Made::new(endpoint()).await, fastrand::u64(..));
+            println!("seed {seed}");
+            prepare(&*made.handle()).await;
+            let store = format!("aws:{}?region={REGION}&endpoint={}", made.prefix, endpoint());
+            let stories: Vec<Story> = told("work", &store, &[&seed.to_string(), "3"], |command| {
+                command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
+            });
+            assert_all_told(&*made.handle(), &stories).await;
+            made.assert_whole().await;
+        }
     }
 }

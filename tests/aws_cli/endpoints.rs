@@ -9,7 +9,8 @@ use std::thread;
 
 use crate::scene::{Scene, feed};
 
-/// Runs a command that is led to no endpoint, behind a proxy that lets nothing out. Answers whom it asked to be led to.
+/// Runs a command that is led to no endpoint, behind a proxy that lets nothing out. Answers whom it asked to be led to, which is
+/// what the error names.
 fn asked(mut command: Command) -> String {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     command.env_remove("AWS_ENDPOINT_URL").env("HTTPS_PROXY", format!("http://{}", proxy.local_addr().unwrap()));
@@ -23,9 +24,12 @@ fn asked(mut command: Command) -> String {
             }
         }
     });
-    feed(command, "").assert_refused(4, &["AWS could not be reached"]);
+    let run = feed(command, "");
     let line = told.try_recv().unwrap();
-    line.split(' ').nth(1).unwrap().to_owned()
+    let asked = line.split(' ').nth(1).unwrap().to_owned();
+    let host = format!("asked: https://{}, Region ", asked.strip_suffix(":443").unwrap());
+    run.assert_refused(4, &["AWS could not be reached", &host, "check the Region, the endpoint and the network"]);
+    asked
 }
 
 #[test]
@@ -49,6 +53,18 @@ fn hosts_of_fips_and_dual_stack_are_asked_where_the_environment_or_the_profile_s
     let mut command = scene.command(&["list"]);
     command.env_remove("AWS_REGION").env("AWS_CONFIG_FILE", file).env("AWS_PROFILE", "gov");
     assert_eq!(asked(command), "secretsmanager-fips.us-west-2.amazonaws.com:443");
+}
+
+#[test]
+fn a_region_that_there_is_not_is_asked_for_its_host_and_named() {
+    let scene = Scene::bare();
+    let mut command = scene.command(&["list"]);
+    command.env("AWS_REGION", "eu-wst-1");
+    assert_eq!(asked(command), "secretsmanager.eu-wst-1.amazonaws.com:443");
+    // Of what can be no part of a host's name nothing is asked.
+    let mut command = scene.command(&["list"]);
+    command.env_remove("AWS_ENDPOINT_URL").env("AWS_REGION", "eu west 1");
+    feed(command, "").assert_refused(6, &["Region eu west 1", "check the Region, the endpoint and the prefix"]);
 }
 
 #[test]

@@ -125,7 +125,48 @@ fn nobody_listens() {
     let scene = Scene::new();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let run = list_with(&scene, &[("AWS_ENDPOINT_URL", &format!("http://{closed}"))]);
-    run.assert_refused(4, &["AWS could not be reached"]);
+    let asked = format!("asked: http://{closed}, Region us-east-1");
+    run.assert_refused(4, &["AWS could not be reached", &asked, "check the Region, the endpoint and the network"]);
+}
+
+/// Neither is on the command line: they come from the environment, a profile or the store's name.
+#[test]
+fn who_finds_no_vault_is_told_which_endpoint_and_region_were_asked() {
+    let scene = Scene::bare();
+    for (variable, value, region) in [
+        ("AWS_PROFILE", "", "us-east-1"),
+        ("AWS_REGION", "eu-west-1", "eu-west-1"),
+        ("TOKENVAULT_STORE", "aws:test/vault?region=eu-west-3", "eu-west-3"),
+    ] {
+        let asked = format!("asked: {}, Region {region}", scene.service.endpoint());
+        let said = ["there is no vault under this prefix", &asked, "check the prefix, the Region and the account"];
+        list_with(&scene, &[(variable, value)]).assert_refused(1, &said);
+    }
+}
+
+/// What one Region holds is not there in another.
+mod localstack {
+    use super::{Scene, feed};
+    use crate::emulator::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, localstack::endpoint};
+
+    #[test]
+    fn a_wrong_region_is_named_where_its_vault_is_not_there() {
+        let (scene, store) = (Scene::bare(), format!("aws:test/region-{:016x}", fastrand::u64(..)));
+        let run = |arguments: &[&str], region: &str| {
+            let mut command = scene.command(arguments);
+            command.env("AWS_ENDPOINT_URL", endpoint()).env("TOKENVAULT_STORE", &store).env("AWS_REGION", region);
+            command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
+            feed(command, super::TOKEN)
+        };
+        assert_eq!(run(&["init"], REGION).exit, Some(0));
+        assert_eq!(run(&["save"], REGION).exit, Some(0));
+        let asked = format!("asked: {}, Region eu-west-1", endpoint());
+        for arguments in [&["list"][..], &["save"], &["find", "--user", "alice"], &["delete-all", "--yes"]] {
+            let said = ["there is no vault under this prefix", &asked, "check the prefix, the Region and the account"];
+            run(arguments, "eu-west-1").assert_refused(1, &said);
+        }
+        assert!(run(&["list"], REGION).stdout.contains("alice"));
+    }
 }
 
 #[test]
@@ -138,6 +179,12 @@ fn throttled_again_and_again_or_broken_off() {
         scene.run(&["list"], "").assert_refused(4, &[said]);
         scene.service.simulator.clear_faults();
     }
+    scene.service.simulator.inject(Fault::new(Failure::ConnectionLost).times(u64::MAX));
+    let asked = format!("asked: {}, Region us-east-1", scene.service.endpoint());
+    scene
+        .run(&["list"], "")
+        .assert_refused(4, &["AWS gave no answer", &asked, "try again; if it stays, check the endpoint"]);
+    scene.service.simulator.clear_faults();
     assert_eq!(scene.done(&["list"], ""), "no tokens\n");
 }
 

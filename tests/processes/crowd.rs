@@ -12,9 +12,11 @@ use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::vault::Vault;
 
+use crate::crew::Crew;
 use crate::lives::number;
 use crate::puppet::Puppet;
 use crate::scene::Scene;
+use crate::together;
 
 /// Processes at once.
 const PROCESSES: usize = 4;
@@ -57,6 +59,25 @@ fn four_processes_that_insert_thirty_each_leave_a_hundred_and_twenty() {
     stored.sort();
     assert_eq!((printed.len(), stored.len()), (120, 120));
     assert_eq!(printed, stored);
+}
+
+/// As over AWS: many tasks in each, who refresh and log out the same tokens, too.
+#[test]
+fn sixteen_tasks_in_each_of_four_lose_nothing_and_double_nothing() {
+    let (scene, seed) = (Scene::new(), fastrand::u64(..));
+    println!("seed {seed}");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(together::prepare(&Vault::new(scene.open())));
+    let store = format!("file:{}", scene.vault().display());
+    let arguments = |process: usize| {
+        let (key_file, process, seed) = (scene.key_file().display().to_string(), process.to_string(), seed.to_string());
+        ["work", &store, &key_file, &process, &seed, "24"].map(str::to_owned).to_vec()
+    };
+    let mut crew = Crew::ready(together::PROCESSES, arguments, |_| ());
+    crew.begin();
+    let stories: Vec<together::Story> = crew.told();
+    runtime.block_on(together::assert_all_told(&Vault::new(scene.open()), &stories));
+    generation(&scene);
 }
 
 /// What one process expects to find in the end.

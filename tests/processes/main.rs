@@ -9,7 +9,15 @@
 )]
 
 mod anyone;
+#[path = "../support/contested.rs"]
+mod contested;
+#[path = "../support/crew.rs"]
+mod crew;
 mod crowd;
+#[cfg(feature = "aws")]
+#[allow(dead_code, reason = "the tests over AWS use the rest of it")]
+#[path = "../support/emulator.rs"]
+mod emulator;
 #[path = "../support/life.rs"]
 mod life;
 #[path = "../support/life_import.rs"]
@@ -22,9 +30,20 @@ mod model;
 mod model_import;
 #[path = "../support/pair.rs"]
 mod pair;
+#[allow(dead_code, reason = "the tests of the command line use the rest of it")]
+#[path = "../support/provider.rs"]
+mod provider;
 #[path = "../support/puppet.rs"]
 mod puppet;
+mod refreshing;
 mod scene;
+#[cfg(feature = "aws")]
+#[allow(dead_code, reason = "the tests over AWS use the rest of it")]
+#[path = "../support/service.rs"]
+mod service;
+#[allow(dead_code, reason = "first sign-ins are for the tests over AWS")]
+#[path = "../support/crowd.rs"]
+mod together;
 #[path = "../support/way.rs"]
 mod way;
 #[path = "../support/witness.rs"]

@@ -31,11 +31,11 @@ impl Scene {
         drop(FileBackend::create(self.options(), KdfCost::default()).unwrap());
     }
 
-    fn vault(&self) -> PathBuf {
+    pub(crate) fn vault(&self) -> PathBuf {
         self.folder.path().join("vault.tv")
     }
 
-    fn key_file(&self) -> PathBuf {
+    pub(crate) fn key_file(&self) -> PathBuf {
         self.folder.path().join("key")
     }
 

@@ -5,15 +5,16 @@
 //! `ok` and what came of it, or `error`, the error's kind and its message; where a token was worked on, its id and texts
 //! follow. It cannot be told anything that the library would not do for any caller.
 //!
-//! Or it is one of several processes over AWS whose tasks all work at once: tests/puppet/tasks.rs.
+//! Or it is one of several processes whose tasks all work at once: tests/puppet/tasks.rs.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a part of the tests")]
 
 mod commands;
-#[cfg(feature = "aws")]
+#[allow(dead_code, reason = "what checks it is for the tests")]
+#[path = "../support/contested.rs"]
+mod contested;
 #[allow(dead_code, clippy::print_stdout, reason = "what checks it, and says so, is for the tests")]
 #[path = "../support/crowd.rs"]
 mod crowd;
-#[cfg(feature = "aws")]
 mod tasks;
 
 use std::collections::HashMap;
@@ -56,11 +57,13 @@ impl Puppet {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    #[cfg(feature = "aws")]
-    if let [_, location, what, process] = &arguments[..] {
-        return tasks::run(location, what, process.parse().unwrap());
-    }
-    let mut puppet = Puppet::open(&arguments[1], &arguments[2]);
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (vault, key_file) = match words[..] {
+        [_, vault, key_file] => (vault, key_file),
+        [_, what, store, key_file, ref rest @ ..] => return tasks::run(what, store, key_file, rest),
+        _ => panic!("the puppet was told no vault"),
+    };
+    let mut puppet = Puppet::open(vault, key_file);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut stdout = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {

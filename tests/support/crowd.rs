@@ -11,6 +11,8 @@ use tokenvault::operation::Context;
 use tokenvault::store::{Outcome, TokenStore};
 use tokenvault::token::OAuthToken;
 
+use crate::contested::{self, CONTESTED, Deed};
+
 /// How many processes there may be: each has a field of its own in the tokens that all of them share.
 pub(crate) const PROCESSES: usize = 4;
 const OWN_FIELD: [Field; PROCESSES] = [Field::ClientSecret, Field::RedirectUrl, Field::ApiDomain, Field::AccessToken];
@@ -27,6 +29,7 @@ pub(crate) struct Story {
     /// By user: which field it has written last, and what.
     stored: BTreeMap<String, (String, String)>,
     deleted: usize,
+    contested: Vec<Deed>,
 }
 
 /// What came of a first sign-in: whether it made the token, and the token's id.
@@ -43,7 +46,7 @@ struct Worker {
     held: Vec<OAuthToken>,
 }
 
-/// Makes what is there before the tasks begin.
+/// Makes what is there before the tasks begin: what they all try to delete.
 pub(crate) async fn prepare(store: &dyn TokenStore) {
     for number in 0..DOOMED {
         let mut token = sign_in(&doomed(number)).with(Field::AccessToken, "a").with_id(&doomed(number));
@@ -96,25 +99,39 @@ impl Worker {
     async fn step(&mut self, text: &str) {
         let cx = Context::new();
         match self.random.u32(..100) {
-            0..35 => {
+            0..20 => {
                 let (user, field) = (format!("shared {}", self.task), OWN_FIELD[self.process]);
                 self.store.save_token(&cx, &mut sign_in(&user).with(field, text)).await.unwrap();
                 self.story.stored.insert(user, (field.name().to_owned(), text.to_owned()));
             }
-            35..60 => {
+            20..40 => {
                 let mut token = sign_in(&format!("own {text}")).with(Field::AccessToken, text);
                 self.store.save_token(&cx, &mut token).await.unwrap();
                 self.note(&token);
                 self.held.push(token);
             }
-            60..75 => self.refresh(text).await,
-            75..85 => self.log_out().await,
-            _ => {
+            40..50 => self.refresh(text).await,
+            50..58 => self.log_out().await,
+            58..68 => {
                 let id = doomed(self.random.usize(..DOOMED));
                 let is_done = self.store.delete_token(&cx, &id).await.unwrap().value;
                 self.story.deleted += usize::from(is_done);
             }
+            _ => self.contest(text).await,
         }
+    }
+
+    /// Reads a token that all of them share, and refreshes it or logs it out; who finds none signs in.
+    async fn contest(&mut self, text: &str) {
+        let user = contested::user(self.random.usize(..CONTESTED));
+        let mut found = OAuthToken::new().with(Field::UserName, &user).with(Field::ClientId, "app");
+        let is_found = self.store.find_token(&Context::new(), &mut found).await.unwrap().value;
+        let deed = match self.random.u32(..100) {
+            0..20 if is_found => contested::delete(&self.store, found.id().unwrap()).await,
+            20..90 if is_found => contested::save(&self.store, found, text).await,
+            _ => contested::save(&self.store, sign_in(&user), text).await,
+        };
+        self.story.contested.extend(deed);
     }
 
     fn note(&mut self, token: &OAuthToken) {
@@ -158,6 +175,8 @@ pub(crate) async fn assert_all_told(store: &dyn TokenStore, stories: &[Story]) {
     let doomed = by_user.keys().filter(|user| user.starts_with("doomed")).count();
     let deleted: usize = stories.iter().map(|story| story.deleted).sum();
     assert_eq!(doomed + deleted, DOOMED, "a token was deleted twice, or came back");
-    assert_eq!(by_user.len(), users.len() + doomed, "there is more than was saved");
-    println!("{} tokens, {deleted} deleted by whoever was first", by_user.len());
+    let deeds: Vec<&Deed> = stories.iter().flat_map(|story| &story.contested).collect();
+    let contested = contested::assert_one_order(&deeds, &tokens);
+    assert_eq!(by_user.len(), users.len() + doomed + contested, "there is more than was saved");
+    println!("{} tokens, {deleted} deleted by whoever was first, {} deeds contested", by_user.len(), deeds.len());
 }

@@ -15,6 +15,7 @@ use aws_sdk_secretsmanager::primitives::{Blob, DateTime};
 use zeroize::Zeroizing;
 
 use crate::backend::secrets_manager::fault::{Fault, FaultKind};
+use crate::backend::secrets_manager::host::Host;
 use crate::backend::secrets_manager::pace::Pace;
 use crate::backend::secrets_manager::vault_key::VaultKey;
 use crate::backend::secrets_manager::version::VersionId;
@@ -120,6 +121,7 @@ type Asking<T> = Result<(T, u32), Fault>;
 #[derive(Debug)]
 pub(super) struct Calls {
     pub(super) client: Client,
+    host: Host,
     pub(super) pace: Pace,
     pub(super) recovery_days: i64,
     pub(super) key: VaultKey,
@@ -132,7 +134,13 @@ pub(super) struct Calls {
 impl Calls {
     pub(super) fn new(client: Client, pace: Pace, key: VaultKey, recovery_days: i64) -> Self {
         let [is_reached, is_batch_refused] = [AtomicBool::default(), AtomicBool::default()];
-        Self { client, pace, recovery_days, key, is_reached, is_batch_refused }
+        let host = Host::default();
+        Self { client: host.noting(&client), host, pace, recovery_days, key, is_reached, is_batch_refused }
+    }
+
+    /// What an error says of where was asked.
+    pub(super) fn place(&self) -> String {
+        self.host.said(self.client.config())
     }
 
     /// Whether many secrets may be read in a call, as far as is known.
@@ -289,7 +297,7 @@ impl Calls {
         E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
     {
         asked.note(error.request_id());
-        let fault = Fault::of(action, error);
+        let fault = Fault::of(action, error).at(self.place());
         if matches!(error, SdkError::ServiceError(_)) && fault.kind != FaultKind::Foreign {
             self.is_reached.store(true, Ordering::Relaxed);
         }

@@ -119,7 +119,7 @@ impl Census<'_> {
         if listing.is_bare()
             && matches!(self.index.read_whatever(asked, &PagePlace::root()).await, Ok(PageRead::Absent))
         {
-            return Err(no_vault());
+            return Err(no_vault(&self.index.calls.place()));
         }
         Ok(())
     }

@@ -43,6 +43,8 @@ pub(super) struct Fault {
     action: &'static str,
     code: Option<String>,
     detail: Option<String>,
+    /// Where was asked.
+    place: String,
 }
 
 const THROTTLED: [&str; 6] = [
@@ -99,7 +101,12 @@ impl Fault {
     fn told(kind: FaultKind, action: &'static str, code: Option<&str>, message: &str) -> Self {
         let is_shown = matches!(kind, FaultKind::Denied | FaultKind::Kms);
         let detail = is_shown.then(|| message.to_owned()).filter(|message| !message.is_empty());
-        Self { kind, action, code: code.map(str::to_owned), detail }
+        Self { kind, action, code: code.map(str::to_owned), detail, place: String::new() }
+    }
+
+    /// The same, asked at this place.
+    pub(super) fn at(self, place: String) -> Self {
+        Self { place, ..self }
     }
 
     /// As it is after so many attempts of the same call that no answer came to: each of them may have been done.
@@ -112,12 +119,12 @@ impl Fault {
 
     /// An answer of success that lacks what the service tells with each.
     pub(super) fn foreign(action: &'static str) -> Self {
-        Self { kind: FaultKind::Foreign, action, code: None, detail: None }
+        Self::told(FaultKind::Foreign, action, None, "")
     }
 
     /// A loop that is bounded has not ended.
     pub(super) fn unending(action: &'static str) -> Self {
-        Self { kind: FaultKind::Unknown, action, code: None, detail: None }
+        Self::told(FaultKind::Unknown, action, None, "")
     }
 
     fn said(&self, what: &str) -> String {
@@ -127,8 +134,17 @@ impl Fault {
             said.push_str(part);
         }
         said.push(')');
+        if is_of_place(self.kind) {
+            said.push_str(&self.place);
+        }
         said
     }
+}
+
+/// Whether it may come of asking at the wrong place.
+const fn is_of_place(kind: FaultKind) -> bool {
+    use FaultKind::{Credentials, Foreign, Invalid, NotFound, Unknown, Unreached};
+    matches!(kind, Credentials | Foreign | Invalid | NotFound | Unknown | Unreached)
 }
 
 /// The service names a code with each refusal. What has none says nothing of what was asked.
@@ -292,11 +308,14 @@ mod tests {
     fn the_services_text_is_shown_only_where_it_cannot_hold_a_value() {
         let fault = |kind, detail: Option<&str>| {
             let code = Some("SomeException".to_owned());
-            Fault { kind, action: "PutSecretValue", code, detail: detail.map(str::to_owned) }.explained()
+            let detail = detail.map(str::to_owned);
+            Fault { kind, action: "PutSecretValue", code, detail, place: "; asked: here".to_owned() }.explained()
         };
         let denied = fault(FaultKind::Denied, Some("User: a is not authorized to perform: b"));
         assert!(denied.message().contains("PutSecretValue: SomeException: User: a"), "{denied}");
         assert_eq!(denied.kind(), ErrorKind::PermissionDenied);
+        assert!(!denied.message().contains("asked"), "its resource says where: {denied}");
+        assert!(fault(FaultKind::Unreached, None).message().ends_with("); asked: here"));
         let quota = fault(FaultKind::Quota, None);
         assert_eq!((quota.kind(), quota.retry()), (ErrorKind::QuotaReached, crate::error::Retry::Never));
         assert_eq!(fault(FaultKind::Throttled, None).retry(), crate::error::Retry::Later);

@@ -185,7 +185,7 @@ impl Index {
                 return Ok(loaded);
             }
             if place.digits().is_empty() {
-                return Err(no_vault());
+                return Err(no_vault(&self.calls.place()));
             }
             self.calls.pace.catch_up(attempt).await;
         }

@@ -3,8 +3,8 @@
 use crate::error::{Error, ErrorKind};
 
 /// The root is missing.
-pub(super) fn no_vault() -> Error {
-    Error::new(ErrorKind::NotFound, "there is no vault under this prefix: it has no index").with_hint(
+pub(super) fn no_vault(place: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no vault under this prefix: it has no index{place}")).with_hint(
         "check the prefix, the Region and the account; make one with `tokenvault init`; where the tokens of one are left, \
          `tokenvault verify --repair` builds its index anew from them",
     )

@@ -63,6 +63,7 @@ mod clear;
 mod commit;
 mod edit;
 mod fault;
+mod host;
 mod index;
 mod key_change;
 pub mod key_report;
