@@ -130,6 +130,25 @@ cut_off! {
     a_trails_key_that_is_cut_off_in_the_making_is_one: Act::MakeAuditKey, at least 3 calls;
 }
 
+/// By then its page is not full any more, and takes entries that the pages below do not have.
+#[tokio::test]
+async fn a_split_that_is_taken_up_a_day_later_loses_nothing_of_that_day() {
+    let (begun, _) = begun(Act::Split).await;
+    let cut = Arc::new(Cut::default());
+    let world = World { simulator: begun.simulator.forked(Arc::clone(&cut) as _) };
+    cut.arm(17, false);
+    assert!(Act::Split.run(&world, VICTIM, "").await.is_err() && cut.was_cut());
+    assert!(world.secrets("test/vault/index/").await.len() > 10, "most of the pages are there");
+    world.simulator.clock().advance(Duration::from_hours(25));
+    let (cx, vault) = (Context::new(), world.vault("next"));
+    for number in 0..70 {
+        vault.save_token(&cx, &mut sign_in(&format!("later {number}"), "first")).await.unwrap();
+    }
+    assert_eq!(world.secrets("test/vault/index/").await.len(), 16, "it was split in the end");
+    assert_eq!(contents(&world.vault("reader")).await.len(), 3 + 70);
+    world.assert_consistent("after the split").await;
+}
+
 #[tokio::test]
 async fn a_vault_that_is_cut_off_in_the_making_is_there_or_not() {
     for with_effect in [false, true] {

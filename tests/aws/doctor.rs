@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrets_manager_simulator::error::ServiceError;
+use secrets_manager_simulator::faults::Fault;
+use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::iam::policy::Policy;
 use secrets_manager_simulator::iam::principal::Principal;
+use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
 use tokenvault::backend::secrets_manager::rights::{Came, Need, Rights};
 use tokenvault::backend::secrets_manager::survey::Trouble;
@@ -73,8 +77,9 @@ fn is_granted(rights: &Rights, action: &str) -> bool {
 #[tokio::test]
 async fn who_may_do_everything_leaves_nothing_at_all() {
     let world = world().await;
-    let before = others(&world);
+    let (before, calls) = (others(&world), world.simulator.counters().total());
     let rights = rights(&world, "doctor").await;
+    assert_eq!(world.simulator.counters().total() - calls, 12 + 7, "and no more to look for leftovers");
     for trial in &rights.trials {
         assert!(matches!(trial.came, Came::Granted(None)), "{trial:?}");
     }
@@ -182,6 +187,18 @@ async fn a_doctor_that_is_killed_leaves_what_the_next_takes_away() {
         }
     }
     assert!(has_left > 5, "some were killed while there was one: {has_left}");
+}
+
+#[tokio::test]
+async fn a_key_that_opens_nothing_is_told_from_one_that_seals_nothing() {
+    let world = world().await;
+    let refusal = ServiceError::new("AccessDeniedException", "Access to KMS is not allowed");
+    let refused = Fault::new(Failure::Refused(refusal)).on(Operation::GetSecretValue).times(u64::MAX);
+    world.simulator.inject(refused);
+    let rights = rights(&world, "doctor").await;
+    let came = |action: &str| &rights.trials.iter().find(|trial| trial.action == action).unwrap().came;
+    assert!(matches!(came("kms:Decrypt"), Came::Refused(_)), "{rights:?}");
+    assert!(matches!(came("kms:GenerateDataKey"), Came::Granted(None)), "{rights:?}");
 }
 
 /// One at work is not disturbed.

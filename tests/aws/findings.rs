@@ -206,12 +206,48 @@ async fn a_tombstone_that_is_left_is_named_and_a_repair_schedules_its_secret() {
     assert_eq!(world.vault("reader").get_tokens(&Context::new()).await.unwrap().value.len(), 2);
 }
 
+/// By whoever meets it after a while; until then it is left to whoever wrote it.
+#[tokio::test]
+async fn a_tombstone_that_is_left_is_finished_by_the_next_who_reads_it() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let ids = signed_in(&world, 1).await;
+    world.simulator.inject(Fault::new(Failure::ConnectionLost).on(Operation::DeleteSecret).times(u64::MAX));
+    _ = world.vault("before").delete_token(&Context::new(), &ids[0]).await;
+    world.simulator.clear_faults();
+    for (seconds, is_finished) in [(200, false), (200, true)] {
+        world.simulator.clock().advance(Duration::from_secs(seconds));
+        let found = world.vault("reader").find_token_by_id(&Context::new(), &ids[0]).await.unwrap().value;
+        assert!(found.is_none());
+        let secret = world.simulator.secret(&format!("test/vault/token/{}", ids[0])).unwrap();
+        assert_eq!(secret.deleted.is_some(), is_finished);
+    }
+}
+
+/// Whoever gives a token another key lists that first.
+#[tokio::test]
+async fn an_entry_for_a_state_to_come_is_no_finding() {
+    for left in 0.. {
+        let cut = Arc::new(Cut::default());
+        let world = World::new(Settings::new().seed(1).gate(Arc::clone(&cut) as _)).await;
+        let mut token = OAuthToken::new().with(ClientId, "app").with(GrantToken, "canary").with(AccessToken, "a");
+        world.vault("before").save_token(&Context::new(), &mut token).await.unwrap();
+        cut.arm(left, false);
+        let ended = world.vault(VICTIM).save_token(&Context::new(), &mut token.with(UserName, "ada")).await;
+        assert_eq!(found(&world).await, [], "cut off after {left} calls");
+        if ended.is_ok() {
+            assert!(left > 3, "{left} calls are fewer than it makes");
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_repair_takes_out_entries_that_lead_to_nothing_and_no_others() {
     let world = World::new(Settings::new().seed(1)).await;
     let ids = signed_in(&world, 5).await;
     let secret = format!("test/vault/token/{}", ids[2]);
     remove(&world, &secret).await;
+    assert_eq!(found(&world).await, [], "somebody may be about to make it");
     world.simulator.clock().advance(Duration::from_secs(600));
     assert_eq!(found(&world).await, [(Trouble::Dangling, secret.clone())]);
     let (left, entries) = repaired(&world).await;

@@ -7,9 +7,11 @@ use secrets_manager_simulator::iam::policy::Policy;
 use secrets_manager_simulator::iam::principal::Principal;
 use secrets_manager_simulator::settings::Settings;
 use secrets_manager_simulator::switches::Staleness;
+use tokenvault::backend::recovery::RecoveryWindow;
 use tokenvault::clock::{Clock, ManualClock, Timestamp};
 use tokenvault::error::{Error, ErrorKind, Result};
 use tokenvault::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
+use tokenvault::identity::RecordName;
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
@@ -158,6 +160,17 @@ async fn what_somebody_else_deleted_comes_back_as_well() {
     bring_back(&world, "operator", token.id().unwrap()).await.unwrap();
     assert_eq!(access(&world, "ada").await.as_deref(), Some("first"));
     world.assert_consistent("deleted by hand").await;
+}
+
+/// Somebody has brought it back meanwhile.
+#[tokio::test]
+async fn what_is_alive_is_not_taken_for_deleted() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let token = saved(&world, sign_in("ada", "first")).await;
+    let name = RecordName::parse(token.id().unwrap()).unwrap();
+    let error = world.backend("operator").exhume(&Context::new(), name).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(access(&world, "ada").await.as_deref(), Some("first"));
 }
 
 #[tokio::test]

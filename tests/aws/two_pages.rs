@@ -337,3 +337,18 @@ rest_on_each_other! {
     a_new_record_after_a_changed_one_that_rest_on_each_other: [Makes::New, Makes::Changed], [HIGH, LOW];
     two_changed_records_that_rest_on_each_other: [Makes::Changed, Makes::Changed], [LOW, HIGH];
 }
+
+/// Whoever meets it would ask for a token that nobody is about to make.
+#[tokio::test]
+async fn who_is_refused_takes_back_what_it_has_listed_on_another_page() {
+    let (world, cx) = (split().await, Context::new());
+    let backend = world.backend("one");
+    backend.commit(&cx, bring(None, &user(HIGH), &user(MIDDLE))).await.unwrap();
+    let findings = async || {
+        world.simulator.clock().advance(Duration::from_mins(10));
+        world.backend("after").verify(&cx).await.unwrap().value.findings
+    };
+    let before = findings().await;
+    let refused = backend.commit(&cx, bring(None, &user(LOW), &user(HIGH))).await.unwrap_err();
+    assert_eq!((refused.kind(), findings().await), (ErrorKind::Conflict, before));
+}

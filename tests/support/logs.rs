@@ -179,6 +179,13 @@ impl State {
 
     fn filter(&self, asked: &Value) -> Reply {
         let names = asked["logStreamNames"].as_array();
+        let has_stream = |name: &Value| {
+            let mut made = self.groups.values().flatten().chain(self.events.iter().map(|event| &event.stream));
+            made.any(|stream| name == stream)
+        };
+        if names.is_some_and(|names| !names.iter().all(has_stream)) {
+            return Err(MISSING);
+        }
         let is_asked = |event: &&Event| {
             names.is_none_or(|names| names.iter().any(|name| *name == event.stream))
                 && asked["startTime"].as_i64().is_none_or(|start| event.at >= start)

@@ -269,6 +269,19 @@ mod tests {
         }
     }
 
+    /// By then its record may be part of another.
+    #[test]
+    fn a_save_settles_its_lease_under_whatever_name() {
+        let (held, lease) = (Held::default(), Lease::grant(1, NOW, "a test").unwrap());
+        let times = Times { now: NOW, ends_in: Duration::from_secs(90), next_in: Duration::from_secs(90) };
+        let grant = Grant::new(Lineage::first().unwrap(), &Fields::new());
+        held.note_own(end(0), Own::new(&lease, None).alone(grant), &grant, times);
+        held.settle(end(1).name, None);
+        assert!(held.by_others(end(0), None, NOW).is_some());
+        held.settle(end(1).name, Some(lease.id));
+        assert_eq!(held.by_others(end(0), None, NOW), None);
+    }
+
     /// Who was asked for under another name had another turn.
     #[test]
     fn of_two_who_found_the_same_free_one_is_noted() {

@@ -135,6 +135,9 @@ fn the_trail_in_cloudwatch_logs_is_tried_by_doctors_own_line() {
         if mode == "required" {
             let (run, checks) = doctor_with(&scene, &[], &trail);
             assert_eq!((run.exit, result(&checks, name)), (Some(0), "not tried"), "no key is made for it");
+            let reading = check(&checks, "logs:FilterLogEvents");
+            let said = reading["detail"].as_str().unwrap_or_default();
+            assert!(reading["result"] == "ok" && said == "there is nothing to read yet", "{reading}");
             let mut list = scene.command(&["list"]);
             list.envs(trail);
             assert_eq!(feed(list, "").exit, Some(0));

@@ -98,3 +98,47 @@ fn what_was_refreshed_and_is_refused_is_kept_until_it_is_taken() {
         }
     }
 }
+
+/// It ends while another looks at what the copy has: taken by the store that is back, or given up. Answers whether the journal was
+/// asked so often by that look.
+fn save_ends_meanwhile(calls: usize, is_taken: bool) -> bool {
+    let scene = Alone::ended_while_away(true);
+    let (context, mut token) = (Context::new(), scene.refreshed(&scene.sent("holder")));
+    scene.pass(100 * SECOND);
+    scene.machine.kept.next(std::iter::repeat_n(Fate::Done, calls).chain([Fate::Late(SECOND)]));
+    let mut asking = Going::unsure(scene.ask("another"));
+    if let Some(answer) = asking.step() {
+        assert!(answer.unwrap().unwrap().0.lease().is_some(), "the holder was late");
+        return false;
+    }
+    if is_taken {
+        scene.machine.store.otherwise(Fate::Done);
+        assert_eq!(scene.saved(&token).1, Source::Store);
+    } else {
+        scene.machine.store.next([Fate::Never]);
+        drop(Going::begun(scene.store.save_token(&context, &mut token)));
+        assert_eq!(scene.layer.unsaved(), 1);
+    }
+    for _ in 0..200 {
+        if let Some(answer) = asking.step() {
+            let found = answer.map(|found| found.map(|(token, _)| (access(&token), token.lease())));
+            let has_it = found == Ok(Some(("access 1".to_owned(), None)));
+            let is_told = !is_taken && found == Err(ErrorKind::Unavailable);
+            assert!(has_it || is_told, "{calls}, {is_taken}: {found:?}");
+            return true;
+        }
+        scene.pass(SECOND);
+    }
+    panic!("it never ends");
+}
+
+#[test]
+fn nobody_is_sent_with_what_was_read_before_a_save_ended() {
+    for is_taken in [true, false] {
+        let mut calls = 0;
+        while save_ends_meanwhile(calls, is_taken) {
+            calls += 1;
+        }
+        assert!(calls >= 10, "{calls}");
+    }
+}

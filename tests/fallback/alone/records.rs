@@ -7,7 +7,7 @@ use tokenvault::store::TokenStore;
 
 use crate::alone::scene::{Alone, FIRST, MINUTE};
 use crate::going::{Going, now};
-use crate::process::alice;
+use crate::process::{access, alice, refreshed};
 use crate::scene::SECOND;
 use crate::scripted::Fate;
 
@@ -40,27 +40,53 @@ fn nobody_is_sent_beside_a_token_whose_record_becomes_part_of_another() {
     }
 }
 
-/// Here, elsewhere, and so long ago that a list of the store has made the copy whole since.
+/// Here, elsewhere, and so long ago that a list of the store has made the copy whole since; and by another process of the machine,
+/// of which the copy alone tells.
 #[test]
 fn a_token_that_was_logged_out_does_not_come_back_with_a_late_save() {
-    for way in ["here", "elsewhere", "here, then listed", "elsewhere, and listed"] {
+    for way in ["here", "elsewhere", "here, then listed", "elsewhere, and listed", "by a neighbour"] {
         let scene = Alone::ended_while_away(true);
         let (context, mut token) = (Context::new(), scene.refreshed(&scene.sent("holder")));
         scene.machine.is_back();
         if way.starts_with("here") {
             assert!(now(scene.layer.delete_token(&context, &scene.id)).unwrap().value, "{way}");
-        } else {
+        } else if way.starts_with("elsewhere") {
             scene.machine.deleted_elsewhere(&token);
+        } else {
+            assert!(scene.machine.process().delete(&scene.id).unwrap().0, "{way}");
         }
         if way.ends_with("listed") {
             now(scene.layer.get_tokens(&context)).unwrap();
-        } else {
+        } else if way != "by a neighbour" {
             assert!(now(scene.layer.find_token_by_id(&context, &scene.id)).unwrap().value.is_none(), "{way}");
         }
         scene.machine.is_away();
         let error = now(scene.store.save_token(&context, &mut token)).unwrap_err();
         assert_eq!((error.kind(), scene.entries(), scene.layer.unsaved()), (ErrorKind::Gone, 0, 0), "{way}");
         assert_eq!(now(scene.ask("a reader")).unwrap_err(), ErrorKind::Unavailable, "{way}");
+    }
+}
+
+/// It is refreshed elsewhere while it is asked for, to an end that is over as well.
+#[test]
+fn whoever_is_sent_at_another_end_than_it_had_read_never_waits_for_itself() {
+    let mut was_elsewhere = 0;
+    for calls in 0.. {
+        let scene = Alone::new();
+        scene.pass((FIRST + 2) * MINUTE);
+        scene.machine.store.next(std::iter::repeat_n(Fate::Done, calls).chain([Fate::Late(SECOND)]));
+        let mut asking = Going::unsure(scene.ask("holder"));
+        if asking.step().is_some() {
+            assert!(was_elsewhere > 1, "{was_elsewhere}");
+            return;
+        }
+        let other = now(scene.machine.plain.find_token_by_id(&Context::new(), &scene.id)).unwrap().value.unwrap();
+        scene.machine.saved_elsewhere(&refreshed(&other, "elsewhere", u64::from(FIRST) + 1));
+        let token = ended(&scene, asking).unwrap().unwrap().0;
+        if access(&token) == "elsewhere" {
+            was_elsewhere += 1;
+            assert_eq!(scene.sent("holder").lease(), token.lease(), "{calls}");
+        }
     }
 }
 

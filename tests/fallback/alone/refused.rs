@@ -36,7 +36,9 @@ fn nobody_is_sent_while_a_token_waits_in_the_process_to_be_saved() {
     let trying = Going::begun(scene.layer.get_tokens(&context));
     scene.machine.kept.commits(None);
     assert_eq!(scene.layer.unsaved(), 1);
+    scene.machine.kept.calls();
     assert_eq!(scene.refused(), ErrorKind::Unavailable);
+    assert!(!scene.machine.kept.calls().contains(&"commit"), "nothing is written for it");
     drop(trying);
     // It goes first, and then there is nothing to refresh.
     assert_eq!(scene.all_call(3), vec![Ok("access 1".to_owned()); 3]);
