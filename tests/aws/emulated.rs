@@ -18,11 +18,10 @@ use crate::emulator::{REGION, SECRET_ACCESS_KEY};
 
 /// A handle of its own to the vault under `prefix`, which ends in the account that it is in.
 fn handle(endpoint: &str, prefix: &str) -> SecretsManagerBackend {
-    let (_, account) = prefix.rsplit_once('/').unwrap();
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
-        .credentials_provider(Credentials::new(account, SECRET_ACCESS_KEY, None, None, "tests"))
+        .credentials_provider(Credentials::new(account(prefix), SECRET_ACCESS_KEY, None, None, "tests"))
         .retry_config(RetryConfig::disabled())
         .endpoint_url(endpoint)
         .build();
@@ -30,6 +29,11 @@ fn handle(endpoint: &str, prefix: &str) -> SecretsManagerBackend {
     let options =
         SecretsManagerOptions { first_rate: 50.0, ..SecretsManagerOptions::new(Prefix::parse(prefix).unwrap()) };
     SecretsManagerBackend::new(Client::from_conf(config), options)
+}
+
+/// Whose vault is under `prefix`; it stands for the access key as well.
+fn account(prefix: &str) -> &str {
+    prefix.rsplit_once('/').unwrap().1
 }
 
 /// The prefix of a new vault, which is in an account of its own: LocalStack takes twelve digits for the account that the access
@@ -109,6 +113,10 @@ impl Made {
     pub(crate) async fn new(endpoint: String) -> Self {
         let prefix = made(&endpoint).await;
         Self { endpoint, prefix }
+    }
+
+    pub(crate) fn access_key_id(&self) -> &str {
+        account(&self.prefix)
     }
 
     pub(crate) fn handle(&self) -> Arc<dyn TokenStore> {

@@ -170,7 +170,7 @@ mod processes {
     mod localstack {
         use super::{Story, assert_all_told, prepare, told};
         use crate::emulated::Made;
-        use crate::emulator::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, localstack::endpoint};
+        use crate::emulator::{REGION, SECRET_ACCESS_KEY, localstack::endpoint};
 
         #[tokio::test]
         async fn sixteen_tasks_in_each_of_four_lose_nothing_and_double_nothing() {
@@ -179,7 +179,7 @@ mod processes {
             prepare(&*made.handle()).await;
             let store = format!("aws:{}?region={REGION}&endpoint={}", made.prefix, endpoint());
             let stories: Vec<Story> = told("work", &store, &[&seed.to_string(), "3"], |command| {
-                command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
+                command.env("AWS_ACCESS_KEY_ID", made.access_key_id()).env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
             });
             assert_all_told(&*made.handle(), &stories).await;
             made.assert_whole().await;

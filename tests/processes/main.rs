@@ -15,7 +15,6 @@ mod contested;
 mod crew;
 mod crowd;
 #[cfg(feature = "aws")]
-#[allow(dead_code, reason = "the tests over AWS use the rest of it")]
 #[path = "../support/emulator.rs"]
 mod emulator;
 #[path = "../support/life.rs"]
