@@ -9,6 +9,7 @@ use secrets_manager_simulator::iam::policy::Policy;
 use secrets_manager_simulator::iam::principal::Principal;
 use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
+use secrets_manager_simulator::throttle::Group;
 use tokenvault::error::ErrorKind;
 use tokenvault::fields::Field::{AccessToken, ClientId, ExpiresIn, RefreshToken, UserName};
 use tokenvault::lookup::{LookupKey, LookupKind};
@@ -246,4 +247,20 @@ async fn a_split_index_costs_a_page_more() {
     };
     assert_eq!(counted(&world, by_user).await, (3, 0));
     assert_eq!(vault.get_tokens(&cx).await.unwrap().value.len(), 102);
+}
+
+/// The service counts batches by themselves, and takes a hundred a second.
+#[tokio::test]
+async fn batches_are_spaced_so_that_none_is_refused() {
+    let world = World::new(Settings::new().seed(1)).await;
+    signed_in(&world, 240).await;
+    world.simulator.set(|switches| {
+        switches.throttle = true;
+        // 9 at once: 12 batches come to more, and 5 at first and 7 after their waits do not.
+        (switches.burst, _) = (Duration::from_millis(150), switches.rates.insert(Group::Batch, 60));
+    });
+    let listed = world.vault("reader").get_tokens(&Context::new()).await.unwrap().value.len();
+    let counters = world.simulator.counters();
+    let refused = counters.refused("ThrottlingException");
+    assert_eq!((listed, refused, counters.of(Operation::BatchGetSecretValue)), (240, 0, 12));
 }

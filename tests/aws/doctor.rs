@@ -189,6 +189,26 @@ async fn a_doctor_that_is_killed_leaves_what_the_next_takes_away() {
     assert!(has_left > 5, "some were killed while there was one: {has_left}");
 }
 
+/// Each try of a call may take ten seconds.
+#[tokio::test]
+async fn a_doctor_that_is_cut_off_tries_one_call_more_and_no_other() {
+    const ATTEMPTS: usize = 8;
+    let mut cut_offs = 0;
+    for left in 0.. {
+        let cut = Arc::new(Cut::default());
+        let world = world_of(Settings::new().seed(7).gate(Arc::clone(&cut) as _)).await;
+        grant(&world, "victim", EVERYTHING);
+        cut.arm_for(left, false, ATTEMPTS + 1);
+        drop(world.backend("victim").try_rights(&Context::new(), None).await);
+        if !cut.was_cut() {
+            break;
+        }
+        cut_offs += 1;
+        assert!(!cut.is_over(), "cut off at call {left}, it tried more than one");
+    }
+    assert!(cut_offs > 10, "it makes more calls than {cut_offs}");
+}
+
 #[tokio::test]
 async fn a_key_that_opens_nothing_is_told_from_one_that_seals_nothing() {
     let world = world().await;

@@ -35,9 +35,16 @@ impl Calls {
         secrets: &[String],
     ) -> Option<HashMap<String, Result<Found>>> {
         let call = || self.client.batch_get_secret_value().set_secret_id_list(Some(secrets.to_vec())).send();
+        self.batches.turn().await;
         match self.ask_once(asked, ACTION, false, call).await {
-            Ok(answer) => Some(of_answer(answer)),
+            Ok(answer) => {
+                self.batches.passed();
+                Some(of_answer(answer))
+            }
             Err(fault) => {
+                if fault.kind == FaultKind::Throttled {
+                    self.batches.throttled();
+                }
                 if fault.kind == FaultKind::Denied || fault.is_breakdown() {
                     self.refuse_batches();
                 }

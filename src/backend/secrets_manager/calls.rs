@@ -26,6 +26,9 @@ use crate::operation::Context;
 /// How often a call is made that was throttled, or that no answer came to.
 const MAX_ATTEMPTS: u32 = 8;
 
+/// Batches a second: half of what the service takes of an account (user guide, Quotas: 100). They are not counted among the writes.
+const BATCHES: f64 = 50.0;
+
 /// How often a call is made that never got as far as a connection, or that something else answered, by who has had no
 /// answer from the service at all: a wrong endpoint or Region is told at once.
 const MAX_CONNECTS: u32 = 4;
@@ -123,6 +126,8 @@ pub(super) struct Calls {
     pub(super) client: Client,
     host: Host,
     pub(super) pace: Pace,
+    /// Of batches.
+    pub(super) batches: Pace,
     pub(super) recovery_days: i64,
     pub(super) key: VaultKey,
     /// Whether the service has ever answered.
@@ -135,7 +140,8 @@ impl Calls {
     pub(super) fn new(client: Client, pace: Pace, key: VaultKey, recovery_days: i64) -> Self {
         let [is_reached, is_batch_refused] = [AtomicBool::default(), AtomicBool::default()];
         let host = Host::default();
-        Self { client: host.noting(&client), host, pace, recovery_days, key, is_reached, is_batch_refused }
+        let (client, batches) = (host.noting(&client), pace.beside(BATCHES));
+        Self { client, host, pace, batches, recovery_days, key, is_reached, is_batch_refused }
     }
 
     /// What an error says of where was asked.

@@ -202,6 +202,12 @@ fn speaks_of_credentials<E: std::error::Error + 'static>(error: &SdkError<E>) ->
 }
 
 impl Fault {
+    /// Whether any other call would end so, too: the service is out of reach or busy, or takes no credentials.
+    pub(super) fn is_away(&self) -> bool {
+        use FaultKind::{Credentials, Foreign, Throttled, Unknown, Unreached};
+        matches!(self.kind, Credentials | Foreign | Throttled | Unknown | Unreached)
+    }
+
     /// Whether the service itself said that it could not do it.
     pub(super) fn is_breakdown(&self) -> bool {
         self.kind == FaultKind::Unknown && self.code.is_some()

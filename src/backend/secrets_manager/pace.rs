@@ -27,7 +27,7 @@ struct Bucket {
     filled_at: Timestamp,
 }
 
-/// Spaces the writes of one process.
+/// Spaces the writes of one process, or its calls of another kind that the service counts by themselves.
 #[derive(Debug)]
 pub(super) struct Pace {
     clock: Arc<dyn Clock>,
@@ -43,7 +43,12 @@ impl Pace {
         Self { clock, pause, bucket: Mutex::new(bucket) }
     }
 
-    /// Waits for this write's turn.
+    /// Another one by the same clock, for calls that are counted by themselves.
+    pub(super) fn beside(&self, first_rate: f64) -> Self {
+        Self::new(Arc::clone(&self.clock), Arc::clone(&self.pause), first_rate)
+    }
+
+    /// Waits for this call's turn.
     pub(super) async fn turn(&self) {
         let wait = self.book();
         if !wait.is_zero() {

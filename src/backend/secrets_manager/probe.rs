@@ -77,12 +77,14 @@ impl Prober<'_> {
             let head = Head { sequence: 1, id: VersionId::first()?, writes };
             match self.create(&secret, &head).await {
                 Ok(()) => return Ok(Placed::New(Probe { secret, head })),
-                Err(fault) if fault.kind == FaultKind::Exists => {
-                    if let Some(head) = self.left_over(&secret).await {
+                Err(fault) if fault.kind == FaultKind::Exists => match self.left_over(&secret).await {
+                    Ok(Some(head)) => {
                         self.found += 1;
                         return Ok(Placed::Found(Probe { secret, head }));
                     }
-                }
+                    Ok(None) => {}
+                    Err(fault) => return Ok(Placed::Not(fault)),
+                },
                 Err(fault) if fault.kind == FaultKind::Doomed => doomed = doomed.or(Some(secret)),
                 Err(fault) => return Ok(Placed::Not(fault)),
             }
@@ -109,21 +111,34 @@ impl Prober<'_> {
     pub(super) async fn sweep(&mut self, own: Option<&str>) {
         for slot in 0..SLOTS {
             let secret = self.slot(slot);
-            if own != Some(&*secret) && self.left_over(&secret).await.is_some() {
-                match self.delete(&secret).await {
+            if own == Some(&*secret) {
+                continue;
+            }
+            match self.left_over(&secret).await {
+                Ok(Some(_)) => match self.delete(&secret).await {
                     Ok(()) => self.found += 1,
                     Err(_) => self.stuck = Some(secret),
-                }
+                },
+                Ok(None) => {}
+                // Each of the others would be waited for as long.
+                Err(_) => return,
             }
         }
     }
 
     /// The probe that another doctor has left there.
-    async fn left_over(&self, secret: &str) -> Option<Head> {
-        let (id, bytes) = self.get(secret).await.ok()?;
-        let head = value::decode_probe(&bytes).ok()?;
-        let is_left = !head.writes.are_within(AT_WORK, self.backend.calls.pace.now());
-        is_left.then_some(Head { id, ..head })
+    ///
+    /// # Errors
+    /// AWS is not there to ask.
+    async fn left_over(&self, secret: &str) -> Result<Option<Head>, Fault> {
+        let (id, bytes) = match self.get(secret).await {
+            Ok(got) => got,
+            Err(fault) if fault.is_away() => return Err(fault),
+            Err(_) => return Ok(None),
+        };
+        let head = value::decode_probe(&bytes).ok();
+        let is_left = |head: &Head| !head.writes.are_within(AT_WORK, self.backend.calls.pace.now());
+        Ok(head.filter(is_left).map(|head| Head { id, ..head }))
     }
 
     /// The probe that is under this name, once reads show it.

@@ -202,7 +202,9 @@ impl Trying<'_> {
             // Where it could not be deleted there is nothing to bring back, and AWS says so or refuses.
             None => {
                 if self.attempt(RESTORE, async |prober| prober.restore(secret).await).await && self.is_gone {
-                    self.is_gone = self.prober.delete(secret).await.is_ok();
+                    let again = self.prober.delete(secret).await;
+                    self.is_gone = again.is_ok();
+                    self.rights.unasked = again.err().filter(Fault::is_away).map(Fault::explained);
                 }
             }
         }
@@ -242,6 +244,10 @@ impl Trying<'_> {
                 self.read = if is_read { Some(Ok(())) } else { self.read.take() };
                 Came::Granted(None)
             }
+            Err(fault) if fault.is_away() => {
+                self.rights.unasked = Some(fault.explained());
+                Came::NotTried(untried())
+            }
             Err(fault) => match fault.kind {
                 FaultKind::Denied => Came::Refused(fault.explained()),
                 // AWS asks KMS once it has found that the caller may do what is asked.
@@ -251,15 +257,7 @@ impl Trying<'_> {
                     Came::Granted(None)
                 }
                 FaultKind::NotFound | FaultKind::Doomed | FaultKind::Exists => Came::Granted(Some(NAMELESS)),
-                FaultKind::Credentials
-                | FaultKind::Foreign
-                | FaultKind::Throttled
-                | FaultKind::Unknown
-                | FaultKind::Unreached => {
-                    self.rights.unasked = Some(fault.explained());
-                    Came::NotTried(untried())
-                }
-                FaultKind::Invalid | FaultKind::Quota => Came::NotTried(fault.explained()),
+                _ => Came::NotTried(fault.explained()),
             },
         };
         self.add(right, came);

@@ -275,6 +275,21 @@ impl Month {
 }
 
 impl Month {
+    /// Says what came of it.
+    fn tell(&self, length: Duration) {
+        let (counts, provider) = (self.counts.lock().unwrap(), self.provider.lock().unwrap());
+        let (account, counters) = (Account::of(&self.world), self.world.simulator.counters());
+        let (calls, throttled) = (counters.total(), counters.refused("ThrottlingException"));
+        let share = length.as_secs_f64() / (30.0 * DAY.as_secs_f64());
+        let dollars = calls as f64 * CALLS + (account.tokens + account.pages) as f64 * SECRET * share;
+        println!("{counts:?}\n{account}");
+        println!("{} refreshes, {} of them again for want of a save", provider.refreshes, provider.needless);
+        println!("{calls} calls, {throttled} refused for their rate, {dollars:.2} dollars");
+        let (calm, felt, killed) = (&counts.calm, &counts.felt, self.kills.struck());
+        println!("killed at {killed:?}");
+        println!("{} of {} reads waited; in outages {} of {}", calm.waited, calm.reads, felt.waited, felt.reads);
+    }
+
     fn assert_refreshes_are_few(&self, counts: &Counts, needless: usize) {
         assert!(
             needless + counts.kept <= counts.unsaved + counts.lost,
@@ -297,24 +312,15 @@ async fn month(users: usize, length: Duration, way: fn(&World) -> Way) {
     println!("{users} users, {} h, seed {seed}", length.as_secs() / 3600);
     let month = Month::new(seed, way).await;
     month.pass(users, length).await;
-    let calls = month.world.simulator.counters().total();
+    // What took hours is told before it is judged.
+    month.samples.write();
+    month.tell(length);
     month.assert_nothing_is_lost_or_doubled().await;
     month.world.assert_under("new", "after the rotation");
     assert_within_quotas(&month.world);
-    month.samples.write();
 
     let (counts, provider) = (month.counts.lock().unwrap(), month.provider.lock().unwrap());
-    let account = Account::of(&month.world);
-    let share = length.as_secs_f64() / (30.0 * DAY.as_secs_f64());
-    let dollars = calls as f64 * CALLS + (account.tokens + account.pages) as f64 * SECRET * share;
-    println!("{counts:?}\n{account}");
-    println!(
-        "{} refreshes, {} of them again for want of a save; {calls} calls, {dollars:.2} dollars",
-        provider.refreshes, provider.needless
-    );
-    let (calm, felt, killed) = (&counts.calm, &counts.felt, month.kills.struck());
-    println!("killed at {killed:?}");
-    println!("{} of {} reads waited; in outages {} of {}", calm.waited, calm.reads, felt.waited, felt.reads);
+    let (calm, killed) = (&counts.calm, month.kills.struck());
     let busy = counts.refused.get("Busy").copied().unwrap_or_default();
     assert_eq!(counts.refused.len(), usize::from(busy > 0), "{:?}", counts.refused);
     assert!(
