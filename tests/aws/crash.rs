@@ -102,11 +102,16 @@ impl Act {
 
 /// Cuts `act` off at each of its calls in turn. Answers how many there were.
 async fn cut_everywhere(act: Act, with_effect: bool) -> usize {
+    cut_after(vault_with_past, act, with_effect).await
+}
+
+/// The same in a vault with this past.
+pub(crate) async fn cut_after(past: impl AsyncFn(&World), act: Act, with_effect: bool) -> usize {
     for left in 0.. {
         let cut = Arc::new(Cut::default());
         let world = World::new(Settings::new().seed(1).gate(Arc::clone(&cut) as _)).await;
-        vault_with_past(&world).await;
-        let before = contents(&world.vault("before")).await;
+        past(&world).await;
+        let before = contents(&world.vault("reader")).await;
         let after = act.after(&before);
         let victim = world.vault("victim");
         cut.arm(left, with_effect);

@@ -41,6 +41,7 @@ mod lease_probe;
 mod leases_cut;
 mod least_privilege;
 mod ledger;
+mod left_over;
 mod look;
 mod month;
 #[cfg(feature = "audit")]

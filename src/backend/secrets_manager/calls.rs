@@ -134,14 +134,16 @@ pub(super) struct Calls {
     is_reached: AtomicBool,
     /// Asked for until it is refused, once in the life of a handle.
     is_batch_refused: AtomicBool,
+    /// The same of looks at what others have deleted.
+    pub(super) is_look_refused: AtomicBool,
 }
 
 impl Calls {
     pub(super) fn new(client: Client, pace: Pace, key: VaultKey, recovery_days: i64) -> Self {
-        let [is_reached, is_batch_refused] = [AtomicBool::default(), AtomicBool::default()];
+        let [is_reached, is_batch_refused, is_look_refused] = <[AtomicBool; 3]>::default();
         let host = Host::default();
         let (client, batches) = (host.noting(&client), pace.beside(BATCHES));
-        Self { client, host, pace, batches, recovery_days, key, is_reached, is_batch_refused }
+        Self { client, host, pace, batches, recovery_days, key, is_reached, is_batch_refused, is_look_refused }
     }
 
     /// What an error says of where was asked.

@@ -57,7 +57,8 @@ impl Committer<'_> {
         let left =
             |entry: &Entry| LeftOver { key: entry.key, name: entry.name, seen: seen(entry.name).max(entry.sequence) };
         let take_out = loaded.page.entries().iter().map(left).collect();
-        self.edit(asked, (place, loaded), &Arc::new(Edit { take_out, is_fence: true, ..Edit::default() })).await
+        let edit = Arc::new(Edit { take_out, is_fence: true, ..Edit::default() });
+        self.index.edit(asked, self.tokens, (place, loaded), edit).await
     }
 
     async fn bury_all(

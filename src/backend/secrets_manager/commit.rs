@@ -1,7 +1,7 @@
 //! Making changes: entries first, then the secrets they lead to, then out with what leads nowhere.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -29,33 +29,6 @@ const MAX_MOVES: u32 = 64;
 /// How long a name that is announced is left to whoever is about to make a token under it, by a rule that does not take
 /// names over: else a save that brings an id would wait without end for a sign-in of its user that was broken off.
 const ANNOUNCED: Duration = Duration::from_secs(10);
-
-/// Entries known to lead nowhere, which go with the next write to their page.
-#[derive(Debug, Default)]
-pub(super) struct LeftOvers(Mutex<Vec<LeftOver>>);
-
-/// More are left to others, or to a repair: an entry too many costs a call, and nothing else.
-const MAX_LEFT_OVERS: usize = 4096;
-
-impl LeftOvers {
-    pub(super) fn add(&self, more: impl IntoIterator<Item = LeftOver>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for left in more {
-            if all.len() < MAX_LEFT_OVERS && !all.contains(&left) {
-                all.push(left);
-            }
-        }
-    }
-
-    fn of_page(&self, place: &PagePlace) -> Vec<LeftOver> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().copied().filter(|left| place.holds(left.key)).collect()
-    }
-
-    fn settle(&self, done: &[LeftOver]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|left| !done.contains(left));
-    }
-}
 
 /// Where entries came to stand.
 #[derive(Debug, Default)]
@@ -89,15 +62,6 @@ impl Step {
         let name = self.change.name;
         keys.into_iter().map(|key| Entry { key, name, sequence, asserted_at: seconds(now) }).collect()
     }
-
-    /// The entries that lead nowhere once the change is made.
-    fn left_over(&self) -> Vec<LeftOver> {
-        let Some(held) = &self.held else { return Vec::new() };
-        let new = self.change.value.as_ref().map(|record| record.lookup_keys()).unwrap_or_default();
-        let (name, seen) = (self.change.name, held.next_sequence());
-        let gone = held.keys().iter().filter(|key| !new.contains(key));
-        gone.map(|key| LeftOver { key: *key, name, seen }).collect()
-    }
 }
 
 /// Makes changes to the index and the tokens.
@@ -105,7 +69,6 @@ impl Step {
 pub(super) struct Committer<'a> {
     pub(super) index: &'a Index,
     pub(super) tokens: &'a Tokens,
-    pub(super) left_overs: &'a LeftOvers,
 }
 
 impl Committer<'_> {
@@ -128,12 +91,9 @@ impl Committer<'_> {
                 return Err(error);
             }
         };
-        let left: Vec<LeftOver> = steps.iter().flat_map(Step::left_over).collect();
         let make = |step| self.make(asked, step, placed.kms_key_id.as_deref());
         stream::iter(steps).map(make).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-        self.keep_listed(asked, &entries, placed).await?;
-        self.left_overs.add(left);
-        Ok(())
+        self.keep_listed(asked, &entries, placed).await
     }
 
     /// Looks at what the changes rest on, before anything is written.
@@ -210,8 +170,11 @@ impl Committer<'_> {
             let (first, then): (Vec<_>, Vec<_>) = leaves.into_iter().partition(|(place, ..)| with_entries(place));
             let (mut moved_entries, mut moved_claims) = (Vec::new(), Vec::new());
             for (place, loaded, _) in first.into_iter().chain(then) {
-                let on_page = Arc::new(self.edit_of(&place, &entries, &claims, makes_record));
-                match self.edit(asked, (&place, loaded), &on_page).await? {
+                let on_page = Arc::new(Self::edit_of(&place, &entries, &claims, makes_record));
+                if on_page.is_new(&loaded.page) {
+                    self.look_at_some(asked, &loaded.page, keys.iter().copied().find(|key| place.holds(*key))).await;
+                }
+                match self.index.edit(asked, self.tokens, (&place, loaded), Arc::clone(&on_page)).await? {
                     Outcome::Done(stands) if !on_page.add.is_empty() => placed.note(&place, &stands),
                     Outcome::Done(_) => {}
                     Outcome::Refused => {
@@ -234,11 +197,10 @@ impl Committer<'_> {
     }
 
     /// What is to be done on one page.
-    fn edit_of(&self, place: &PagePlace, entries: &[Entry], claims: &[Claim], is_fence: bool) -> Edit {
+    fn edit_of(place: &PagePlace, entries: &[Entry], claims: &[Claim], is_fence: bool) -> Edit {
         Edit {
             claims: claims.iter().filter(|claim| place.holds(claim.key)).cloned().collect(),
             add: entries.iter().filter(|entry| place.holds(entry.key)).copied().collect(),
-            take_out: self.left_overs.of_page(place),
             is_fence,
             ..Edit::default()
         }
@@ -256,22 +218,6 @@ impl Committer<'_> {
         Err(being_rebuilt())
     }
 
-    /// Makes an edit on a page, which was read before.
-    pub(super) async fn edit(
-        &self,
-        asked: &Asked<'_>,
-        (place, read): (&PagePlace, Loaded),
-        edit: &Arc<Edit>,
-    ) -> Result<Outcome> {
-        let outcome = self.index.edit(asked, self.tokens, (place, read), Arc::clone(edit)).await?;
-        if let Outcome::Done(stands) = &outcome {
-            let is_out = |left: &LeftOver| !leads(stands, left);
-            let done: Vec<LeftOver> = edit.take_out.iter().copied().filter(is_out).collect();
-            self.left_overs.settle(&done);
-        }
-        Ok(outcome)
-    }
-
     /// Takes back the entries of names that will not be made. What cannot be taken back leads nowhere, and whoever meets
     /// it makes sure of that.
     async fn withdraw(&self, asked: &Asked<'_>, own: &[Entry]) {
@@ -287,7 +233,7 @@ impl Committer<'_> {
                 left.iter().copied().filter(|left| place.holds(left.key) && leads(&loaded, left)).collect();
             if !take_out.is_empty() {
                 let edit = Edit { take_out, is_fence: true, ..Edit::default() };
-                let _ = self.edit(asked, (&place, loaded), &Arc::new(edit)).await;
+                let _ = self.index.edit(asked, self.tokens, (&place, loaded), Arc::new(edit)).await;
             }
         }
     }

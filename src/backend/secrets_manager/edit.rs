@@ -22,11 +22,10 @@ const MAX_ROUNDS: u32 = 64;
 fn holds(edit: &Edit, page: &Page, tokens: &Tokens) -> bool {
     edit.claims.iter().all(|claim| {
         let is_own = |name: RecordName| edit.add.iter().any(|entry| entry.name == name);
-        let is_past =
-            |entry: &Entry| tokens.seen(entry.name).is_some_and(|seen| seen.is_past(claim.key, entry.sequence));
         let entries = page.of_key(claim.key);
-        let is_expected = |entry: &Entry| claim.names.contains(&entry.name) || is_own(entry.name) || is_past(entry);
-        let is_there = |name: &RecordName| entries.iter().any(|entry| entry.name == *name && !is_past(entry));
+        let is_expected =
+            |entry: &Entry| claim.names.contains(&entry.name) || is_own(entry.name) || tokens.is_past(entry);
+        let is_there = |name: &RecordName| entries.iter().any(|entry| entry.name == *name && !tokens.is_past(entry));
         entries.iter().all(is_expected) && claim.names.iter().all(is_there)
     })
 }
@@ -82,7 +81,7 @@ impl Index {
             let stands = match page {
                 None => Some(loaded),
                 Some(page) if page.is_due(place, writes) => {
-                    self.split(asked, place, loaded).await?;
+                    self.split(asked, tokens, place, loaded).await?;
                     continue;
                 }
                 Some(_) if more > 0 && writes >= MAX_WRITES => return Err(too_often()),
@@ -182,17 +181,15 @@ impl Index {
     }
 
     /// Hands a page's entries to the sixteen below it, then makes it a signpost: so every entry is found at every moment.
-    async fn split(&self, asked: &Asked<'_>, place: &PagePlace, loaded: Loaded) -> Result<()> {
-        tracing::info!(
-            page = self.secret(place),
-            entries = loaded.page.entries().len(),
-            "splitting a page of the index"
-        );
+    async fn split(&self, asked: &Asked<'_>, tokens: &Tokens, place: &PagePlace, loaded: Loaded) -> Result<()> {
+        let mut page = loaded.page.clone();
+        page.retain(|entry| !tokens.is_past(entry));
+        tracing::info!(page = self.secret(place), entries = page.entries().len(), "splitting a page of the index");
         for digit in 0..16 {
             let child = place.child(digit, loaded.page.epoch);
-            self.fill(asked, &child, &loaded.page).await?;
+            self.fill(asked, &child, &page).await?;
         }
-        let signpost = Page { kind: PageKind::Signpost, ..loaded.page.clone() };
+        let signpost = Page { kind: PageKind::Signpost, ..page };
         // Where somebody has written the page meanwhile, the children miss an entry: then all begins again.
         self.put(asked, place, &loaded, signpost).await.map(drop)
     }
@@ -248,6 +245,7 @@ fn apply<'a>(batch: &'a [Arc<Edit>], old: &Page, tokens: &Tokens) -> Applied<'a>
         applied.held.push(edit);
         if edit.is_new(&page) {
             applied.more += edit.add.len();
+            page.retain(|entry| !tokens.is_past(entry));
             edit.take_out.iter().for_each(|left| page.retract(left.key, left.name, left.seen));
             edit.add.iter().for_each(|entry| page.assert(*entry));
             applied.page = Some(page.clone());

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::backend::secrets_manager::page::Entry;
 use crate::backend::secrets_manager::value::Writes;
 use crate::backend::secrets_manager::version::VersionId;
 use crate::clock::Timestamp;
@@ -117,6 +118,13 @@ impl AllKnown {
 
     pub(super) fn seen(&self, name: RecordName) -> Option<Seen> {
         self.all().get(&name).and_then(|known| known.seen.clone())
+    }
+
+    /// Whether an entry is known to lead nowhere, and never will.
+    pub(super) fn is_past(&self, entry: &Entry) -> bool {
+        let all = self.all();
+        let seen = all.get(&entry.name).and_then(|known| known.seen.as_ref());
+        seen.is_some_and(|seen| seen.is_past(entry.key, entry.sequence))
     }
 
     /// Notes a state that was written, or read in force. Of two, the later stays.

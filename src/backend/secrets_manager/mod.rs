@@ -15,7 +15,7 @@
 //! | calls, retries, pace, faults | `calls.rs`, `pace.rs`, `fault.rs` |
 //! | tokens; what is known of them; old versions in force again | `tokens.rs`; `known.rs`; `set_back.rs`, `labels.rs` |
 //! | pages of the index, and writing them | `page.rs`, `index.rs`, `line.rs` (who waits), `edit.rs` |
-//! | commits, clearing | `commit.rs`, `clear.rs` |
+//! | commits, clearing, what deletions have left | `commit.rs`, `clear.rs`, `left_over.rs` |
 //! | what is there; what is wrong with it; mending it; what is lost, in words | `census.rs`; `survey.rs`; `repair.rs`; `lost.rs` |
 //! | reading many at once | `batch.rs` |
 //! | the vault's KMS key, and a change of it | `vault_key.rs`, `key_change.rs`, `key_report.rs`, `upkeep_calls.rs` |
@@ -33,11 +33,10 @@ use aws_sdk_secretsmanager::Client;
 
 use crate::backend::secrets_manager::calls::{Asked, Calls};
 use crate::backend::secrets_manager::census::Census;
-use crate::backend::secrets_manager::commit::{Committer, LeftOvers};
+use crate::backend::secrets_manager::commit::Committer;
 use crate::backend::secrets_manager::index::Index;
 use crate::backend::secrets_manager::key_change::KeyChange;
 use crate::backend::secrets_manager::key_report::{KeyReport, Progress};
-use crate::backend::secrets_manager::line::LeftOver;
 use crate::backend::secrets_manager::naming::{Prefix, is_kms_key_id};
 use crate::backend::secrets_manager::pace::{FIRST_RATE, Pace};
 use crate::backend::secrets_manager::page::{Entry, seconds};
@@ -69,6 +68,7 @@ mod key_change;
 pub mod key_report;
 mod known;
 mod labels;
+mod left_over;
 mod line;
 pub mod look;
 mod lost;
@@ -143,7 +143,6 @@ pub struct SecretsManagerBackend {
     calls: Arc<Calls>,
     index: Index,
     tokens: Tokens,
-    left_overs: LeftOvers,
 }
 
 impl SecretsManagerBackend {
@@ -154,7 +153,7 @@ impl SecretsManagerBackend {
         let calls = Arc::new(Calls::new(client, pace, VaultKey::new(kms_key_id), recovery_days));
         let index = Index::new(Arc::clone(&calls), prefix.clone());
         let tokens = Tokens::new(Arc::clone(&calls), prefix.clone());
-        Self { prefix, calls, index, tokens, left_overs: LeftOvers::default() }
+        Self { prefix, calls, index, tokens }
     }
 
     /// What the names of its secrets begin with.
@@ -232,16 +231,14 @@ impl SecretsManagerBackend {
     }
 
     fn committer(&self) -> Committer<'_> {
-        Committer { index: &self.index, tokens: &self.tokens, left_overs: &self.left_overs }
+        Committer { index: &self.index, tokens: &self.tokens }
     }
 
     /// The states of the records that these entries lead to. One that is not there is looked for again while it may be
     /// on its way.
     async fn states(&self, asked: &Asked<'_>, entries: &[Entry]) -> Result<HashMap<RecordName, State>> {
-        let is_past =
-            |entry: &&Entry| self.tokens.seen(entry.name).is_some_and(|seen| seen.is_past(entry.key, entry.sequence));
         let names: BTreeSet<RecordName> =
-            entries.iter().filter(|entry| !is_past(entry)).map(|entry| entry.name).collect();
+            entries.iter().filter(|entry| !self.tokens.is_past(entry)).map(|entry| entry.name).collect();
         let mut states = self.tokens.read_all(asked, names).await?;
         let bound = seconds(self.calls.pace.now()).saturating_sub(u32::try_from(YOUNG.as_secs()).unwrap_or(u32::MAX));
         for look in 0..MAX_LOOKS {
@@ -257,15 +254,12 @@ impl SecretsManagerBackend {
         Ok(states)
     }
 
-    /// Which names the entries of a key lead to. Those that lead nowhere are noted to be taken out.
+    /// Which names the entries of a key lead to. Those that are known to lead nowhere go with the next write to the page.
     fn names_of(&self, entries: &[Entry], states: &HashMap<RecordName, State>) -> Vec<RecordName> {
         let mut names = Vec::new();
         for entry in entries {
-            let is_past = self.tokens.seen(entry.name).is_some_and(|seen| seen.is_past(entry.key, entry.sequence));
             match states.get(&entry.name) {
-                _ if is_past => {
-                    self.left_overs.add([LeftOver { key: entry.key, name: entry.name, seen: entry.sequence }]);
-                }
+                _ if self.tokens.is_past(entry) => {}
                 // Somebody has announced the key for it; so far it has not come to that.
                 Some(State::Live(record)) if !record.lookup_keys().contains(&entry.key) => {}
                 _ => names.push(entry.name),

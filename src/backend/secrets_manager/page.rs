@@ -98,9 +98,19 @@ impl Page {
 
     /// Takes out the entry of a key and name, unless it was written for a later state than `seen`.
     pub(super) fn retract(&mut self, key: LookupKey, name: RecordName, seen: u64) {
+        self.retain(|entry| (entry.key, entry.name) != (key, name) || entry.sequence > seen);
+    }
+
+    pub(super) fn retain(&mut self, is_kept: impl FnMut(&Entry) -> bool) {
         if let PageKind::Leaf(entries) = &mut self.kind {
-            entries.retain(|entry| (entry.key, entry.name) != (key, name) || entry.sequence > seen);
+            entries.retain(is_kept);
         }
+    }
+
+    /// The entries, from those of a key on, and around.
+    pub(super) fn from_key(&self, key: LookupKey) -> impl Iterator<Item = &Entry> {
+        let (before, after) = self.entries().split_at(self.entries().partition_point(|entry| entry.key < key));
+        after.iter().chain(before)
     }
 
     /// Takes in what another has and this one has not.

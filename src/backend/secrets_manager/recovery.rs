@@ -165,7 +165,8 @@ impl SecretsManagerBackend {
                     continue;
                 }
                 let edit = Arc::new(Edit { take_out, is_fence: true, ..Edit::default() });
-                is_done &= matches!(self.committer().edit(asked, (&place, loaded), &edit).await?, Outcome::Done(_));
+                is_done &=
+                    matches!(self.index.edit(asked, &self.tokens, (&place, loaded), edit).await?, Outcome::Done(_));
             }
             if is_done {
                 return Ok(());

@@ -7,6 +7,7 @@ use crate::backend::secrets_manager::calls::{Asked, Bytes, Calls, First, Found, 
 use crate::backend::secrets_manager::known::{AllKnown, ByHand, Seen};
 use crate::backend::secrets_manager::naming::Prefix;
 use crate::backend::secrets_manager::pace::MAX_STALE;
+use crate::backend::secrets_manager::page::Entry;
 use crate::backend::secrets_manager::value::{self, Body, Head, Writes};
 use crate::backend::secrets_manager::value::{MAX_WRITES, MAX_WRITES_BEFORE_LEASE, MAX_WRITES_UNDER_LEASE};
 use crate::backend::secrets_manager::version::VersionId;
@@ -59,6 +60,11 @@ impl Tokens {
     /// What this process has last seen of a name's secret.
     pub(super) fn seen(&self, name: RecordName) -> Option<Seen> {
         self.known.seen(name)
+    }
+
+    /// Whether an entry is known to lead nowhere, and never will.
+    pub(super) fn is_past(&self, entry: &Entry) -> bool {
+        self.known.is_past(entry)
     }
 
     /// Reads one.
