@@ -3,7 +3,6 @@
 //! A deletion leaves the index alone, and who made it may end before it writes the page again. A process that comes later
 //! knows nothing of that, and would read each of these names whenever it lists.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt, stream};
@@ -12,7 +11,7 @@ use crate::backend::secrets_manager::YOUNG;
 use crate::backend::secrets_manager::calls::Asked;
 use crate::backend::secrets_manager::commit::Committer;
 use crate::backend::secrets_manager::fault::FaultKind;
-use crate::backend::secrets_manager::page::{Page, seconds};
+use crate::backend::secrets_manager::page::{Entry, Page, seconds};
 use crate::identity::RecordName;
 use crate::lookup::LookupKey;
 
@@ -35,13 +34,10 @@ impl Committer<'_> {
     pub(super) async fn look_at_some(&self, asked: &Asked<'_>, page: &Page, key: Option<LookupKey>) {
         let calls = &self.index.calls;
         let bound = seconds(calls.pace.now()).saturating_sub(u32::try_from(YOUNG.as_secs()).unwrap_or(u32::MAX));
-        let (mut names, mut others) = (Vec::new(), BTreeSet::new());
-        for entry in key.iter().flat_map(|key| page.from_key(*key)) {
-            if names.len() < LOOKS
-                && entry.asserted_at < bound
-                && !self.tokens.is_past(entry)
-                && others.insert(entry.name)
-            {
+        let is_old = |entry: &&Entry| entry.asserted_at < bound && !self.tokens.is_past(entry);
+        let mut names = Vec::with_capacity(LOOKS);
+        for entry in key.iter().flat_map(|key| page.from_key(*key)).filter(is_old) {
+            if names.len() < LOOKS && !names.contains(&entry.name) {
                 names.push(entry.name);
             }
         }
