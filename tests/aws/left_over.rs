@@ -80,18 +80,49 @@ async fn nor_on_a_split_index() {
     assert!(dangling <= 100, "{dangling} of 960 that were left, beside 200 tokens");
 }
 
+/// A vault of so many users, of whom 20 have logged out; and a process that has listed it. Answers who is gone.
+async fn listed(world: &World, users: usize) -> (Vault, Vec<String>) {
+    let mut ids = signed_in(world, users).await;
+    ids.truncate(20);
+    for id in &ids {
+        delete(world, id).await;
+    }
+    assert_eq!(dangling(world).await, 20);
+    let vault = world.vault("worker");
+    assert_eq!(vault.get_tokens(&Context::new()).await.unwrap().value.len(), users - 20);
+    (vault, ids)
+}
+
 #[tokio::test]
 async fn what_a_list_found_to_be_gone_goes_with_the_next_write() {
     let world = World::new(Settings::new().seed(1)).await;
-    let ids = signed_in(&world, 30).await;
-    for id in &ids[..20] {
-        delete(&world, id).await;
-    }
-    assert_eq!(dangling(&world).await, 20);
-    let vault = world.vault("worker");
-    assert_eq!(vault.get_tokens(&Context::new()).await.unwrap().value.len(), 10);
+    let (vault, gone) = listed(&world, 30).await;
     sign_in(&vault, 30).await;
     assert_eq!(dangling(&world).await, 0);
+    let counters = world.simulator.counters();
+    let looks = |id: &String| counters.of_secret(&format!("test/vault/token/{id}"), Operation::DescribeSecret);
+    assert!(gone.iter().all(|id| looks(id) == 0), "what is known is not looked at");
+    assert_eq!(counters.of(Operation::DescribeSecret), 8, "but eight of the others");
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_gone_is_not_handed_to_the_pages_of_a_split() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let (vault, _) = listed(&world, 63).await;
+    sign_in(&vault, 63).await;
+    assert_eq!(world.secrets("test/vault/index/").await.len(), 16, "the next write was one too many");
+    assert_eq!(dangling(&world).await, 0);
+}
+
+#[tokio::test]
+async fn what_was_announced_just_now_is_not_looked_at() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let vault = world.vault("first");
+    for user in 0..20 {
+        sign_in(&vault, user).await;
+    }
+    sign_in(&world.vault("sign-in"), 20).await;
+    assert_eq!(world.simulator.counters().of(Operation::DescribeSecret), 0);
 }
 
 /// Of eight names, no value.
