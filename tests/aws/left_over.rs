@@ -1,6 +1,4 @@
 //! What deletions leave in the index, where those who write it know nothing of them.
-//!
-//! A look at names is a step of its own between others': so sign-ins that look are cut off and put in order here, too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,30 +9,31 @@ use secrets_manager_simulator::faults::Fault;
 use secrets_manager_simulator::gate::Failure;
 use secrets_manager_simulator::operation::Operation;
 use secrets_manager_simulator::settings::Settings;
-use secrets_manager_simulator::switches::Switches;
+use tokenvault::backend::memory::MemoryBackend;
 use tokenvault::backend::secrets_manager::survey::Trouble;
+use tokenvault::copy::{CopyOptions, copy};
 use tokenvault::fields::Field::{AccessToken, ClientId, RefreshToken, UserName};
 use tokenvault::operation::Context;
 use tokenvault::store::TokenStore;
 use tokenvault::token::OAuthToken;
 use tokenvault::vault::Vault;
 
-use crate::crash::{Act, contents, cut_after, vault_with_past};
-use crate::orders::in_orders;
-use crate::schedules::{ACTORS, Act as Acting, AtGate, Held, Schedule, Waiting, bound, play};
+use crate::cut::{Cut, VICTIM};
 use crate::simulated::{World, client};
 
-const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
+
+pub(crate) const DAY: Duration = Duration::from_hours(24);
 
 /// A user signs in. Answers the token's id.
-async fn sign_in(vault: &Vault, user: usize) -> String {
+pub(crate) async fn sign_in(vault: &Vault, user: usize) -> String {
     let mut token = OAuthToken::new().with(UserName, &format!("user {user}")).with(ClientId, "app");
     token = token.with(RefreshToken, &format!("refresh {user}")).with(AccessToken, "access");
     vault.save_token(&Context::new(), &mut token).await.unwrap();
     token.id().unwrap().to_owned()
 }
 
-async fn signed_in(world: &World, users: usize) -> Vec<String> {
+pub(crate) async fn signed_in(world: &World, users: usize) -> Vec<String> {
     let (vault, mut ids) = (world.vault("first"), Vec::new());
     for user in 0..users {
         ids.push(sign_in(&vault, user).await);
@@ -50,8 +49,16 @@ async fn dangling(world: &World) -> usize {
     survey.findings.len()
 }
 
-async fn delete(world: &World, id: &str) {
+pub(crate) async fn delete(world: &World, id: &str) {
     assert!(world.vault("log-out").delete_token(&Context::new(), id).await.unwrap().value);
+}
+
+/// Deletes a token for good, as AWS does in the end, and tells nobody.
+pub(crate) async fn purge(world: &World, id: &str) {
+    let operator = client(&world.simulator, "operator");
+    let secret = format!("test/vault/token/{id}");
+    operator.delete_secret().secret_id(secret).force_delete_without_recovery(true).send().await.unwrap();
+    world.simulator.clock().advance(HOUR);
 }
 
 /// As many users as there are stay signed in, while `days` of one log-out and one sign-in an hour go by, each in a process
@@ -65,19 +72,20 @@ async fn after_a_turnover(users: usize, days: usize) -> usize {
         world.simulator.clock().advance(HOUR);
     }
     assert_eq!(world.vault("reader").get_tokens(&Context::new()).await.unwrap().value.len(), users);
+    assert_eq!(world.secrets("test/vault/index/").await.len(), if users < 64 { 0 } else { 16 });
     dangling(&world).await
 }
 
 #[tokio::test]
 async fn what_processes_without_memory_leave_does_not_pile_up() {
     let dangling = after_a_turnover(30, 20).await;
-    assert!(dangling <= 15, "{dangling} of 480 that were left, beside 30 tokens");
+    assert!(dangling <= 8, "{dangling} of 480 that were left, beside 30 tokens");
 }
 
 #[tokio::test]
 async fn nor_on_a_split_index() {
     let dangling = after_a_turnover(200, 40).await;
-    assert!(dangling <= 100, "{dangling} of 960 that were left, beside 200 tokens");
+    assert!(dangling <= 60, "{dangling} of 960 that were left, beside 200 tokens");
 }
 
 /// A vault of so many users, of whom 20 have logged out; and a process that has listed it. Answers who is gone.
@@ -151,6 +159,9 @@ async fn a_name_without_a_secret_is_taken_before_its_entries_go() {
     for id in &ids[..2] {
         purge(&world, id).await;
     }
+    sign_in(&world.vault("sign-in"), 99).await;
+    assert_eq!(dangling(&world).await, 2, "a save that is kept somewhere may still make them");
+    world.simulator.clock().advance(30 * DAY);
     let before = world.simulator.counters();
     sign_in(&world.vault("sign-in"), 100).await;
     let after = world.simulator.counters();
@@ -158,6 +169,32 @@ async fn a_name_without_a_secret_is_taken_before_its_entries_go() {
     assert_eq!(after.of(Operation::CreateSecret) - before.of(Operation::CreateSecret), 2, "a token and a tombstone");
     sign_in(&world.vault("sign-in"), 101).await;
     assert_eq!(dangling(&world).await, 0);
+}
+
+/// It is the first that would be looked at.
+#[tokio::test]
+async fn a_name_that_is_taken_over_is_not_looked_at() {
+    let cut = Arc::new(Cut::default());
+    let world = World::new(Settings::new().seed(1).gate(Arc::clone(&cut) as _)).await;
+    signed_in(&world, 10).await;
+    let page = |world: &World| world.simulator.secret("test/vault/index").unwrap().labelled("AWSCURRENT").cloned();
+    let before = page(&world);
+    let is_announced = async |calls| {
+        cut.arm(calls, true);
+        let mut token = OAuthToken::new().with(UserName, "user 100").with(ClientId, "app").with(AccessToken, "access");
+        token = token.with(RefreshToken, "refresh 100");
+        world.vault(VICTIM).save_token(&Context::new(), &mut token).await.unwrap_err();
+        page(&world) != before
+    };
+    let mut calls = 0;
+    while !is_announced(calls).await {
+        calls += 1;
+    }
+    world.simulator.clock().advance(31 * DAY);
+    assert_eq!(dangling(&world).await, 1, "the name that is announced");
+    sign_in(&world.vault("sign-in"), 100).await;
+    assert_eq!(dangling(&world).await, 0, "it has a token");
+    assert_eq!(world.simulator.counters().of(Operation::DeleteSecret), 0);
 }
 
 #[tokio::test]
@@ -174,108 +211,25 @@ async fn where_looking_is_not_granted_a_process_tries_once_and_signs_in() {
     assert_eq!(vault.get_tokens(&Context::new()).await.unwrap().value.len(), 33);
 }
 
-/// The past of `crash.rs`, and nine names on the same page that nobody will have to do with: seven are deleted, two are gone.
-async fn old_page(world: &World) {
-    vault_with_past(world).await;
-    for (number, id) in signed_in(world, 9).await.iter().enumerate() {
-        delete(world, id).await;
-        if number < 2 {
-            purge(world, id).await;
-        }
-    }
-    world.simulator.clock().advance(HOUR);
-}
-
-async fn purge(world: &World, id: &str) {
-    let operator = client(&world.simulator, "operator");
-    let secret = format!("test/vault/token/{id}");
-    operator.delete_secret().secret_id(secret).force_delete_without_recovery(true).send().await.unwrap();
-    world.simulator.clock().advance(HOUR);
-}
-
+/// What a process has found dead is not so for ever: a copy brings names back once AWS has let go of them.
 #[tokio::test]
-async fn who_looks_and_is_cut_off_has_signed_in_or_not() {
-    for act in [Act::SignUp, Act::SignInAgain, Act::BecomeKnown] {
-        for with_effect in [false, true] {
-            let calls = cut_after(old_page, act, with_effect).await;
-            assert!(calls >= 4 + 8, "{act:?}: {calls} calls, looks and all");
-        }
+async fn what_a_copy_brings_back_stays_listed() {
+    let world = World::new(Settings::new().seed(1)).await;
+    let ids = signed_in(&world, 3).await;
+    let (kept, cx) = (MemoryBackend::new(), Context::new());
+    let out = copy(&world.backend("copier"), &kept, &cx, &CopyOptions::default()).await.unwrap();
+    for id in &ids {
+        delete(&world, id).await;
     }
-}
-
-/// So many orders of each pair: there are more of them than can be played.
-const SOME: usize = 24;
-
-#[tokio::test]
-async fn who_looks_beside_others_loses_nobody() {
-    let quiet = Switches { trail: false, ..Switches::default() };
-    let before = World::new(Settings::new().seed(1).switches(quiet)).await;
-    old_page(&before).await;
-    let was = contents(&before.vault("reader")).await;
-    let others = [Act::SignInAgain, Act::BecomeKnown, Act::LogOut, Act::Refresh, Act::DeleteAll];
-    for pair in others.map(|other| [Act::SignUp, other]) {
-        let both = |world: &World| {
-            [0, 1].map(|actor| {
-                let vault = world.vault(ACTORS[actor]);
-                Box::pin(async move { pair[actor].run(&vault).await }) as Acting
-            })
-        };
-        let judge = async |world: &World, ended: [tokenvault::error::Result<()>; 2], what: &str| {
-            let found = contents(&world.vault("after")).await;
-            let [one, other] = pair;
-            let allowed = [other.after(&one.after(&was)), one.after(&other.after(&was))];
-            assert!(ended.iter().all(Result::is_ok) && allowed.contains(&found), "{what}: {ended:?}, {found:?}");
-            world.assert_consistent(what).await;
-        };
-        in_orders(&before, (&format!("{pair:?} on an old page"), bound(SOME)), both, judge).await;
+    let agent = world.vault("agent");
+    assert!(agent.get_tokens(&cx).await.unwrap().value.is_empty(), "it knows that all three are dead");
+    for id in &ids {
+        purge(&world, id).await;
     }
-}
-
-/// The first is held for so long that what it has announced is old, and the second looks at it.
-struct Frozen {
-    held: Held,
-    world: World,
-}
-
-impl Schedule for Frozen {
-    fn choose(&mut self, waiting: &Waiting) -> Option<usize> {
-        let was_held = self.held.was_held();
-        let chosen = self.held.choose(waiting);
-        if self.held.was_held() && !was_held {
-            self.world.simulator.clock().advance(HOUR);
-        }
-        chosen
-    }
-
-    fn went(&mut self, _: Duration) {}
-}
-
-#[tokio::test]
-async fn a_creator_that_sleeps_while_another_looks_is_there_in_the_end() {
-    let before = World::new(Settings::new().seed(1)).await;
-    // With what the sleeper announces, eight.
-    signed_in(&before, 7).await;
-    let mut barred = 0;
-    for calls in 0.. {
-        let gate = AtGate::default();
-        let world = World { simulator: before.simulator.forked(Arc::new(gate.clone())) };
-        let mut frozen = Frozen { held: Held::new(0, calls), world: World { simulator: world.simulator.clone() } };
-        let acts = [0, 1].map(|actor| {
-            let vault = world.vault(ACTORS[actor]);
-            Box::pin(async move {
-                sign_in(&vault, 100 + actor).await;
-                Ok(())
-            }) as Acting
-        });
-        let played = play(&gate, world.simulator.clock(), acts, &mut frozen).await;
-        let what = format!("held after {calls} calls: {:#?}", played.calls);
-        let tokens = world.vault("after").get_tokens(&Context::new()).await.unwrap().value;
-        assert_eq!(tokens.len(), 7 + 2, "{what}");
-        world.assert_consistent(&what).await;
-        barred += usize::from(world.simulator.counters().of(Operation::DeleteSecret) > 0);
-        if !frozen.held.was_held() {
-            break;
-        }
-    }
-    assert!(barred > 0, "it was never taken for gone");
+    let back = copy(&kept, &world.backend("copier"), &cx, &CopyOptions::default()).await.unwrap();
+    assert_eq!((out.new, back.new), (3, 3));
+    sign_in(&agent, 3).await;
+    assert_eq!(world.vault("reader").get_tokens(&cx).await.unwrap().value.len(), 4);
+    world.assert_consistent("brought back").await;
+    assert_eq!(dangling(&world).await, 0);
 }

@@ -42,6 +42,7 @@ mod leases_cut;
 mod least_privilege;
 mod ledger;
 mod left_over;
+mod left_over_orders;
 mod look;
 mod month;
 #[cfg(feature = "audit")]

@@ -129,7 +129,7 @@ impl Tokens {
             Found::Absent if self.known.at_least(name) > 0 => Ok(None),
             Found::Absent => Ok(Some(State::Vacant)),
             Found::Doomed => {
-                self.known.note_dead(name);
+                self.known.note_dead(name, self.calls.pace.now());
                 Ok(Some(State::Dead))
             }
             Found::Value(value) => match self.take(asked, name, &value, self.known.at_least(name)).await? {

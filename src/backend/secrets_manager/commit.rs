@@ -171,10 +171,7 @@ impl Committer<'_> {
             let (mut moved_entries, mut moved_claims) = (Vec::new(), Vec::new());
             for (place, loaded, _) in first.into_iter().chain(then) {
                 let on_page = Arc::new(Self::edit_of(&place, &entries, &claims, makes_record));
-                if on_page.is_new(&loaded.page) {
-                    self.look_at_some(asked, &loaded.page, keys.iter().copied().find(|key| place.holds(*key))).await;
-                }
-                match self.index.edit(asked, self.tokens, (&place, loaded), Arc::clone(&on_page)).await? {
+                match self.write(asked, (&place, loaded), &on_page).await? {
                     Outcome::Done(stands) if !on_page.add.is_empty() => placed.note(&place, &stands),
                     Outcome::Done(_) => {}
                     Outcome::Refused => {
@@ -194,6 +191,11 @@ impl Committer<'_> {
             (entries, claims) = (moved_entries, moved_claims);
         }
         Err(being_rebuilt())
+    }
+
+    async fn write(&self, asked: &Asked<'_>, (place, read): (&PagePlace, Loaded), edit: &Arc<Edit>) -> Result<Outcome> {
+        self.look_at_some(asked, edit, &read.page).await;
+        self.index.edit(asked, self.tokens, (place, read), Arc::clone(edit)).await
     }
 
     /// What is to be done on one page.

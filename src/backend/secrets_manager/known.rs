@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::backend::secrets_manager::page::Entry;
+use crate::backend::secrets_manager::page::{Entry, seconds};
 use crate::backend::secrets_manager::value::Writes;
 use crate::backend::secrets_manager::version::VersionId;
 use crate::clock::Timestamp;
@@ -17,6 +17,9 @@ use crate::lookup::LookupKey;
 
 /// How long an old version has to be in force before it is believed.
 pub(super) const SET_BACK: Duration = Duration::from_mins(1);
+
+/// How far the clocks of a fleet may be apart.
+const CLOCKS_APART: Duration = Duration::from_hours(1);
 
 /// More than this is forgotten: it saves calls, and the wait for what is being put back in force begins anew.
 const MAX_KNOWN: usize = 1 << 16;
@@ -31,6 +34,8 @@ pub(super) struct Seen {
     pub(super) live: Option<(Version, Vec<LookupKey>)>,
     /// Set where somebody has put this version in force by hand.
     pub(super) by_hand: Option<ByHand>,
+    /// When that was.
+    pub(super) noted: Timestamp,
 }
 
 /// What must be minded in replacing a version that was put in force by hand.
@@ -43,9 +48,15 @@ pub(super) struct ByHand {
 }
 
 impl Seen {
-    /// Whether an entry for this key that was written for state `sequence` leads nowhere, and will not.
-    pub(super) fn is_past(&self, key: LookupKey, sequence: u64) -> bool {
-        self.live.as_ref().is_none_or(|(_, keys)| sequence <= self.sequence && !keys.contains(&key))
+    /// Whether an entry leads nowhere, and will not.
+    ///
+    /// A name that is dead comes back by a copy alone, once AWS has let go of it: then its entries are younger than that.
+    pub(super) fn is_past(&self, entry: &Entry) -> bool {
+        let bound = seconds(self.noted).saturating_add(u32::try_from(CLOCKS_APART.as_secs()).unwrap_or(u32::MAX));
+        match &self.live {
+            Some((_, keys)) => entry.sequence <= self.sequence && !keys.contains(&entry.key),
+            None => entry.asserted_at <= bound,
+        }
     }
 
     pub(super) fn keys(&self) -> &[LookupKey] {
@@ -124,7 +135,7 @@ impl AllKnown {
     pub(super) fn is_past(&self, entry: &Entry) -> bool {
         let all = self.all();
         let seen = all.get(&entry.name).and_then(|known| known.seen.as_ref());
-        seen.is_some_and(|seen| seen.is_past(entry.key, entry.sequence))
+        seen.is_some_and(|seen| seen.is_past(entry))
     }
 
     /// Notes a state that was written, or read in force. Of two, the later stays.
@@ -139,19 +150,20 @@ impl AllKnown {
     }
 
     /// Notes a secret that is scheduled for deletion, and tells no more than that.
-    pub(super) fn note_dead(&self, name: RecordName) {
+    pub(super) fn note_dead(&self, name: RecordName, now: Timestamp) {
         let unread = |at_least| Seen {
             sequence: at_least,
             id: VersionId::told(""),
             writes: Writes::default(),
             live: None,
             by_hand: None,
+            noted: now,
         };
         self.with(name, |known| {
             let seen = known.seen.take().unwrap_or_else(|| unread(known.at_least));
             // A tombstone was written before.
             known.at_least = known.at_least.max(seen.sequence.saturating_add(u64::from(seen.live.is_some())));
-            known.seen = Some(Seen { live: None, ..seen });
+            known.seen = Some(Seen { live: None, noted: now, ..seen });
         });
     }
 
@@ -203,10 +215,11 @@ impl AllKnown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lookup::LookupKind;
 
     fn seen(sequence: u64) -> Seen {
         let id = VersionId::told(sequence.to_string());
-        Seen { sequence, id, writes: Writes::default(), live: None, by_hand: None }
+        Seen { sequence, id, writes: Writes::default(), live: None, by_hand: None, noted: Timestamp::from_millis(1) }
     }
 
     fn suspicion(of: &Seen) -> Suspicion {
@@ -252,6 +265,18 @@ mod tests {
         assert_eq!((held.sequence, held.next_sequence(), held.next_id()), (3, 10, held.id.next(2)));
         assert_eq!(held.raised_to(20).next_sequence(), 20);
         assert_eq!(known.at_least(NAME), 3, "the version put back is no stale read from then on");
+    }
+
+    #[test]
+    fn an_entry_for_a_dead_name_is_past_unless_it_was_written_long_after() {
+        let known = AllKnown::default();
+        let key = LookupKey::new(LookupKind::User, "ada");
+        let entry = |asserted_at| Entry { key, name: NAME, sequence: 9, asserted_at };
+        known.note_dead(NAME, Timestamp::from_millis(1_000_000));
+        assert!(known.is_past(&entry(10)) && known.is_past(&entry(1000 + 3600)), "clocks may be apart");
+        assert!(!known.is_past(&entry(1000 + 3601)), "a copy may have made it anew");
+        known.note_dead(NAME, Timestamp::from_millis(2_000_000));
+        assert!(known.is_past(&entry(1000 + 3601)), "it was looked at again");
     }
 
     #[test]

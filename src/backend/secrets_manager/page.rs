@@ -85,13 +85,15 @@ impl Page {
         rest.get(..rest.partition_point(|entry| entry.key == key)).unwrap_or_default()
     }
 
-    /// Writes an entry, or raises the one of that key and name.
+    /// Writes an entry, or raises the one of that key and name, to a later state and a later time.
     pub(super) fn assert(&mut self, entry: Entry) {
         let PageKind::Leaf(entries) = &mut self.kind else { return };
         let at = entries.partition_point(|other| (other.key, other.name) < (entry.key, entry.name));
         match entries.get_mut(at).filter(|other| other.is(&entry)) {
-            Some(other) if other.sequence >= entry.sequence => {}
-            Some(other) => *other = entry,
+            Some(other) => {
+                other.sequence = other.sequence.max(entry.sequence);
+                other.asserted_at = other.asserted_at.max(entry.asserted_at);
+            }
             None => entries.insert(at, entry),
         }
     }
@@ -108,7 +110,7 @@ impl Page {
     }
 
     /// The entries, from those of a key on, and around.
-    pub(super) fn from_key(&self, key: LookupKey) -> impl Iterator<Item = &Entry> {
+    pub(super) fn starting_at(&self, key: LookupKey) -> impl Iterator<Item = &Entry> {
         let (before, after) = self.entries().split_at(self.entries().partition_point(|entry| entry.key < key));
         after.iter().chain(before)
     }
@@ -165,7 +167,10 @@ mod tests {
     fn an_entry_for_a_later_state_stays() {
         let mut page = Page::empty(1);
         page.assert(entry(1, 1, 5));
-        page.assert(entry(1, 1, 3));
+        page.assert(Entry { asserted_at: 8, ..entry(1, 1, 3) });
+        assert_eq!(page.entries(), [entry(1, 1, 5)]);
+        page.assert(Entry { asserted_at: 10, ..entry(1, 1, 3) });
+        assert_eq!(page.entries()[0].asserted_at, 10, "it was announced anew");
         page.retract(key(1), RecordName::from_bytes([1; 16]), 4);
         assert_eq!(page.entries()[0].sequence, 5, "somebody is on the way to state 5");
         page.retract(key(1), RecordName::from_bytes([2; 16]), 9);

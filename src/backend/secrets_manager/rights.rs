@@ -69,7 +69,11 @@ type Right = (&'static str, Need, &'static str);
 const CREATE: Right = ("secretsmanager:CreateSecret", Need::Always, "sign-ins, and pages of the index");
 const GET: Right = ("secretsmanager:GetSecretValue", Need::Always, "every read");
 const PUT: Right = ("secretsmanager:PutSecretValue", Need::Always, "every save, delete and lease");
-const DESCRIBE: Right = ("secretsmanager:DescribeSecret", Need::Always, "old versions that somebody put back in force");
+const DESCRIBE: Right = (
+    "secretsmanager:DescribeSecret",
+    Need::Always,
+    "what deleted tokens leave in the index, and old versions that are back in force",
+);
 const DELETE: Right = ("secretsmanager:DeleteSecret", Need::Always, "log-outs");
 const RESTORE: Right = ("secretsmanager:RestoreSecret", Need::Always, "undelete");
 const BATCH: Right = ("secretsmanager:BatchGetSecretValue", Need::Faster, "list and delete-all, faster where granted");

@@ -39,7 +39,7 @@ impl Tokens {
             "an earlier version of this token was put back in force; what came after it counts no more"
         );
         let (live, state) = parts(body);
-        let seen = Seen { sequence: head.sequence, id: current, writes: head.writes, live, by_hand: None };
+        let seen = Seen { sequence: head.sequence, id: current, writes: head.writes, live, by_hand: None, noted: now };
         self.known.note_set_back(name, seen, suspicion.attempt, self.before(asked, name).await?);
         Ok(Some(state))
     }

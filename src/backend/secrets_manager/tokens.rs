@@ -81,7 +81,7 @@ impl Tokens {
                 Found::Absent if least > 0 && attempt < MAX_STALE => {}
                 Found::Absent => return Ok(State::Vacant),
                 Found::Doomed => {
-                    self.known.note_dead(name);
+                    self.known.note_dead(name, self.calls.pace.now());
                     return Ok(State::Dead);
                 }
                 Found::Value(value) => match self.take(asked, name, &value, least).await? {
@@ -135,7 +135,8 @@ impl Tokens {
         }
         let (live, state) = parts(body);
         let Head { sequence, writes, .. } = head;
-        self.known.note(name, Seen { sequence, id: value.id.clone(), writes, live, by_hand });
+        let (id, noted) = (value.id.clone(), self.calls.pace.now());
+        self.known.note(name, Seen { sequence, id, writes, live, by_hand, noted });
         Ok(Taken::State(state))
     }
 
@@ -292,7 +293,8 @@ impl Tokens {
 
     fn note(&self, name: RecordName, head: Head, live: Option<(Version, Vec<LookupKey>)>) {
         let Head { sequence, id, writes } = head;
-        self.known.note(name, Seen { sequence, id, writes, live, by_hand: None });
+        let noted = self.calls.pace.now();
+        self.known.note(name, Seen { sequence, id, writes, live, by_hand: None, noted });
     }
 }
 

@@ -243,10 +243,12 @@ impl Month {
         let sampling = tokio::spawn(async move { month.sample().await });
         let month = Arc::clone(self);
         let killing = tokio::spawn(async move { month.kill_at_random().await });
-        events.await;
-        while let Some(life) = lives.join_next().await {
-            life.unwrap();
-        }
+        let all_end = async {
+            while let Some(life) = lives.join_next().await {
+                life.unwrap();
+            }
+        };
+        tokio::join!(events, all_end);
         sampling.abort();
         killing.abort();
     }

@@ -58,9 +58,7 @@ impl Provider {
     /// A new access token; `None` where the grant is dead.
     pub(super) fn refresh(&mut self, user: usize, refresh_token: &str, now: Timestamp) -> Option<Given> {
         let grant = self.grants.get_mut(&user)?;
-        if refresh_token == grant.refresh_token {
-            grant.before = None;
-        } else if grant.before.as_deref() != Some(refresh_token) {
+        if ![Some(&*grant.refresh_token), grant.before.as_deref()].contains(&Some(refresh_token)) {
             return None;
         }
         self.refreshes += 1;
@@ -70,8 +68,9 @@ impl Provider {
         grant.access_token = format!("access {} of {of}", grant.count);
         grant.expiry = now.after(LIFETIME);
         if grant.rotates {
-            let next = format!("refresh {} of {of}", grant.count);
-            grant.before = Some(std::mem::replace(&mut grant.refresh_token, next));
+            // Whoever comes with the one before has not kept its successor, which is not taken any more.
+            grant.refresh_token = format!("refresh {} of {of}", grant.count);
+            grant.before = Some(refresh_token.to_owned());
         }
         Some(grant.given())
     }
